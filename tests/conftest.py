@@ -1,0 +1,24 @@
+"""Fixtures that several test modules share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Folder of real ECGs (``ptbxl``, ``ludb-dev``, ``chapman-ningbo``), from ``$VAESCAN_TEST_DATA``."""
+    where = os.environ.get("VAESCAN_TEST_DATA")
+    if not where:
+        pytest.skip("real ECGs: set VAESCAN_TEST_DATA to a folder that holds ptbxl, ludb-dev and chapman-ningbo")
+    return Path(where).resolve()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Keep the tests' cache apart from the user's."""
+    before = os.environ.get("VAESCAN_CACHE")
+    os.environ["VAESCAN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    os.environ.pop("VAESCAN_CACHE") if before is None else os.environ.update(VAESCAN_CACHE=before)

@@ -1,0 +1,268 @@
+"""Sets of ECGs and of beats, lead names and lead algebra. Reading files lives in `records` and `databases`."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import pandas as pd
+
+LEADS_12 = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+LEADS_8 = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+
+# Rows: the twelve leads; columns: the eight independent ones. Einthoven: III = II - I.
+# Goldberger: aVR = -(I + II)/2, aVL = I - II/2, aVF = II - I/2.
+TWELVE_FROM_EIGHT = np.zeros((12, 8), dtype=np.float32)
+TWELVE_FROM_EIGHT[0, 0] = 1
+TWELVE_FROM_EIGHT[1, 1] = 1
+TWELVE_FROM_EIGHT[2, :2] = (-1, 1)
+TWELVE_FROM_EIGHT[3, :2] = (-0.5, -0.5)
+TWELVE_FROM_EIGHT[4, :2] = (1, -0.5)
+TWELVE_FROM_EIGHT[5, :2] = (-0.5, 1)
+TWELVE_FROM_EIGHT[6:, 2:] = np.eye(6)
+
+
+@dataclass(frozen=True, eq=False)
+class EcgSet:
+    """Ten-second (or longer) ECGs of equal length and rate.
+
+    Attributes
+    ----------
+    signals : ndarray of float32, shape (n_ecgs, n_leads, n_samples)
+        Potentials in mV.
+    fs : float
+        Sampling frequency in Hz.
+    leads : tuple of str
+        Lead names, in the order of axis 1. Default: the 12 or 8 standard leads, by the number of leads.
+    ids : ndarray, shape (n_ecgs,)
+        One id per ECG. Default: 0, 1, 2, ...
+    rejected : DataFrame
+        What a reader left out on request: columns ``id`` and ``reason``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes of `signals`, `leads` and `ids` do not fit each other.
+
+    Examples
+    --------
+    >>> ecgs = EcgSet(np.zeros((3, 12, 1000)), fs=100, ids=[7, 8, 9])
+    >>> len(ecgs), list(ecgs[[True, False, True]].ids)
+    (2, [7, 9])
+    """
+
+    signals: np.ndarray
+    fs: float
+    leads: tuple = None
+    ids: np.ndarray = None
+    rejected: pd.DataFrame = None
+
+    def __post_init__(self):
+        _check_signals(self, "EcgSet")
+        if self.rejected is None:
+            _set(self, "rejected", pd.DataFrame({"id": [], "reason": []}))
+
+    def __len__(self):
+        return len(self.signals)
+
+    def __getitem__(self, rows):
+        return _take(self, rows, ("signals", "ids"))
+
+    def __repr__(self):
+        return f"EcgSet({len(self)} ECGs, {len(self.leads)} leads, {self.signals.shape[-1] / self.fs:g} s at {self.fs:g} Hz)"
+
+
+@dataclass(frozen=True, eq=False)
+class BeatSet:
+    """One beat per ECG, the R peak at the same sample in all of them.
+
+    Attributes
+    ----------
+    signals : ndarray of float32, shape (n_beats, n_leads, n_times)
+        Potentials in mV; a row of NaN where an ECG has no usable beat.
+    fs : float
+        Sampling frequency in Hz.
+    leads : tuple of str
+        Lead names, in the order of axis 1. Default: the 8 or 12 standard leads, by the number of leads.
+    ids : ndarray, shape (n_beats,)
+        The id of the ECG behind each beat. Default: 0, 1, 2, ...
+    r_index : int
+        The sample at which the R peak lies. Default: 0.40 s after the start of the window.
+    rr_s : ndarray of float, shape (n_beats,)
+        Median RR interval in seconds, NaN where it is not known.
+    quality : DataFrame, indexed by `ids`
+        One row per beat; the column ``usable`` says whether the beat may be analysed.
+
+    Raises
+    ------
+    ValueError
+        If the fields do not have the same number of rows, or the R peak lies outside the window.
+
+    Examples
+    --------
+    >>> beats = BeatSet(np.zeros((2, 8, 96)), fs=100, ids=["a", "b"])
+    >>> beats.r_index, beats[1].ids.tolist()
+    (40, ['b'])
+    """
+
+    signals: np.ndarray
+    fs: float
+    leads: tuple = None
+    ids: np.ndarray = None
+    r_index: int = None
+    rr_s: np.ndarray = None
+    quality: pd.DataFrame = None
+
+    def __post_init__(self):
+        _check_signals(self, "BeatSet")
+        n_times = self.signals.shape[-1]
+        r_index = round(0.40 * self.fs) if self.r_index is None else int(self.r_index)
+        if not 0 <= r_index < n_times:
+            raise ValueError(
+                f"r_index {r_index} lies outside the window of {n_times} samples; give r_index, the sample of the R peak."
+            )
+        _set(self, "r_index", r_index)
+        rr_s = np.full(len(self), np.nan) if self.rr_s is None else np.asarray(self.rr_s, dtype=float).reshape(-1)
+        if len(rr_s) != len(self):
+            raise ValueError(f"rr_s must hold one value for each of the {len(self)} beats; got {len(rr_s)}.")
+        _set(self, "rr_s", rr_s)
+        quality = self.quality
+        if quality is None:
+            quality = pd.DataFrame({"usable": np.isfinite(self.signals).all(axis=(1, 2))}, index=self.ids)
+        if len(quality) != len(self) or "usable" not in quality:
+            raise ValueError(
+                f"quality must be a DataFrame with a column 'usable' and one row for each of the {len(self)} beats; "
+                f"got {len(quality)} rows with columns {list(quality.columns)}."
+            )
+        if not np.array_equal(np.asarray(quality.index), self.ids):
+            raise ValueError("quality must be indexed by ids, in the same order as the beats; its index differs.")
+        _set(self, "quality", quality)
+
+    def __len__(self):
+        return len(self.signals)
+
+    def __getitem__(self, rows):
+        return _take(self, rows, ("signals", "ids", "rr_s", "quality"))
+
+    def __repr__(self):
+        return f"BeatSet({len(self)} beats, {len(self.leads)} leads, {self.signals.shape[-1]} samples at {self.fs:g} Hz)"
+
+    @property
+    def usable(self):
+        """Mask of the beats that may be analysed, ndarray of bool, shape (n_beats,)."""
+        return self.quality["usable"].to_numpy(dtype=bool)
+
+
+def to_twelve_leads(x):
+    """Add the four leads that follow from I and II: III, aVR, aVL, aVF.
+
+    Parameters
+    ----------
+    x : EcgSet, BeatSet or ndarray of float, shape (..., 8 or 12, n_times)
+        Potentials in mV; an array has its leads in standard order (I, II, V1 ... V6).
+        With 12 leads it is returned in standard order, its values untouched.
+
+    Returns
+    -------
+    EcgSet, BeatSet or ndarray, shape (..., 12, n_times)
+        The same kind of thing with 12 leads.
+
+    Raises
+    ------
+    ValueError
+        If there are neither 8 nor 12 leads, or a set lacks one of the eight.
+
+    Examples
+    --------
+    >>> eight = np.zeros((8, 1)); eight[:2, 0] = 1.0, 1.5
+    >>> to_twelve_leads(eight)[:6, 0].tolist()
+    [1.0, 1.5, 0.5, -1.25, 0.25, 1.0]
+    """
+    if isinstance(x, (EcgSet, BeatSet)):
+        if set(LEADS_12) <= set(x.leads):
+            return _pick_leads(x, LEADS_12)
+        return replace(x, signals=to_twelve_leads(_pick_leads(x, LEADS_8).signals), leads=LEADS_12)
+    x = _leads_before_time(x)
+    if x.shape[-2] == 12:
+        return x
+    return np.einsum("ij,...jt->...it", TWELVE_FROM_EIGHT.astype(x.dtype), x)
+
+
+def to_eight_leads(x):
+    """Keep the eight independent leads I, II, V1 ... V6.
+
+    Parameters
+    ----------
+    x : EcgSet, BeatSet or ndarray of float, shape (..., 12 or 8, n_times)
+        Potentials in mV; an array has its leads in standard order.
+
+    Returns
+    -------
+    EcgSet, BeatSet or ndarray, shape (..., 8, n_times)
+        The same kind of thing with 8 leads.
+
+    Raises
+    ------
+    ValueError
+        If there are neither 8 nor 12 leads, or a set lacks one of the eight.
+    """
+    if isinstance(x, (EcgSet, BeatSet)):
+        return _pick_leads(x, LEADS_8)
+    x = _leads_before_time(x)
+    return x if x.shape[-2] == 8 else x[..., [LEADS_12.index(lead) for lead in LEADS_8], :]
+
+
+def _leads_before_time(x):
+    x = np.asarray(x)
+    if not np.issubdtype(x.dtype, np.floating):
+        x = x.astype(np.float32)
+    if x.ndim < 2 or x.shape[-2] not in (8, 12):
+        raise ValueError(f"expected 8 or 12 leads on the axis before the last, (..., lead, time); got shape {x.shape}.")
+    return x
+
+
+def _pick_leads(x, leads):
+    missing = [lead for lead in leads if lead not in x.leads]
+    if missing:
+        raise ValueError(f"lead(s) {', '.join(missing)} are missing; this {type(x).__name__} has {', '.join(x.leads)}.")
+    return replace(x, signals=x.signals[:, [x.leads.index(lead) for lead in leads]], leads=leads)
+
+
+def _set(frozen, name, value):
+    object.__setattr__(frozen, name, value)
+
+
+def _check_signals(x, kind):
+    signals = np.asarray(x.signals, dtype=np.float32)
+    if signals.ndim != 3:
+        raise ValueError(
+            f"{kind}.signals must have shape (ecg, lead, time) in mV; got shape {signals.shape}. For a single ECG use signal[np.newaxis]."
+        )
+    _set(x, "signals", signals)
+    if not (np.isfinite(x.fs) and x.fs > 0):
+        raise ValueError(f"fs must be a sampling frequency in Hz above 0; got {x.fs!r}.")
+    _set(x, "fs", float(x.fs))
+    leads = x.leads
+    if leads is None:
+        leads = {8: LEADS_8, 12: LEADS_12}.get(signals.shape[1])
+        if leads is None:
+            raise ValueError(f"give leads: without names, 8 or 12 leads are expected, and signals have {signals.shape[1]}.")
+    leads = tuple(str(lead) for lead in leads)
+    if len(leads) != signals.shape[1] or len(set(leads)) != len(leads):
+        raise ValueError(f"leads must be {signals.shape[1]} different names, one per row of axis 1; got {leads}.")
+    _set(x, "leads", leads)
+    ids = np.arange(len(signals)) if x.ids is None else np.asarray(x.ids)
+    if ids.shape != (len(signals),):
+        raise ValueError(f"ids must hold one id for each of the {len(signals)} rows of signals; got shape {ids.shape}.")
+    _set(x, "ids", ids)
+
+
+def _take(x, rows, per_row):
+    rows = np.asarray(rows) if not isinstance(rows, slice) else np.arange(len(x))[rows]
+    if rows.dtype == bool and rows.shape != (len(x),):
+        raise ValueError(f"a mask must have one entry for each of the {len(x)} rows; got shape {rows.shape}.")
+    if rows.size == 0:
+        rows = rows.astype(int)
+    index = np.atleast_1d(np.flatnonzero(rows) if rows.dtype == bool else rows)
+    values = {field.name: getattr(x, field.name) for field in fields(x)}
+    for name in per_row:
+        values[name] = values[name].iloc[index] if hasattr(values[name], "iloc") else values[name][index]
+    return type(x)(**values)

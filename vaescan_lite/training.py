@@ -1,0 +1,140 @@
+"""The one training loop that VAE, SCAN and CNN share. Losses live beside their networks."""
+
+import copy
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from .cpus import available_cpus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How long and how fast to train.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the training rows at most.
+    batch_size : int
+        Rows per step.
+    learning_rate : float
+        Peak learning rate of Adam; it warms up over a tenth of the steps and falls to zero along a cosine.
+    weight_decay : float
+        Decoupled weight decay (AdamW).
+    patience : int or None
+        Stop after so many epochs without a better validation loss; None never stops early.
+    """
+
+    epochs: int = 60
+    batch_size: int = 128
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.0
+    patience: int | None = None
+
+    def __post_init__(self):
+        if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0:
+            raise ValueError(f"epochs and batch_size must be at least 1 and learning_rate above 0; got {self}.")
+
+
+@contextmanager
+def seeded_weights(seed):
+    """Draw a network's first weights by `seed`, and leave torch's global random state as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def torch_threads():
+    """Run torch with as many threads as the process has CPUs, and put the old number back afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(available_cpus())
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def train(network, loss, n_rows, budget, *, seed, validation_loss=None, progress=True, description="training"):
+    """Minimise a loss over batches of rows; keep the weights of the best validation loss.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Trained in place; left in evaluation mode.
+    loss : callable
+        ``loss(rows, generator)`` gives a dict of scalar tensors, means over the rows; ``"total"`` is minimised. `rows` is
+        a LongTensor of row numbers, `generator` the torch.Generator for every random draw inside.
+    n_rows : int
+        Number of training rows.
+    budget : Budget
+        Epochs, batch size, learning rate and patience.
+    seed : int
+        Order of the rows and draws inside the loss. torch's global random state is not touched.
+    validation_loss : callable, optional
+        ``validation_loss()`` gives a float, lower is better; called after each epoch in evaluation mode without gradients.
+        With it the weights of the best epoch are kept, and `budget.patience` applies.
+    progress : bool
+        Show a progress bar.
+    description : str
+        Text beside the bar.
+
+    Returns
+    -------
+    DataFrame
+        One row per epoch: the mean of each loss term, and ``validation`` where it was measured.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss is no longer finite: the learning rate is too high, or the data hold NaN.
+    """
+    if n_rows < 1:
+        raise ValueError(f"{description}: no rows to train on.")
+    generator = torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=budget.learning_rate, weight_decay=budget.weight_decay)
+    n_batches = -(-n_rows // budget.batch_size)
+    n_steps = max(2, budget.epochs * n_batches)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, budget.learning_rate, total_steps=n_steps + 1, pct_start=0.1, cycle_momentum=False
+    )
+    history, best, best_weights, best_epoch = [], float("inf"), None, 0
+    with (
+        torch_threads(),
+        tqdm(total=budget.epochs, desc=description, unit="epoch", disable=not progress, leave=False, mininterval=0.5) as bar,
+    ):
+        for epoch in range(budget.epochs):
+            network.train()
+            sums = {}
+            for rows in torch.randperm(n_rows, generator=generator).tensor_split(n_batches):
+                terms = loss(rows, generator)
+                if not torch.isfinite(terms["total"]):
+                    raise FloatingPointError(
+                        f"{description}: the loss is {terms['total'].item()} in epoch {epoch + 1}; lower learning_rate or look for NaN."
+                    )
+                optimiser.zero_grad(set_to_none=True)
+                terms["total"].backward()
+                torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+                optimiser.step()
+                schedule.step()
+                for name, value in terms.items():
+                    sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / n_rows
+            network.eval()
+            if validation_loss is not None:
+                with torch.no_grad():
+                    sums["validation"] = float(validation_loss())
+                if sums["validation"] < best:
+                    best, best_epoch, best_weights = sums["validation"], epoch, copy.deepcopy(network.state_dict())
+            history.append(sums)
+            bar.update()
+            bar.set_postfix({name: f"{value:.3g}" for name, value in sums.items()}, refresh=False)
+            if budget.patience is not None and validation_loss is not None and epoch - best_epoch >= budget.patience:
+                break
+    if best_weights is not None:
+        network.load_state_dict(best_weights)
+    network.eval()
+    return pd.DataFrame(history).rename_axis("epoch")
