@@ -30,7 +30,7 @@ _HOME = {
     "Workspace": "workspace",
 }
 _MODULES = (
-    "beats", "benchmark", "book", "cache", "cnn", "cpus", "databases", "ecg", "explain", "factors",
+    "beats", "benchmark", "book", "cache", "cnn", "cpus", "databases", "ecg", "exercises", "explain", "factors",
     "measurements", "plots", "records", "scan", "simulator", "training", "vae", "workspace",
 )  # fmt: skip
 

@@ -25,20 +25,27 @@ def written_whole(path):
     Parameters
     ----------
     path : str or Path
-        The file or folder to make. What stood there before is replaced.
+        The file or folder to make. What stood there before is replaced; of a symbolic link, what it points to.
 
     Yields
     ------
     Path
         The temporary name; write a file there, or make a folder of that name.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing was written; what stood at `path` before is still there.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     holder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         temporary = holder / path.name
         yield temporary
-        if path.is_dir() and not path.is_symlink():
+        if not temporary.exists():
+            raise FileNotFoundError(f"{path}: nothing was written to the temporary name {temporary}.")
+        if path.is_dir():  # a folder cannot be renamed onto another
             path.rename(holder / "replaced")
         temporary.replace(path)
     finally:

@@ -46,6 +46,8 @@ def _cgroup_quotas(root):
         return []
     quotas = []
     for line in lines:
+        if line.count(":") < 2:
+            continue
         _, controllers, path = line.split(":", 2)
         if controllers == "":  # version 2
             mounts, read_quota = [root / "sys/fs/cgroup"], _quota_v2

@@ -183,7 +183,10 @@ def to_twelve_leads(x):
     x = _leads_before_time(x)
     if x.shape[-2] == 12:
         return x
-    return np.einsum("ij,...jt->...it", TWELVE_FROM_EIGHT.astype(x.dtype), x)
+    # Not a product with TWELVE_FROM_EIGHT: there, 0 times NaN would carry one lead's NaN into all twelve.
+    i, ii = x[..., 0, :], x[..., 1, :]
+    derived = np.stack([ii - i, -(i + ii) / 2, i - ii / 2, ii - i / 2], axis=-2)  # III, aVR, aVL, aVF
+    return np.concatenate([x[..., :2, :], derived, x[..., 2:, :]], axis=-2)
 
 
 def to_eight_leads(x):
@@ -237,9 +240,13 @@ def _check_signals(x, kind):
             f"{kind}.signals must have shape (ecg, lead, time) in mV; got shape {signals.shape}. For a single ECG use signal[np.newaxis]."
         )
     _set(x, "signals", signals)
-    if not (np.isfinite(x.fs) and x.fs > 0):
+    try:
+        fs = float(x.fs)
+    except (TypeError, ValueError):
+        fs = np.nan
+    if not 0 < fs < np.inf:
         raise ValueError(f"fs must be a sampling frequency in Hz above 0; got {x.fs!r}.")
-    _set(x, "fs", float(x.fs))
+    _set(x, "fs", fs)
     leads = x.leads
     if leads is None:
         leads = {8: LEADS_8, 12: LEADS_12}.get(signals.shape[1])

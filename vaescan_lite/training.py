@@ -49,17 +49,17 @@ def seeded_weights(seed):
 
 
 @contextmanager
-def torch_threads():
-    """Run torch with as many threads as the process has CPUs, and put the old number back afterwards."""
+def torch_threads(n_threads=None):
+    """Run torch with `n_threads`, default as many as the process has CPUs, and put the old number back afterwards."""
     before = torch.get_num_threads()
-    torch.set_num_threads(available_cpus())
+    torch.set_num_threads(n_threads or available_cpus())
     try:
         yield
     finally:
         torch.set_num_threads(before)
 
 
-def train(network, loss, n_rows, budget, *, seed, validation_loss=None, progress=True, description="training"):
+def train(network, loss, n_rows, budget, *, seed, validation_loss=None, progress=True, description="training", n_threads=None):
     """Minimise a loss over batches of rows; keep the weights of the best validation loss.
 
     Parameters
@@ -82,6 +82,8 @@ def train(network, loss, n_rows, budget, *, seed, validation_loss=None, progress
         Show a progress bar.
     description : str
         Text beside the bar.
+    n_threads : int, optional
+        Threads of torch; default one for each CPU. Networks of a few thousand weights are faster with one.
 
     Returns
     -------
@@ -104,7 +106,7 @@ def train(network, loss, n_rows, budget, *, seed, validation_loss=None, progress
     )
     history, best, best_weights, best_epoch = [], float("inf"), None, 0
     with (
-        torch_threads(),
+        torch_threads(n_threads),
         tqdm(total=budget.epochs, desc=description, unit="epoch", disable=not progress, leave=False, mininterval=0.5) as bar,
     ):
         for epoch in range(budget.epochs):

@@ -1,0 +1,45 @@
+# make book          run every chapter and build the pages     DATABASE=<folder>|auto|simulated|ptbxl
+#                                                              PROFILE=smoke|workshop|full   SEED=<whole number>
+# make test          run the tests                             TESTS=<files and options of pytest>
+# make environment   install into .venv; the two above do so by themselves     PYTHON=<interpreter>
+# make clean         remove the built pages and executed chapters
+DATABASE = auto
+PROFILE = workshop
+SEED = 0
+PYTHON = python3.11 python3.12 python3.13 python3 python
+TESTS =
+
+VENV = .venv
+INSTALLED = $(VENV)/installed
+CALLER := $(PWD)
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help book test environment clean
+help:
+	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' $(firstword $(MAKEFILE_LIST))
+
+book: $(INSTALLED)
+	@$(VENV)/bin/python -m vaescan_lite book --profile "$(PROFILE)" --database "$(DATABASE)" --seed "$(SEED)" --caller "$(CALLER)"
+
+test: $(INSTALLED)
+	@$(VENV)/bin/python -m pytest $(TESTS)
+
+environment: $(INSTALLED)
+
+clean:
+	rm -rf _build
+
+$(INSTALLED): pyproject.toml
+	@found=; for python in $(PYTHON); do \
+	  if $$python -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
+	  then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "Python 3.11, 3.12 or 3.13 with its venv module is needed, and none of these is one: $(PYTHON)." >&2; \
+	  echo "Install it (on Debian and Ubuntu: apt install python3 python3-venv), or name it: make PYTHON=/path/to/python ..." >&2; \
+	  exit 1; \
+	fi; \
+	echo "installing into $(VENV) (once, a few minutes)"; \
+	"$$found" -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --editable ".[book,dev]"
+	@touch $@

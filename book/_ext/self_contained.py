@@ -1,0 +1,29 @@
+"""Sphinx extension: pages that load nothing from another host.
+
+Jupyter Book 1 always loads sphinx-thebe, which this book does not use: it would fetch its script from a CDN, and it
+declares its constants twice ("THEBE_JS_URL has already been declared"). Everything of it is taken out of the pages.
+"""
+
+import re
+
+
+def _is_thebe(script):
+    """Whether a script of a page belongs to sphinx-thebe: its file, or the inline constants before it."""
+    body = (getattr(script, "attributes", None) or {}).get("body") or ""
+    name = str(getattr(script, "filename", script) or "")
+    return "thebe" in name or "THEBE_JS_URL" in body
+
+
+def _remove_thebe(app, pagename, templatename, context, doctree):
+    """Take sphinx-thebe's scripts, styles and page configuration out of a page."""
+    for kind in ("script_files", "css_files"):
+        context[kind] = [asset for asset in context.get(kind, []) if not _is_thebe(asset)]
+    if context.get("body"):
+        context["body"] = re.sub(r'\s*<script type="text/x-thebe-config">.*?</script>', "", context["body"], flags=re.DOTALL)
+        context["body"] = re.sub(r"\s*<script>kernelName = '[^']*'</script>", "", context["body"])
+
+
+def setup(app):
+    """Register with Sphinx; priority 900 runs after the themes and extensions that add scripts."""
+    app.connect("html-page-context", _remove_thebe, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,64 @@
+"""The workspace: made once, found again, never served stale, never half written."""
+
+import numpy as np
+import pytest
+
+import vaescan_lite as vl
+from vaescan_lite import cache, workspace
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A workspace of few ECGs, so that making it takes a second."""
+    monkeypatch.setitem(workspace.PROFILES, "smoke", workspace.Profile(n_ecgs=60, budget="smoke", rotations=1, n_bootstrap=50))
+    return lambda seed=0: vl.Workspace(profile="smoke", database="simulated", seed=seed)
+
+
+def test_beats_come_back_from_the_cache_bit_for_bit(small, monkeypatch):
+    made = small().beats()
+    monkeypatch.setattr("vaescan_lite.beats.median_beats", lambda *a, **k: pytest.fail("was made a second time"))
+    again = small().beats()
+    np.testing.assert_array_equal(made.signals, again.signals)
+    assert again.quality.equals(made.quality)
+
+
+def test_edited_source_is_never_answered_from_an_old_cache(small, monkeypatch):
+    before = small()._folder()
+    monkeypatch.setattr(workspace, "source_hash", lambda: "another")
+    assert small()._folder() != before
+
+
+def test_another_seed_has_another_place(small):
+    assert small(seed=0)._folder() != small(seed=1)._folder()
+
+
+def test_source_hash_follows_one_changed_byte(tmp_path, monkeypatch):
+    (tmp_path / "vae.py").write_text("beta = 1\n")
+    monkeypatch.setattr(cache, "PACKAGE", tmp_path)
+    before = cache.source_hash()
+    (tmp_path / "vae.py").write_text("beta = 2\n")
+    assert cache.source_hash() != before
+
+
+def test_an_interrupted_training_leaves_nothing_and_the_next_start_works(small, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vaescan_lite.vae.train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        small(seed=3).vae()
+    assert not list(small(seed=3)._folder().glob("*vae*"))
+    monkeypatch.undo()
+    monkeypatch.setitem(workspace.PROFILES, "smoke", workspace.Profile(n_ecgs=60, budget="smoke", rotations=1, n_bootstrap=50))
+    vae = vl.Workspace(profile="smoke", database="simulated", seed=3).vae()
+    assert vae.transform(small(seed=3).beats()).shape[0] == 60
+
+
+def test_folds_split_the_beats_without_overlap(small):
+    training, validation, test = small().split()
+    assert (training.astype(int) + validation + test == 1).all()
+
+
+def test_an_unknown_profile_is_named():
+    with pytest.raises(ValueError, match="smoke, workshop, full.*'large'"):
+        vl.Workspace(profile="large")

@@ -1,0 +1,383 @@
+"""How factors go together with each other and with measured quantities: coding, correlation, robust regression."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+CONTINUOUS = ("age_years",)
+STEP = {"age_years": 10.0}  # effects of a continuous factor are quoted for this step, in its unit
+
+
+@dataclass(frozen=True)
+class FactorCoding:
+    """Standard scores of factors, and how the factors go together.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Factor names.
+    continuous : ndarray of bool, shape (n_factors,)
+        Which factors are measured on a scale; the others are 0 or 1.
+    mean, sd : ndarray of float, shape (n_factors,)
+        Of the known values, in the unit of the factor.
+    correlation : ndarray of float, shape (n_factors, n_factors)
+        Shrunk correlation of the factors.
+    """
+
+    names: tuple
+    continuous: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+    correlation: np.ndarray
+
+    @classmethod
+    def of(cls, table, continuous=CONTINUOUS):
+        """Learn the coding from a table.
+
+        Parameters
+        ----------
+        table : DataFrame, shape (n_ecgs, n_factors)
+            Factors; NaN is unknown.
+        continuous : sequence of str
+            Names of the factors measured on a scale.
+
+        Returns
+        -------
+        FactorCoding
+
+        Raises
+        ------
+        ValueError
+            If a factor is never known, has one value only, or a binary factor has other values than 0 and 1.
+        """
+        names = tuple(table.columns)
+        is_continuous = np.array([name in continuous for name in names], dtype=bool)
+        values = checked_values(table, is_continuous)
+        for name, column in zip(names, values.T):
+            found = np.unique(column[np.isfinite(column)])
+            if len(found) < 2:
+                what = f"is {found[0]:g} in all of them" if len(found) else "is not known in any of them"
+                raise ValueError(f"factor {name} cannot be learnt from these {len(values)} ECGs: it {what}. Leave it out.")
+        mean, sd = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+        return cls(names, is_continuous, mean, sd, shrunk_correlation((values - mean) / sd))
+
+    def scores(self, values):
+        """Give standard scores (0 where unknown) and the mask of the known, both of shape (n_ecgs, n_factors)."""
+        known = np.isfinite(values)
+        return np.where(known, (np.nan_to_num(values) - self.mean) / self.sd, 0.0), known
+
+    @property
+    def step(self):
+        """The change an effect is quoted for, in SD: from no to yes, or ten years."""
+        return (
+            np.array([STEP.get(name, sd) if c else 1.0 for name, c, sd in zip(self.names, self.continuous, self.sd)]) / self.sd
+        )
+
+    @property
+    def contrast(self):
+        """Name of that change for each factor."""
+        return tuple(
+            (f"+{STEP[name]:g}" if name in STEP else "+1 SD") if c else "yes - no"
+            for name, c in zip(self.names, self.continuous)
+        )
+
+
+def checked_values(table, is_continuous):
+    """Values of a factor table as float; other values than 0 and 1 in a binary factor are an error."""
+    try:
+        values = table.to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"factors must be numbers (1, 0, years) or NaN: {error}.") from error
+    for name, column, scale in zip(table.columns, values.T, is_continuous):
+        if np.isinf(column).any():
+            raise ValueError(f"factor {name} holds an infinite value; use NaN for unknown.")
+        wrong = np.unique(column[np.isfinite(column) & ~np.isin(column, (0.0, 1.0))])
+        if not scale and len(wrong):
+            raise ValueError(
+                f"factor {name} is binary and must be 0, 1 or NaN (unknown); found {', '.join(f'{w:g}' for w in wrong[:5])}."
+            )
+    return values
+
+
+def aligned(table, ids, names=None, what="factors"):
+    """Rows of a table in the order of `ids`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Indexed by id.
+    ids : sequence
+        The ids wanted.
+    names : sequence of str, optional
+        The columns wanted; default all.
+    what : str
+        How messages call the table.
+
+    Returns
+    -------
+    DataFrame, shape (len(ids), n_columns)
+
+    Raises
+    ------
+    ValueError
+        If an id or a column is missing, or an id stands twice in the index.
+    """
+    if not isinstance(table, pd.DataFrame):
+        raise ValueError(f"{what} must be a DataFrame indexed by id; got {type(table).__name__}.")
+    unknown = [name for name in (names if names is not None else ()) if name not in table.columns]
+    if unknown:
+        raise ValueError(
+            f"unknown column(s) {', '.join(map(str, unknown))} in {what}; known: {', '.join(map(str, table.columns))}."
+        )
+    if table.index.has_duplicates:
+        twice = table.index[table.index.duplicated()][:5].tolist()
+        raise ValueError(f"{what} must have one row per id; these ids stand there more than once: {twice}.")
+    ids = pd.Index(ids)
+    missing = ids[~ids.isin(table.index)]
+    if len(missing):
+        shown = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
+        raise ValueError(f"{len(missing)} of {len(ids)} ids have no row in {what}: {shown}.")
+    return table.loc[ids] if names is None else table.loc[ids, list(names)]
+
+
+def shrunk_correlation(scores):
+    """Correlation matrix of scores with gaps, shrunk towards the identity.
+
+    Pairs use the rows where both are known. The intensity of the shrinkage is that of Schaefer and Strimmer [1]_,
+    ``sum Var(r) / sum r^2`` over the pairs, with ``Var(r) = (1 - r^2)^2 / n``.
+
+    Parameters
+    ----------
+    scores : ndarray of float, shape (n_rows, n_columns)
+        NaN where unknown.
+
+    Returns
+    -------
+    ndarray of float, shape (n_columns, n_columns)
+        Unit diagonal, smallest eigenvalue at least 0.001.
+
+    References
+    ----------
+    .. [1] Schaefer J, Strimmer K. A shrinkage approach to large-scale covariance matrix estimation. Stat Appl Genet Mol Biol
+       2005;4:32. doi:10.2202/1544-6115.1175
+    """
+    n_columns = scores.shape[1]
+    r = np.eye(n_columns)
+    n_pairs = np.isfinite(scores).astype(float).T @ np.isfinite(scores)
+    if n_columns > 1:
+        found = pd.DataFrame(scores).corr(min_periods=3).to_numpy()
+        r = np.where(np.isfinite(found), found, 0.0)
+        np.fill_diagonal(r, 1.0)
+        pairs = np.triu_indices(n_columns, 1)
+        squares = (r[pairs] ** 2).sum()
+        noise = ((1 - r[pairs] ** 2) ** 2 / np.maximum(n_pairs[pairs], 3)).sum()
+        r *= 1 - min(1.0, noise / squares) if squares > 0 else 0.0
+        np.fill_diagonal(r, 1.0)
+    eigenvalues, vectors = np.linalg.eigh(r)
+    if eigenvalues[0] < 1e-3:  # pairs from different rows, or factors that determine each other
+        r = (vectors * np.maximum(eigenvalues, 1e-3)) @ vectors.T
+        scale = np.sqrt(np.diag(r))
+        r /= np.outer(scale, scale)
+    return r
+
+
+def conditional_mean(scores, known, correlation):
+    """Fill in the unknown scores by their expectation given the known ones (all jointly normal).
+
+    Parameters
+    ----------
+    scores : ndarray of float, shape (n_rows, n_factors)
+        Standard scores, 0 where unknown.
+    known : ndarray of bool, shape (n_rows, n_factors)
+        What is known.
+    correlation : ndarray of float, shape (n_factors, n_factors)
+        Of the factors.
+
+    Returns
+    -------
+    ndarray of float, shape (n_rows, n_factors)
+    """
+    filled = scores.copy()
+    patterns, which = np.unique(known, axis=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
+        if pattern.any() and not pattern.all():
+            rows = np.flatnonzero(which.ravel() == number)
+            weights = np.linalg.solve(correlation[np.ix_(pattern, pattern)], correlation[np.ix_(pattern, ~pattern)])
+            filled[np.ix_(rows, ~pattern)] = scores[np.ix_(rows, pattern)] @ weights
+    return filled
+
+
+def robust_effects(design, responses, column):
+    """Least-squares effect of one column on each response, with a test that allows unequal variances.
+
+    Standard errors are HC2, degrees of freedom those of Bell and McCaffrey [1]_; with one binary column the statistic is
+    Welch's t. Factors that few people have are thus tested with as few degrees of freedom as they deserve.
+
+    Parameters
+    ----------
+    design : ndarray of float, shape (n_rows, n_columns)
+        With a column of ones.
+    responses : ndarray of float, shape (n_rows, n_responses)
+        Without NaN.
+    column : int
+        The column of interest.
+
+    Returns
+    -------
+    effect, standard_error : ndarray of float, shape (n_responses,)
+        In units of the response per unit of the column; NaN where the column cannot be told from the others.
+    dof : float
+        Degrees of freedom of the t distribution.
+
+    References
+    ----------
+    .. [1] Imbens GW, Kolesar M. Robust standard errors in small samples: some practical advice. Rev Econ Stat
+       2016;98:701-712. doi:10.1162/REST_a_00552
+    """
+    n_rows, n_columns = design.shape
+    undetermined = np.full(responses.shape[1], np.nan), np.full(responses.shape[1], np.nan), np.nan
+    if n_rows <= n_columns:
+        return undetermined
+    gram_inverse = np.linalg.pinv(design.T @ design, hermitian=True)
+    others = np.delete(design, column, axis=1)
+    own = design[:, column] - others @ np.linalg.lstsq(others, design[:, column], rcond=None)[0]
+    if (own**2).sum() < 1e-8 * n_rows * max(design[:, column].var(), 1e-12):
+        return undetermined
+    coefficients = gram_inverse @ (design.T @ responses)
+    residuals = responses - design @ coefficients
+    leverage = np.einsum("ij,jk,ik->i", design, gram_inverse, design)
+    weight = own / (own**2).sum()  # the coefficient is weight @ responses
+    free = 1 - leverage > 1e-9  # a row with leverage 1 is fitted exactly and says nothing about the noise
+    b = np.where(free, weight / np.sqrt(np.where(free, 1 - leverage, 1.0)), 0.0)
+    standard_error = np.sqrt((b[:, None] ** 2 * residuals**2).sum(axis=0))
+    # trace and squared Frobenius norm of diag(b) (I - H) diag(b)
+    spread = np.einsum("i,ij,ik->jk", b**2, design, design) @ gram_inverse
+    squared_trace = (b**2 * (1 - leverage)).sum() ** 2
+    squared_norm = (b**4 * (1 - 2 * leverage)).sum() + np.trace(spread @ spread)
+    return weight @ responses, standard_error, float(squared_trace / squared_norm)
+
+
+def bootstrapped_slopes(filled, responses, n_draws, seed):
+    """Least-squares slopes of the responses on all factors together, in a Bayesian bootstrap [1]_.
+
+    Rows get exponential weights instead of counts, so a rare factor never vanishes from a draw.
+
+    Parameters
+    ----------
+    filled : ndarray of float, shape (n_rows, n_factors)
+        Standard scores without gaps.
+    responses : ndarray of float, shape (n_rows, n_responses)
+        Without gaps.
+    n_draws : int
+        Number of refits.
+    seed : int
+        Of the weights.
+
+    Returns
+    -------
+    ndarray of float, shape (n_draws, n_factors, n_responses)
+
+    References
+    ----------
+    .. [1] Rubin DB. The Bayesian bootstrap. Ann Stat 1981;9:130-134. doi:10.1214/aos/1176345338
+    """
+    rng = np.random.default_rng(seed)
+    design = np.hstack([np.ones((len(filled), 1)), filled])
+    slopes = []
+    for _ in range(n_draws):
+        weighted = design * rng.standard_exponential(len(design))[:, None]
+        slopes.append(np.linalg.lstsq(weighted.T @ design, weighted.T @ responses, rcond=None)[0][1:])
+    return np.array(slopes)
+
+
+def benjamini_hochberg(p):
+    """Adjust p values so that they control the false discovery rate; NaN stays NaN and is not counted.
+
+    Parameters
+    ----------
+    p : array-like of float
+        P values of one family of tests.
+
+    Returns
+    -------
+    ndarray of float
+        Same shape.
+
+    Examples
+    --------
+    >>> benjamini_hochberg([0.01, 0.02, 0.03, np.nan]).round(3)
+    array([0.03, 0.03, 0.03,  nan])
+    """
+    p = np.asarray(p, dtype=float)
+    q = np.full(p.shape, np.nan)
+    tested = np.isfinite(p)
+    if tested.any():
+        q[tested] = stats.false_discovery_control(p[tested], method="bh")
+    return q
+
+
+def associate(responses, coding, values):
+    """Partial and marginal effects of every factor on every response.
+
+    Partial: all factors together in one linear regression, unknown other factors filled in by their expectation.
+    Marginal: the factor alone. Rows where the factor itself, or the response, is unknown are left out.
+
+    Parameters
+    ----------
+    responses : DataFrame, shape (n_ecgs, n_responses)
+        Latents or measurements; NaN is unknown.
+    coding : FactorCoding
+        Scores and correlation of the factors.
+    values : ndarray of float, shape (n_ecgs, n_factors)
+        The factors in their own units; NaN is unknown.
+
+    Returns
+    -------
+    DataFrame
+        One row per factor and response: ``factor``, ``response``, ``contrast`` (the change of the factor the effect is quoted
+        for), ``n`` and ``n_with`` (rows used, and those with the factor); ``partial``, ``partial_se``, ``partial_low``,
+        ``partial_high`` (95 %), ``partial_p``, ``partial_q``, and the same for ``marginal``; effects in the unit of the
+        response. The q values are Benjamini and Hochberg's over the whole table.
+    """
+    scores, known = coding.scores(values)
+    filled = conditional_mean(scores, known, coding.correlation)
+    matrix = responses.to_numpy(dtype=float)
+    measured = np.isfinite(matrix)
+    patterns, pattern_of = np.unique(measured, axis=1, return_inverse=True)  # responses that share their gaps
+    records = []
+    for j, name in enumerate(coding.names):
+        for number in range(patterns.shape[1]):
+            rows = known[:, j] & patterns[:, number]
+            columns = np.flatnonzero(pattern_of.ravel() == number)
+            y = matrix[np.ix_(rows, columns)]
+            ones = np.ones((rows.sum(), 1))
+            found = {}
+            for kind, design, column in (
+                ("partial", np.hstack([ones, filled[rows]]), j + 1),
+                ("marginal", np.hstack([ones, scores[rows, j : j + 1]]), 1),
+            ):
+                effect, error, dof = robust_effects(design, y, column)
+                found[kind] = effect * coding.step[j], error * coding.step[j], dof
+            n_with = int(rows.sum() if coding.continuous[j] else (values[rows, j] == 1).sum())
+            for place, column in enumerate(columns):
+                record = {"factor": name, "response": responses.columns[column], "contrast": coding.contrast[j]}
+                record.update(n=int(rows.sum()), n_with=n_with)
+                for kind, (effect, error, dof) in found.items():
+                    record.update(_tested(kind, effect[place], error[place], dof))
+                records.append((j, column, record))
+    records.sort(key=lambda item: item[:2])
+    table = pd.DataFrame([record for _, _, record in records])
+    for kind in ("partial", "marginal"):
+        table.insert(table.columns.get_loc(f"{kind}_p") + 1, f"{kind}_q", benjamini_hochberg(table[f"{kind}_p"]))
+    return table
+
+
+def _tested(kind, effect, error, dof):
+    """Interval and p value of one effect by the t distribution."""
+    reach = stats.t.ppf(0.975, dof) * error if np.isfinite(error) and dof > 0 else np.nan
+    p = 2 * stats.t.sf(abs(effect) / error, dof) if error > 0 else np.nan
+    return {
+        kind: effect, f"{kind}_se": error, f"{kind}_low": effect - reach, f"{kind}_high": effect + reach, f"{kind}_p": p,
+    }  # fmt: skip

@@ -1,0 +1,111 @@
+"""The command ``vaescan-lite``: simulate a database, run the chapters, build the book."""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from . import __version__
+
+
+def main(arguments=None):
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        What follows the command's name. Default: the arguments of the process.
+
+    Returns
+    -------
+    int
+        0; 1 after an error that was explained on stderr; 130 when interrupted.
+    """
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("vaescan_lite").setLevel(logging.INFO)
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"vaescan-lite: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("vaescan-lite: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="vaescan-lite", description="The helpers behind an executable book on explainable ECG analysis."
+    )
+    parser.add_argument("--version", action="version", version=f"vaescan-lite {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    simulate = commands.add_parser("simulate", help="write a simulated database in the layout of PTB-XL")
+    simulate.add_argument("folder", type=Path, help="the folder to make")
+    simulate.add_argument("-n", type=_positive, default=2000, help="number of ECGs (default: 2000)")
+    simulate.add_argument("--fs", type=int, default=100, help="sampling frequency in Hz (default: 100)")
+    simulate.add_argument("--seed", type=int, default=0, help="same seed, same ECGs (default: 0)")
+    simulate.set_defaults(command=_simulate)
+
+    run = argparse.ArgumentParser(add_help=False)
+    run.add_argument("--source", type=Path, default=Path("."), help="folder of the book (default: the working directory)")
+    run.add_argument(
+        "--profile", choices=("smoke", "workshop", "full"), default="workshop", help="data and time to use (default: workshop)"
+    )
+    run.add_argument("--database", default="auto", help="a folder of ECGs, auto, simulated or ptbxl (default: auto)")
+    run.add_argument("--seed", type=int, default=0, help="goes to everything that is drawn or trained (default: 0)")
+    run.add_argument("--caller", help=argparse.SUPPRESS)  # make -C: where a relative --database may also start
+
+    chapters = commands.add_parser("chapters", parents=[run], help="run chapters and report seconds and memory")
+    chapters.add_argument("only", nargs="*", metavar="chapter", help="begin of a file name, such as 04 (default: all)")
+    chapters.set_defaults(command=_chapters)
+
+    book = commands.add_parser("book", parents=[run], help="run every chapter and build the HTML book")
+    book.set_defaults(command=_book)
+    return parser
+
+
+def _simulate(options):
+    from .simulator import write_simulated_database
+
+    write_simulated_database(options.folder, options.n, seed=options.seed, fs=options.fs)
+    print(f"{options.n} simulated ECGs at {options.fs} Hz in {options.folder.resolve()}")
+
+
+def _chapters(options):
+    from .book import ChaptersFailed, report_text, resolve_database, run_chapters
+
+    try:
+        report = run_chapters(
+            options.source / "notebooks",
+            options.source / "_build" / "executed",
+            profile=options.profile,
+            database=resolve_database(options.database, options.caller),
+            seed=options.seed,
+            only=options.only,
+            progress=sys.stderr.isatty(),
+        )
+    except ChaptersFailed as failure:
+        print(report_text(failure.report))
+        raise
+    print(report_text(report))
+
+
+def _book(options):
+    from .book import build_book, require_book
+
+    require_book(options.source)
+    options.only = None
+    _chapters(options)
+    first_page = build_book(options.source, options.source / "_build" / "executed")
+    print(f"The first page of the book: {os.path.relpath(first_page)}")
+
+
+def _positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number

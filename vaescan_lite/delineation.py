@@ -1,0 +1,199 @@
+"""Where P, QRS and T begin and end in a median beat. What is measured between these boundaries lives in `measurements`."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
+
+GRID_HZ = 500.0  # beats are interpolated to this rate, and threshold crossings between its samples
+
+
+class Boundaries(NamedTuple):
+    """Wave boundaries of n beats, float, shape (n,), in ms from the R sample; NaN where there is no such wave."""
+
+    p_onset_ms: np.ndarray
+    p_offset_ms: np.ndarray
+    qrs_onset_ms: np.ndarray
+    qrs_offset_ms: np.ndarray
+    t_offset_ms: np.ndarray
+
+
+def interpolate(signals, fs, r_index):
+    """Beats on a fine grid by cubic splines.
+
+    Parameters
+    ----------
+    signals : ndarray of float, shape (n_beats, n_leads, n_times)
+        Potentials in mV.
+    fs : float
+        Their sampling frequency in Hz.
+    r_index : int
+        The sample of the R peak.
+
+    Returns
+    -------
+    time_ms : ndarray of float, shape (n_fine,)
+        Milliseconds from the R sample, 2 ms apart.
+    fine : ndarray of float, shape (n_beats, n_leads, n_fine)
+        Potentials in mV.
+    slope : ndarray of float, shape (n_beats, n_leads, n_fine)
+        Their derivative in mV/ms.
+    """
+    sample_ms = (np.arange(signals.shape[-1]) - r_index) * 1000 / fs
+    step_ms = 1000 / GRID_HZ
+    time_ms = np.arange(np.ceil(sample_ms[0] / step_ms), np.floor(sample_ms[-1] / step_ms) + 1) * step_ms
+    spline = CubicSpline(sample_ms, np.asarray(signals, dtype=float), axis=-1)
+    return time_ms, spline(time_ms), spline(time_ms, 1)
+
+
+def delineate(time_ms, fine, slope, rr_s):
+    """Boundaries of P, QRS and T, by the rule "median over leads".
+
+    Each boundary is where the speed of the ECG, the length of the vector of all lead slopes, falls to a share of its peak in
+    that wave. Before they are joined, the leads are brought towards equal size, so that no lead decides alone.
+
+    Parameters
+    ----------
+    time_ms, fine, slope : ndarray
+        From `interpolate`, of the eight independent leads.
+    rr_s : ndarray of float, shape (n_beats,)
+        RR interval in seconds, NaN where it is not known.
+
+    Returns
+    -------
+    Boundaries
+        In ms from the R sample.
+    """
+    activity, qrs_onset, qrs_offset = _qrs(time_ms, slope)
+    t_offset = _t_end(time_ms, slope, qrs_offset, rr_s)
+    p_onset, p_offset = _p_wave(time_ms, fine, activity, t_offset, rr_s)
+    return Boundaries(p_onset, p_offset, qrs_onset, qrs_offset, t_offset)
+
+
+def _speed(slope, sigma_ms, window, balance):
+    """Length of the vector of smoothed lead slopes, (n_beats, n_fine).
+
+    Each lead is divided by a power `balance` of its steepest slope in the window: 0 leaves the leads as they are, 1 gives all
+    the same weight. A lead below a tenth of the steepest one counts as a tenth, so that noise is not made large.
+    """
+    smooth = gaussian_filter1d(slope, sigma_ms * GRID_HZ / 1000, axis=-1)
+    if balance:
+        steepest = np.where(window[:, None], np.abs(smooth), 0).max(axis=-1)
+        steepest = np.maximum(steepest, 0.1 * steepest.max(axis=-1, keepdims=True))
+        smooth = smooth / np.where(steepest > 0, steepest, 1)[..., None] ** balance
+    return np.sqrt(np.einsum("blt,blt->bt", smooth, smooth))
+
+
+def _qrs(time_ms, slope):
+    """First activity (QRS, or a pacing spike that runs into it), onset and end of QRS."""
+    everywhere = np.ones((len(slope), len(time_ms)), dtype=bool)
+    sharp = _speed(slope, 4.0, everywhere, 0.0)
+    energy = uniform_filter1d(sharp**2, round(80 * GRID_HZ / 1000), axis=-1)
+    core = np.where(np.abs(time_ms) < 100, energy, -1).argmax(axis=-1)
+    near = np.abs(time_ms - time_ms[core][:, None]) < 50
+
+    activity = _walk(time_ms, _speed(slope, 10.0, near, 0.5), near, 0.13, core, crossing_before) - 4
+    # A slow start may last 25 ms; what lies before it (a pacing spike, the end of P) is not QRS.
+    steep = _walk(time_ms, sharp, near, 0.16, core, crossing_before)
+    onset = np.fmax(activity, steep - 29)
+    return activity, onset, _walk(time_ms, _speed(slope, 4.0, near, 0.5), near, 0.10, core, crossing_after)
+
+
+def _walk(time_ms, speed, near, share, core, crossing):
+    return crossing(time_ms, speed, share * np.where(near, speed, 0).max(axis=-1), core)
+
+
+def _t_end(time_ms, slope, qrs_offset_ms, rr_s):
+    """End of T: where the last steep part of the ST-T segment levels off."""
+    latest_ms = np.fmin(time_ms[-1] - 5, rr_s * 1000 - 180)[:, None]  # before the next P wave
+    window = (time_ms > qrs_offset_ms[:, None] + 80) & (time_ms < latest_ms)
+    speed = _speed(slope, 20.0, window, 0.5)
+    inside = np.where(window, speed, 0)
+    peak = inside.max(axis=-1)
+    last = inside.shape[-1] - 1 - (inside >= 0.85 * peak[:, None])[:, ::-1].argmax(axis=-1)
+    end = crossing_after(time_ms, speed, 0.3 * peak, last)
+    # Where the next wave comes before it is level: the flattest place between.
+    after = window & (np.arange(len(time_ms)) >= last[:, None])
+    flattest = time_ms[np.where(after, speed, np.inf).argmin(axis=-1)]
+    end = np.where(end <= latest_ms[:, 0], end, flattest) - 8
+    return np.where(peak > 0, end, np.nan)
+
+
+def _p_wave(time_ms, fine, activity_ms, t_offset_ms, rr_s):
+    """Onset and end of P."""
+    earliest_ms = np.fmax(time_ms[0], t_offset_ms - rr_s * 1000)  # after the T wave before
+    earliest_ms = np.minimum(earliest_ms, activity_ms - 160)
+    diastole = _hold(time_ms, fine, earliest_ms, activity_ms - 4)
+    sigma = 25 * GRID_HZ / 1000
+    bump = -gaussian_filter1d(diastole, sigma, axis=-1, order=2) * sigma**2
+    window = (time_ms >= earliest_ms[:, None] + 20) & (time_ms <= activity_ms[:, None] - 40)
+    height = np.where(window[:, None], np.abs(bump), 0).max(axis=-1)
+    height = np.maximum(height, 0.2 * height.max(axis=-1, keepdims=True))
+    joint = np.sqrt(np.square(bump / np.where(height > 0, height, 1)[..., None]).sum(axis=1))
+    centre_ms = time_ms[np.where(window, joint, -1).argmax(axis=-1)][:, None]
+
+    near = np.abs(time_ms - centre_ms) < 80
+    speed = _speed(np.gradient(diastole, time_ms, axis=-1), 10.0, near, 1.0)
+    threshold = 0.35 * np.where(near, speed, 0).max(axis=-1)
+    rise = np.where(near & (time_ms <= centre_ms), speed, 0)
+    fall = np.where(near & (time_ms >= centre_ms), speed, 0)
+    first = (rise >= 0.5 * rise.max(axis=-1, keepdims=True)).argmax(axis=-1)
+    last = fall.shape[-1] - 1 - (fall >= 0.5 * fall.max(axis=-1, keepdims=True))[:, ::-1].argmax(axis=-1)
+    onset = crossing_before(time_ms, speed, threshold, first)
+    offset = crossing_after(time_ms, speed, threshold, last)
+    return np.fmax(onset, time_ms[0]), np.fmin(offset, activity_ms)
+
+
+def _hold(time_ms, fine, start_ms, end_ms):
+    """The beats between two times; outside, each lead keeps the value it has there."""
+    sample = np.arange(len(time_ms))
+    first = np.searchsorted(time_ms, start_ms)
+    last = np.maximum(np.searchsorted(time_ms, end_ms), first + 1)
+    index = np.clip(sample, first[:, None], last[:, None])
+    return np.take_along_axis(fine, index[:, None], axis=-1)
+
+
+def crossing_before(time_ms, values, threshold, start):
+    """Time at which `values` last rose above `threshold` before sample `start`, by linear interpolation.
+
+    Parameters
+    ----------
+    time_ms : ndarray of float, shape (n_fine,)
+        Times of the samples.
+    values : ndarray of float, shape (n_beats, n_fine)
+        The function to follow.
+    threshold : ndarray of float, shape (n_beats,)
+        One threshold per beat.
+    start : ndarray of int, shape (n_beats,)
+        The sample from which to go back.
+
+    Returns
+    -------
+    ndarray of float, shape (n_beats,)
+        Milliseconds; NaN where the window ends before the crossing.
+    """
+    sample = np.arange(values.shape[-1])
+    below = (values < threshold[:, None]) & (sample <= start[:, None])
+    last = np.where(below, sample, -1).max(-1)
+    return _between(time_ms, values, threshold, last, last + 1, last >= 0)
+
+
+def crossing_after(time_ms, values, threshold, start):
+    """Time at which `values` first falls below `threshold` after sample `start`; as `crossing_before`."""
+    n_fine = values.shape[-1]
+    sample = np.arange(n_fine)
+    below = (values < threshold[:, None]) & (sample >= start[:, None])
+    first = np.where(below, sample, n_fine).min(-1)
+    return _between(time_ms, values, threshold, first, first - 1, first < n_fine)
+
+
+def _between(time_ms, values, threshold, outside, inside, found):
+    """Linear interpolation of the crossing between the sample outside and its neighbour inside the wave."""
+    n_fine = values.shape[-1]
+    rows = np.arange(len(values))
+    outside, inside = np.clip(outside, 0, n_fine - 1), np.clip(inside, 0, n_fine - 1)
+    low, high = values[rows, outside], values[rows, inside]
+    share = np.where(high > low, (threshold - low) / np.where(high > low, high - low, 1), 0)
+    share = np.clip(share, 0, 1)
+    return np.where(found, time_ms[outside] + share * (time_ms[inside] - time_ms[outside]), np.nan)

@@ -1,0 +1,319 @@
+"""What a Scan says and why: contributions of latents, traversals, and effects in millivolts and milliseconds."""
+
+import numpy as np
+import pandas as pd
+
+from .associations import CONTINUOUS, FactorCoding, aligned, associate, checked_values
+from .ecg import BeatSet
+from .measurements import DEFINITIONS, measure
+
+# Borders in seconds from the R peak, for beats whose own waves are not delineated (decoded differences, averages).
+SEGMENTS_S = {"P": (-0.40, -0.12), "PR": (-0.12, -0.05), "QRS": (-0.05, 0.07), "ST": (0.07, 0.16), "T": (0.16, 0.56)}
+
+
+def contributions(scan, beats, factor):
+    """Take the log odds of a factor apart into what each latent adds.
+
+    Parameters
+    ----------
+    scan : Scan
+        Fitted, with an affine decoder.
+    beats : BeatSet
+        Median beats.
+    factor : str
+        One of the Scan's factors.
+
+    Returns
+    -------
+    DataFrame, shape (n_beats, n_latents + 1)
+        Indexed by id: one column per latent, ``w_i (z_i - mean z_i)`` with the mean over the training ECGs, and ``baseline``,
+        the log odds of an ECG with mean latents. A row adds up to ``scan.logits(beats)[factor]``; for a continuous factor
+        in its unit. NaN for an unusable beat.
+
+    Notes
+    -----
+    For an affine logit these are the interventional Shapley values. That they add up is arithmetic, not evidence that
+    the model is right.
+    """
+    weights, bias = _weights_of(scan, factor)
+    mu, _ = scan.vae.posterior(beats)
+    parts = pd.DataFrame((mu.astype(float) - scan.aggregated_mean_) * weights, index=beats.ids)
+    parts["baseline"] = np.where(np.isfinite(mu).all(axis=1), bias + weights @ scan.aggregated_mean_, np.nan)
+    return parts
+
+
+def wave_contributions(scan, beats, factor, *, segments_s=None):
+    """Distribute the contributions of the latents over waves and leads.
+
+    The contribution of latent i goes to each wave and lead in proportion to the energy of its traversal there:
+    ``e_g = sum_i w_i (z_i - mean z_i) share_ig``.
+
+    Parameters
+    ----------
+    scan : Scan
+        Fitted, with an affine decoder.
+    beats : BeatSet
+        Median beats.
+    factor : str
+        One of the Scan's factors.
+    segments_s : dict of str to (float, float), optional
+        Borders in seconds from the R peak; default `SEGMENTS_S`.
+
+    Returns
+    -------
+    DataFrame, shape (n_beats, n_segments * n_leads)
+        Columns (segment, lead); a row adds up to the log odds minus the baseline of `contributions`.
+    """
+    shares = traversal_shares(scan, segments_s=segments_s)
+    parts = contributions(scan, beats, factor).drop(columns="baseline")
+    return pd.DataFrame(parts.to_numpy() @ shares.to_numpy(), index=parts.index, columns=shares.columns)
+
+
+def traversal_shares(scan, *, segments_s=None):
+    """Share of each latent's traversal energy in each wave and lead.
+
+    Parameters
+    ----------
+    scan : Scan
+        Fitted.
+    segments_s : dict of str to (float, float), optional
+        Borders in seconds from the R peak; default `SEGMENTS_S`. Together they must cover the beat, without overlap.
+
+    Returns
+    -------
+    DataFrame, shape (n_latents, n_segments * n_leads)
+        Columns (segment, lead). Rows add up to 1.
+
+    Raises
+    ------
+    ValueError
+        If a sample lies in no segment, or in two.
+    """
+    mean, sd = scan.aggregated_mean_, scan.aggregated_sd_
+    up = scan.latents_to_ecg(mean + np.diag(sd))
+    down = scan.latents_to_ecg(mean - np.diag(sd))
+    change = (up.signals - down.signals).astype(float)
+    time_s = (np.arange(change.shape[2]) - up.r_index) / up.fs
+    segments_s = SEGMENTS_S if segments_s is None else segments_s
+    inside = np.array([(time_s >= start - 1e-9) & (time_s < end - 1e-9) for start, end in segments_s.values()])
+    if not (inside.sum(axis=0) == 1).all():
+        count = inside.sum(axis=0)
+        wrong = np.flatnonzero(count != 1)[0]
+        raise ValueError(f"every sample must lie in one segment; the one at {time_s[wrong]:.3f} s lies in {count[wrong]}.")
+    energy = np.einsum("nlt,st->nsl", change**2, inside.astype(float)).reshape(len(change), -1)
+    total = energy.sum(axis=1, keepdims=True)
+    shares = np.where(total > 0, energy / np.where(total > 0, total, 1), 1 / energy.shape[1])  # a latent the decoder ignores
+    columns = pd.MultiIndex.from_product([list(segments_s), up.leads], names=["segment", "lead"])
+    return pd.DataFrame(shares, columns=columns)
+
+
+def traversal(scan_or_vae, latent, steps=(-3, -2, -1, 0, 1, 2, 3), *, center=None):
+    """Decode beats while one latent moves and the others stand still.
+
+    Parameters
+    ----------
+    scan_or_vae : Scan or BeatVAE
+        With a Scan, the steps are SDs of the aggregated posterior around its mean; with a VAE alone, SDs of the prior
+        N(0, I) around 0.
+    latent : int
+        Which one.
+    steps : sequence of float
+        Where to go.
+    center : ndarray of float, shape (n_latents,), optional
+        Where the other latents stand, and where step 0 is.
+
+    Returns
+    -------
+    BeatSet
+        One beat per step; the ids are the steps.
+    """
+    is_scan = hasattr(scan_or_vae, "aggregated_mean_")
+    vae = scan_or_vae.vae if is_scan else scan_or_vae
+    n_latents = len(scan_or_vae.aggregated_mean_) if is_scan else vae.n_latents
+    if not (isinstance(latent, (int, np.integer)) and 0 <= latent < n_latents):
+        raise ValueError(f"latent must be a number from 0 to {n_latents - 1}; got {latent!r}.")
+    if center is None:
+        center = scan_or_vae.aggregated_mean_ if is_scan else np.zeros(n_latents)
+    steps = np.asarray(steps, dtype=float)
+    z = np.tile(np.asarray(center, dtype=float), (len(steps), 1))
+    z[:, latent] += steps * (scan_or_vae.aggregated_sd_[latent] if is_scan else 1.0)
+    like = scan_or_vae if is_scan else vae
+    return BeatSet(
+        vae.inverse_transform(z.astype(np.float32)), fs=like.fs_, leads=like.leads_, r_index=like.r_index_, ids=steps
+    )
+
+
+def latent_effects(scan, beats, *, n=100, step=1.0, seed=0):
+    """Measure what each latent does to real beats: move it, decode, measure the difference.
+
+    Parameters
+    ----------
+    scan : Scan
+        Fitted.
+    beats : BeatSet
+        The beats to start from.
+    n : int
+        Number of them, drawn by `seed`.
+    step : float
+        The latent goes from ``-step / 2`` to ``+step / 2`` SDs of the aggregated posterior around its place.
+    seed : int
+        Which beats.
+
+    Returns
+    -------
+    DataFrame
+        One row per latent and measurement: ``effect`` (mean change in the unit of the measurement), ``low`` and ``high`` (its
+        95 % interval over beats), ``spread`` (SD of the change over beats: how much it depends on where one stands), ``n``.
+    """
+    mu, _ = scan.vae.posterior(beats)
+    mu = mu[np.isfinite(mu).all(axis=1)]
+    if not len(mu):
+        raise ValueError(f"none of the {len(beats)} beats is usable.")
+    chosen = np.random.default_rng(seed).permutation(len(mu))[:n]
+    start = mu[chosen].astype(float)
+    tables = []
+    for latent, sd in enumerate(scan.aggregated_sd_):
+        shift = np.zeros(len(scan.aggregated_sd_))
+        shift[latent] = 0.5 * step * sd
+        change = _difference(measure(scan.latents_to_ecg(start + shift)), measure(scan.latents_to_ecg(start - shift)))
+        count = change.count()
+        reach = 1.96 * change.std() / np.sqrt(count.where(count > 1))
+        table = pd.DataFrame(
+            {
+                "effect": change.mean(),
+                "low": change.mean() - reach,
+                "high": change.mean() + reach,
+                "spread": change.std(),
+                "n": count,
+            }
+        )
+        tables.append(table.rename_axis("measurement").reset_index().assign(latent=latent))
+    table = pd.concat(tables, ignore_index=True).dropna(subset="effect")
+    return table[["latent", "measurement", "effect", "low", "high", "spread", "n"]].reset_index(drop=True)
+
+
+def association_table(measurements, factors, names=None, *, scan=None, continuous=CONTINUOUS):
+    """Tie every factor to every measurement, as measured and as a Scan draws it.
+
+    Parameters
+    ----------
+    measurements : DataFrame
+        As `measure` gives it, indexed by id.
+    factors : DataFrame
+        Factors by id; NaN is unknown. Every id of `measurements` must be there.
+    names : list of str, optional
+        The factors to take; default those of `scan`, else all columns.
+    scan : Scan, optional
+        Adds what it says: the measurements of its decoded beats with the factor minus those without.
+    continuous : sequence of str
+        Names of factors measured on a scale.
+
+    Returns
+    -------
+    DataFrame
+        One row per factor and measurement:
+
+        - ``factor``, ``measurement``, ``unit``, ``contrast``, ``n``, ``n_with``;
+        - ``partial`` (other factors held) and ``marginal`` (others following along), each with ``_se``, ``_low``, ``_high``
+          (95 %), ``_p`` and ``_q`` (Benjamini and Hochberg over the table), in ``unit``; ``partial_sd`` and ``marginal_sd``
+          are the same in SDs of the measurement;
+        - with `scan`: ``decoded_partial`` and ``decoded_marginal`` with ``_low`` and ``_high``, from a bootstrap of the Scan's
+          slopes (the VAE is held fixed).
+
+    Notes
+    -----
+    Electrical axes are turned so that their circular mean is 0 before the regression.
+    """
+    if names is None:
+        names = list(scan.coding_.names) if scan is not None else list(factors.columns)
+    if not isinstance(measurements, pd.DataFrame):
+        raise ValueError(f"measurements must be a DataFrame indexed by id; got {type(measurements).__name__}.")
+    table = aligned(factors, measurements.index, names, "factors")
+    coding = FactorCoding.of(table, continuous)
+    values = checked_values(table, coding.continuous)
+    responses = measurements.select_dtypes("number").dropna(axis=1, how="all")
+    responses = responses.apply(lambda column: _unwrapped(column) if column.name.endswith("_deg") else column)
+    effects = associate(responses, coding, values).rename(columns={"response": "measurement"})
+    sd = effects["measurement"].map(responses.std())
+    effects.insert(2, "unit", effects["measurement"].map(_unit))
+    for kind in ("partial", "marginal"):
+        effects.insert(effects.columns.get_loc(kind) + 1, f"{kind}_sd", effects[kind] / sd)
+    if scan is not None:
+        effects = effects.merge(decoded_effects(scan), on=["factor", "measurement"], how="left")
+    return effects
+
+
+def decoded_effects(scan):
+    """Measure what a factor does to the beats a Scan decodes.
+
+    Parameters
+    ----------
+    scan : Scan
+        Fitted.
+
+    Returns
+    -------
+    DataFrame
+        One row per factor and measurement: ``decoded_partial`` (the factor alone, ``unspecified="average"``) and
+        ``decoded_marginal`` (what people with it are like, ``"observe"``): yes minus no, or one contrast (ten years) around
+        the mean, in the unit of the measurement. ``_low`` and ``_high``: 95 % interval from ``scan.bootstrap_``.
+    """
+    coding = scan.coding_
+    kinds = []
+    for kind, unspecified in (("decoded_partial", "average"), ("decoded_marginal", "observe")):
+        lower, upper = scan.contrast_latents(unspecified)
+        draws_lower, draws_upper = _contrast_draws(scan, kind, lower, upper)
+        n_draws = draws_lower.shape[0]
+        change = _difference(
+            _measured(scan, np.concatenate([upper[None], draws_upper])),
+            _measured(scan, np.concatenate([lower[None], draws_lower])),
+        )
+        change.index = pd.MultiIndex.from_product([range(n_draws + 1), coding.names], names=["draw", "factor"])
+        drawn = change.drop(index=0, level="draw").groupby(level="factor", sort=False)
+        columns = {kind: change.loc[0], f"{kind}_low": drawn.quantile(0.025), f"{kind}_high": drawn.quantile(0.975)}
+        kinds.append(
+            pd.concat({name: frame.rename_axis(columns="measurement").stack() for name, frame in columns.items()}, axis=1)
+        )
+    return pd.concat(kinds, axis=1).reset_index()
+
+
+def _contrast_draws(scan, kind, lower, upper):
+    """Both sides of the contrasts with bootstrapped slopes, two arrays of shape (n_draws, n_factors, n_latents)."""
+    coding = scan.coding_
+    slopes = scan.bootstrap_.astype(float)
+    if kind == "decoded_marginal":
+        slopes = np.einsum("jk,bkl->bjl", coding.correlation, slopes)
+    around = slopes - slopes.mean(axis=0)  # the uncertainty; its centre is the fitted encoder's difference
+    difference = upper - lower + around * coding.step[:, None]
+    middle = 0.5 * (upper + lower)
+    return middle - 0.5 * difference, middle + 0.5 * difference
+
+
+def _measured(scan, latents):
+    return measure(scan.latents_to_ecg(latents.reshape(-1, latents.shape[-1]))).select_dtypes("number")
+
+
+def _difference(after, before):
+    """After minus before, the short way round for angles."""
+    change = after.select_dtypes("number") - before.select_dtypes("number")
+    angles = [name for name in change.columns if name.endswith("_deg")]
+    change[angles] = (change[angles] + 180) % 360 - 180
+    return change
+
+
+def _unwrapped(angles_deg):
+    """Angles relative to their circular mean, plus that mean."""
+    radians = np.deg2rad(angles_deg.to_numpy(dtype=float))
+    mean = np.rad2deg(np.arctan2(np.nanmean(np.sin(radians)), np.nanmean(np.cos(radians))))
+    return (angles_deg - mean + 180) % 360 - 180 + mean
+
+
+def _unit(name):
+    return DEFINITIONS[name][0] if name in DEFINITIONS else ""
+
+
+def _weights_of(scan, factor):
+    weights, bias = scan.weights_, scan.bias_
+    if factor not in weights.index:
+        raise ValueError(f"unknown factor {factor!r}; this Scan knows {', '.join(weights.index)}.")
+    return weights.loc[factor].to_numpy(), bias[factor]

@@ -1,0 +1,820 @@
+"""The beta-VAE for median beats: networks, losses, augmentation, and the scikit-learn style transformer around them."""
+
+import json
+import math
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from scipy.ndimage import uniform_filter1d
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import PCA
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from .cache import written_whole
+from .ecg import LEADS_8, BeatSet, to_eight_leads
+from .training import Budget, seeded_weights, train
+
+BUDGETS = {
+    "smoke": Budget(epochs=40, batch_size=64, learning_rate=3e-3, weight_decay=1e-4),
+    "workshop": Budget(epochs=180, batch_size=128, learning_rate=2e-3, weight_decay=1e-4),
+    "full": Budget(epochs=60, batch_size=128, learning_rate=2e-3, weight_decay=1e-4),
+}
+
+# Dower's matrix: potentials of I, II, V1 ... V6 (rows) from a heart dipole with axes left, inferior, posterior (columns).
+# Edenbrandt and Pahlm, J Electrocardiol 1988;21:361-367, print the same numbers.
+DOWER = np.array(
+    [
+        (0.632, -0.235, 0.059),
+        (0.235, 1.066, -0.132),
+        (-0.515, 0.157, -0.917),
+        (0.044, 0.164, -1.387),
+        (0.882, 0.098, -1.277),
+        (1.213, 0.127, -0.601),
+        (1.125, 0.127, -0.086),
+        (0.831, 0.076, 0.230),
+    ],
+    dtype=np.float32,
+)
+
+ACTIVE_VARIANCE = 0.01
+
+
+# ---------------------------------------------------------------- losses
+
+
+def gaussian_kl(mu_q, logvar_q, mu_p, logvar_p):
+    """Kullback-Leibler divergence KL(q || p) of two Gaussians with independent components, in nats, per component.
+
+    Parameters
+    ----------
+    mu_q, logvar_q : Tensor of float, shapes that broadcast
+        Mean and natural logarithm of the variance of q, over which the expectation is taken.
+    mu_p, logvar_p : Tensor of float
+        Mean and logarithm of the variance of p.
+
+    Returns
+    -------
+    Tensor
+        The broadcast shape; sum over the last axis for the divergence of the whole latent vector.
+
+    Examples
+    --------
+    >>> zero = torch.zeros(1)
+    >>> gaussian_kl(zero + 1, zero, zero, zero)  # half the squared distance
+    tensor([0.5000])
+    """
+    ratio = torch.exp(logvar_q - logvar_p)
+    return 0.5 * (logvar_p - logvar_q + ratio + (mu_q - mu_p).square() * torch.exp(-logvar_p) - 1)
+
+
+def sample_gaussian(mu, logvar, generator):
+    """Draw from a Gaussian with mean `mu` and log-variance `logvar`, so that gradients reach both."""
+    noise = torch.randn(mu.shape, generator=generator, dtype=mu.dtype)
+    return mu + torch.exp(0.5 * logvar) * noise
+
+
+def laplace_nll(x, x_hat, scale):
+    """Negative log-likelihood of beats under a Laplace distribution around `x_hat`, in nats.
+
+    Parameters
+    ----------
+    x, x_hat : Tensor of float, shape (n_beats, n_leads, n_times)
+        Beats and their reconstructions in mV.
+    scale : Tensor of float, shape (n_leads, n_times)
+        Mean absolute deviation in mV.
+
+    Returns
+    -------
+    Tensor, shape (n_beats,)
+        Sum over leads and time of ``|x - x_hat| / scale + log(2 scale)``.
+    """
+    return ((x - x_hat).abs() / scale + torch.log(2 * scale)).sum(dim=(1, 2))
+
+
+def vae_loss(x, output, scale, beta):
+    """Terms of the beta-VAE's loss: means over beats of sums over leads and time, and over latents.
+
+    Parameters
+    ----------
+    x : Tensor of float, shape (n_beats, n_leads, n_times)
+        Target beats in mV.
+    output : VAEOutput
+        What the network made of them.
+    scale : Tensor of float, shape (n_leads, n_times)
+        Scale of the Laplace likelihood in mV.
+    beta : float
+        Weight of a nat of KL against a nat of the full likelihood.
+
+    Returns
+    -------
+    dict of str to Tensor
+        ``total = reconstruction + beta * kl``, all in nats per beat.
+    """
+    reconstruction = laplace_nll(x, output.x_hat, scale).mean()
+    zero = torch.zeros(())
+    kl = gaussian_kl(output.mu, output.logvar, zero, zero).sum(dim=1).mean()
+    return {"total": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl}
+
+
+# ---------------------------------------------------------------- networks
+
+
+class VAEOutput(NamedTuple):
+    """What the network says about a batch of beats."""
+
+    x_hat: torch.Tensor  # (n_beats, n_leads, n_times), mV
+    mu: torch.Tensor  # (n_beats, n_latents)
+    logvar: torch.Tensor  # (n_beats, n_latents), natural log of the variance
+
+
+class Encoder(nn.Module):
+    """Beat -> principal components -> mean (MLP plus a linear skip) and log-variance of the latents."""
+
+    def __init__(self, n_values, n_components, n_hidden, n_latents):
+        super().__init__()
+        self.front = nn.Linear(n_values, n_components)
+        self.hidden = nn.Sequential(
+            nn.Linear(n_components, n_hidden), nn.GELU(), nn.Linear(n_hidden, n_hidden), nn.GELU()
+        )
+        self.head = nn.Linear(n_hidden, 2 * n_latents)
+        self.skip = nn.Linear(n_components, n_latents)
+
+    def forward(self, standardised):
+        """Standardised beats (n_beats, n_values) -> mu, logvar, each (n_beats, n_latents)."""
+        components = self.front(standardised)
+        mu, logvar = self.head(self.hidden(components)).chunk(2, dim=1)
+        return mu + self.skip(components), logvar.clamp(-12, 6)
+
+
+class Decoder(nn.Module):
+    """Latents -> components (MLP plus a linear skip) -> beat. Plain layers, so that a web page can run it too."""
+
+    def __init__(self, n_latents, n_hidden, n_components, n_values):
+        super().__init__()
+        self.hidden = nn.Linear(n_latents, n_hidden)
+        self.head = nn.Linear(n_hidden, n_components, bias=False)
+        self.skip = nn.Linear(n_latents, n_components, bias=False)
+        self.back = nn.Linear(n_components, n_values)
+
+    def forward(self, z):
+        """Latents (n_beats, n_latents) -> beats in mV, (n_beats, n_values)."""
+        return self.back(self.head(nn.functional.gelu(self.hidden(z))) + self.skip(z))
+
+
+class BeatNetwork(nn.Module):
+    """Encoder, decoder, and the scale of the likelihood."""
+
+    def __init__(self, n_leads, n_times, *, n_latents, n_front, n_back, n_hidden_encoder, n_hidden_decoder):
+        super().__init__()
+        n_values = n_leads * n_times
+        self.shape = (n_leads, n_times)
+        self.encoder = Encoder(n_values, n_front, n_hidden_encoder, n_latents)
+        self.decoder = Decoder(n_latents, n_hidden_decoder, n_back, n_values)
+        self.log_level = nn.Parameter(torch.zeros(()))
+        self.register_buffer("mean_beat", torch.zeros(n_values))
+        self.register_buffer("profile", torch.ones(n_values))
+
+    @property
+    def scale(self):
+        """Scale of the Laplace likelihood in mV, (n_leads, n_times): a fixed profile times a learnt level."""
+        return (self.profile * torch.exp(self.log_level)).view(self.shape)
+
+    def encode(self, x):
+        """Beats (n_beats, n_leads, n_times) -> mu, logvar, each (n_beats, n_latents)."""
+        return self.encoder((x.flatten(1) - self.mean_beat) / self.profile)
+
+    def decode(self, z):
+        """Latents (n_beats, n_latents) -> beats in mV, (n_beats, n_leads, n_times)."""
+        return self.decoder(z).unflatten(1, self.shape)
+
+    def forward(self, x, generator):
+        """Encode, draw one latent vector per beat, decode."""
+        mu, logvar = self.encode(x)
+        return VAEOutput(self.decode(sample_gaussian(mu, logvar, generator)), mu, logvar)
+
+    @torch.no_grad()
+    def start_from_components(self, beats, profile, seed):
+        """Begin as principal component analysis of `beats` / `profile`; training bends it from there."""
+        n_latents = self.decoder.hidden.in_features
+        n_front, n_back = self.encoder.front.out_features, self.decoder.back.in_features
+        flat = beats.reshape(len(beats), -1)
+        mean_beat = flat.mean(axis=0)
+        pca = PCA(n_front, random_state=seed).fit((flat - mean_beat) / profile.ravel())
+        axes = torch.from_numpy(pca.components_.astype(np.float32))  # (n_front, n_values)
+        spread = torch.from_numpy(np.sqrt(pca.explained_variance_).astype(np.float32).clip(1e-6))
+        self.mean_beat.copy_(torch.from_numpy(mean_beat))
+        self.profile.copy_(torch.from_numpy(profile.ravel()))
+        self.encoder.front.weight.copy_(axes / spread[:, None])
+        self.encoder.front.bias.zero_()
+        self.encoder.skip.weight.copy_(torch.eye(n_latents, n_front))
+        self.encoder.skip.bias.zero_()
+        self.encoder.head.weight.mul_(0.1)
+        self.encoder.head.bias[n_latents:] = -3.0
+        self.decoder.back.weight.copy_((axes * spread[:, None])[:n_back].T * self.profile[:, None])
+        self.decoder.back.bias.copy_(self.mean_beat)
+        self.decoder.head.weight.mul_(0.1)
+        self.decoder.skip.weight.copy_(torch.eye(n_back, n_latents))
+        standardised = (flat - mean_beat) / profile.ravel()
+        kept = pca.components_[:n_latents]
+        self.log_level.fill_(math.log(max(np.abs(standardised - standardised @ kept.T @ kept).mean(), 1e-6)))
+
+
+# ---------------------------------------------------------------- augmentation
+
+
+class Augmentation:
+    """Changes of a beat that a heart, a chest or an electrode could have made: turn, gain, and warped intervals.
+
+    Parameters
+    ----------
+    fs : float
+        Sampling frequency in Hz.
+    r_index : int
+        Sample of the R peak.
+    turn_deg, gain, pr, qt : float
+        Standard deviations: of the rotation about each axis in degrees, of the log-gain, and of the log-factors that
+        stretch the time before and after the QRS.
+    jitter_samples : float
+        Width of the uniform shift of the whole beat, in samples.
+
+    Notes
+    -----
+    The turn acts on the dipolar part of the beat alone: ``x + D (R - 1) D^+ x`` with Dower's matrix D and a rotation R
+    leaves what a dipole cannot explain untouched. Standard leads in the order I, II, V1 ... V6 are assumed.
+    """
+
+    def __init__(self, fs, r_index, *, turn_deg=6.0, gain=0.1, pr=0.06, qt=0.05, jitter_samples=1.0):
+        self.r_index, self.onset, self.end = r_index, -0.06 * fs, 0.06 * fs
+        self.turn, self.gain, self.pr, self.qt, self.jitter = math.radians(turn_deg), gain, pr, qt, jitter_samples
+        self.dower = torch.from_numpy(DOWER)
+        self.inverse_dower = torch.linalg.pinv(self.dower)
+
+    def draw(self, n_beats, n_times, generator):
+        """Draw lead matrices (n_beats, 8, 8) and reading positions (n_beats, n_times)."""
+
+        def normal(*shape):
+            return torch.randn(shape, generator=generator)
+
+        turn = rotation_matrices(self.turn * normal(n_beats, 3)) - torch.eye(3)
+        matrices = torch.eye(8) + self.dower @ turn @ self.inverse_dower
+        matrices = matrices * torch.exp(self.gain * normal(n_beats, 1, 1))
+        time = torch.arange(n_times) - float(self.r_index)
+        pr, qt = torch.exp(self.pr * normal(n_beats, 1)), torch.exp(self.qt * normal(n_beats, 1))
+        warped = torch.where(time < self.onset, self.onset + (time - self.onset) * pr, time)
+        warped = torch.where(time > self.end, self.end + (time - self.end) * qt, warped)
+        shift = self.jitter * (torch.rand((n_beats, 1), generator=generator) - 0.5)
+        return matrices, warped + shift + self.r_index
+
+    @staticmethod
+    def apply(x, draw):
+        """Apply one draw to beats (n_beats, 8, n_times)."""
+        matrices, positions = draw
+        return read_between_samples(matrices @ x, positions)
+
+
+def rotation_matrices(turns):
+    """Rotations about the axes `turns`, by their lengths in radians: (n, 3) -> (n, 3, 3), Rodrigues' formula."""
+    angle = turns.norm(dim=1, keepdim=True).clamp_min(1e-9)
+    x, y, z = (turns / angle).T
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).view(-1, 3, 3)
+    angle = angle[..., None]
+    return torch.eye(3) + torch.sin(angle) * cross + (1 - torch.cos(angle)) * (cross @ cross)
+
+
+def read_between_samples(x, positions):
+    """Read beats (n, n_leads, n_times) at `positions` (n, n_times) in samples, by cubic convolution (Keys 1981).
+
+    Positions outside the window read the nearest end.
+    """
+    n_times = x.shape[-1]
+    positions = positions.clamp(0, n_times - 1)
+    left = positions.floor().clamp(max=n_times - 2)
+    f = (positions - left)[:, None]
+
+    def at(offset):
+        index = (left.long() + offset).clamp(0, n_times - 1)
+        return x.gather(2, index[:, None].expand(-1, x.shape[1], -1))
+
+    a, b, c, d = at(-1), at(0), at(1), at(2)
+    return b + 0.5 * f * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))
+
+
+# ---------------------------------------------------------------- what both transformers share
+
+
+class _BeatTransformer(TransformerMixin, BaseEstimator):
+    """Checks of input, and rows of NaN for beats that are not usable."""
+
+    def fit_transform(self, beats, y=None, **fit_params):
+        """Fit, then transform the same beats; `y` is ignored, as in any unsupervised transformer."""
+        return self.fit(beats, **fit_params).transform(beats)
+
+    def _remember_form(self, beats):
+        """Keep what new beats must agree with: sampling rate, R peak, leads, window."""
+        signals, _ = _signals_of(beats)
+        if signals.ndim != 3 or signals.shape[1] != len(LEADS_8):
+            raise ValueError(f"beats must have shape (n_beats, 8, n_times) in mV; got {signals.shape}.")
+        known = isinstance(beats, BeatSet)
+        self.fs_ = beats.fs if known else None
+        self.r_index_ = beats.r_index if known else None
+        self.leads_ = LEADS_8
+        self.n_times_ = signals.shape[2]
+
+    def _checked(self, beats, name="beats"):
+        """Signals (n_beats, 8, n_times) and the mask of usable rows, or an error that says what differs."""
+        signals, usable = _signals_of(beats)
+        expected = f"{len(self.leads_)} leads x {self.n_times_} samples"
+        if signals.ndim != 3 or signals.shape[1:] != (len(self.leads_), self.n_times_):
+            raise ValueError(
+                f"{name} must have shape (n_beats, {len(self.leads_)}, {self.n_times_}), {expected}, as in fit; got {signals.shape}."
+            )
+        if isinstance(beats, BeatSet):
+            for what, then in (("fs", self.fs_), ("r_index", self.r_index_)):
+                now = getattr(beats, what)
+                if then is not None and now != then:
+                    raise ValueError(
+                        f"{name} have {what} {now:g}, the beats of fit had {then:g}; make them with the same rate and window."
+                    )
+        return signals, usable
+
+    def _rows(self, usable, values):
+        """Put `values`, one row per usable beat, into rows of NaN."""
+        out = np.full((len(usable), *values.shape[1:]), np.nan, dtype=np.float32)
+        out[usable] = values
+        return out
+
+
+def _signals_of(beats):
+    """Eight leads as float32 array, and which rows are usable."""
+    if isinstance(beats, BeatSet):
+        beats = to_eight_leads(beats)
+        return beats.signals, beats.usable & np.isfinite(beats.signals).all(axis=(1, 2))
+    signals = np.asarray(beats, dtype=np.float32)
+    return signals, np.isfinite(signals).all(axis=tuple(range(1, signals.ndim)))
+
+
+# ---------------------------------------------------------------- transformers
+
+
+class BeatVAE(_BeatTransformer):
+    """Beta-VAE for median beats, as a scikit-learn style transformer.
+
+    Parameters
+    ----------
+    n_latents : int
+        Latents offered; training decides how many are used (`active_latents_`).
+    beta : float
+        Weight of a nat of KL against a nat of the likelihood; above 1 fewer latents are used and detail is lost.
+    seed : int
+        Weights, hold-out, order of beats, augmentation and latent noise. Global random state is not touched.
+    budget : {"smoke", "workshop", "full"} or Budget
+        How long to train.
+    scale_power : float
+        Likelihood scale ~ residual ** scale_power: 0 weighs every microvolt alike and loses the P wave, 1 ruins the QRS.
+    n_components : int
+        Principal components between decoder and beat.
+    n_hidden : int
+        Width of the decoder's hidden layer.
+    augment : bool
+        Turn, scale and warp the training beats (`Augmentation`).
+    progress : bool
+        Show a progress bar while training.
+
+    Attributes
+    ----------
+    active_latents_ : ndarray of int
+        Latents whose posterior mean varies over the training beats with a variance above 0.01 (Burda et al. 2016,
+        arXiv 1509.00519), in order of falling KL.
+    latents_ : DataFrame, one row per latent
+        ``variance_of_mean``, ``kl`` (nats, mean over training beats), ``active``.
+    history_ : DataFrame, one row per epoch
+        ``total``, ``reconstruction``, ``kl`` in nats per training beat, and ``validation``, the total of the held-out beats.
+    n_left_out_ : int
+        Unusable beats that were not trained on.
+    fs_, r_index_, leads_, n_times_
+        Form of the beats; others are refused.
+
+    Notes
+    -----
+    ``loss = E_q[-log p(x|z)] + beta KL(q(z|x) || N(0, 1))``: sum over leads and time, sum over latents, mean over beats. The
+    likelihood is Laplace; its scale per lead and time is the residual of a small PCA to the power `scale_power`,
+    times a level that is learnt.
+
+    Examples
+    --------
+    >>> beats = np.random.default_rng(0).normal(size=(40, 8, 24)).astype(np.float32)
+    >>> vae = BeatVAE(n_latents=2, budget=Budget(epochs=1), progress=False).fit(beats)
+    >>> vae.transform(beats).shape, vae.inverse_transform(np.zeros((1, 2))).shape
+    ((40, 2), (1, 8, 24))
+    """
+
+    def __init__(
+        self,
+        n_latents=24,
+        beta=1.0,
+        seed=0,
+        *,
+        budget="workshop",
+        scale_power=0.5,
+        n_components=128,
+        n_hidden=192,
+        augment=True,
+        progress=True,
+    ):
+        self.n_latents = n_latents
+        self.beta = beta
+        self.seed = seed
+        self.budget = budget
+        self.scale_power = scale_power
+        self.n_components = n_components
+        self.n_hidden = n_hidden
+        self.augment = augment
+        self.progress = progress
+
+    def fit(self, beats, validation=None, *, halves=None):
+        """Train on usable beats.
+
+        Parameters
+        ----------
+        beats : BeatSet, or ndarray of float, shape (n_beats, 8, n_times)
+            Median beats in mV, leads I, II, V1 ... V6. Rows that are not usable are left out with a warning.
+        validation : BeatSet or ndarray, optional
+            Beats that choose the best epoch. None: a tenth of `beats`, drawn by `seed`, is held out for that.
+        halves : pair of BeatSet or ndarray, optional
+            For each beat, medians of two random halves of the ECG's beats: noisier inputs whose target is `beats`.
+
+        Returns
+        -------
+        BeatVAE
+            Itself. If training is interrupted it stays as it was before.
+
+        Raises
+        ------
+        ValueError
+            If the beats do not have 8 leads, validation or halves do not fit them, or too few are usable.
+        """
+        budget = _budget(self.budget)
+        if self.n_latents < 1 or not self.beta >= 0:
+            raise ValueError(f"n_latents must be at least 1 and beta at least 0; got {self.n_latents} and {self.beta}.")
+        new = BeatVAE(**self.get_params())
+        new._remember_form(beats)
+        signals, usable = new._checked(beats)
+        inputs = [new._checked(half, "halves")[0] for half in halves or ()]
+        if any(len(half) != len(signals) for half in inputs):
+            raise ValueError(f"halves must hold one row for each of the {len(signals)} beats; got {[len(h) for h in inputs]}.")
+        new.n_left_out_ = int((~usable).sum())
+        if new.n_left_out_:
+            warnings.warn(f"{new.n_left_out_} of {len(usable)} beats are not usable and are left out.", stacklevel=2)
+        training, held_out = _split(signals, usable, self.seed) if validation is None else (np.flatnonzero(usable), None)
+        if validation is not None:
+            held_out_signals, held_out_usable = new._checked(validation, "validation")
+            held_out_signals = held_out_signals[held_out_usable]
+        else:
+            held_out_signals = signals[held_out]
+        if len(training) < 10 or not len(held_out_signals):
+            raise ValueError(
+                f"at least 10 usable beats to train on and 1 to validate are needed; got {len(training)}, {len(held_out_signals)}."
+            )
+        new._train(signals[training], [half[training] for half in inputs], held_out_signals, budget)
+        self.__dict__.update(new.__dict__)
+        return self
+
+    def _train(self, beats, halves, held_out, budget):
+        """Build the network, train it, and take stock of its latents."""
+        network = self._new_network(len(beats))
+        network.start_from_components(beats, residual_profile(beats, self.scale_power), self.seed)
+        target = torch.from_numpy(beats)
+        sources = [target, *(torch.from_numpy(np.where(np.isfinite(half), half, beats)) for half in halves)]
+        fs = self.fs_ or 100.0
+        r_index = round(0.4 * fs) if self.r_index_ is None else self.r_index_
+        augmentation = Augmentation(fs, min(r_index, self.n_times_ - 1)) if self.augment else None
+        n_seen = 0
+
+        def loss(rows, generator):
+            nonlocal n_seen
+            n_seen += len(rows)
+            x = target[rows]
+            source = x
+            if halves:
+                pick = torch.randint(len(sources), (len(rows), 1, 1), generator=generator)
+                for i, noisy in enumerate(sources[1:], start=1):
+                    source = torch.where(pick == i, noisy[rows], source)
+            if augmentation is not None:
+                draw = augmentation.draw(len(rows), self.n_times_, generator)
+                x, source = augmentation.apply(x, draw), augmentation.apply(source, draw)
+            # The KL term comes in over a fifth of the training: latents learn to be useful before they are taxed.
+            warm_up = min(1.0, n_seen / (0.2 * budget.epochs * len(beats)))
+            return vae_loss(x, network(source, generator), network.scale, warm_up * self.beta)
+
+        unseen = torch.from_numpy(held_out)
+
+        def validation_loss():
+            same_noise = torch.Generator().manual_seed(self.seed)
+            return vae_loss(unseen, network(unseen, same_noise), network.scale, self.beta)["total"]
+
+        self.history_ = train(
+            network,
+            loss,
+            len(beats),
+            budget,
+            seed=self.seed,
+            validation_loss=validation_loss,
+            progress=self.progress,
+            description="VAE",
+        )
+        self.network_ = network
+        self._count_latents(beats)
+
+    def _new_network(self, n_beats):
+        n_front = min(160, n_beats - 1, len(self.leads_) * self.n_times_)
+        with seeded_weights(self.seed):
+            return BeatNetwork(
+                len(self.leads_),
+                self.n_times_,
+                n_latents=self.n_latents,
+                n_front=n_front,
+                n_back=min(self.n_components, n_front),
+                n_hidden_encoder=256,
+                n_hidden_decoder=self.n_hidden,
+            )
+
+    def _count_latents(self, beats):
+        mu, logvar = (torch.from_numpy(values) for values in self._encode(beats))
+        kl = gaussian_kl(mu, logvar, torch.zeros(()), torch.zeros(())).mean(dim=0).numpy()
+        variance = mu.var(dim=0).numpy()
+        self.latents_ = pd.DataFrame({"variance_of_mean": variance, "kl": kl, "active": variance > ACTIVE_VARIANCE})
+        self.latents_.index.name = "latent"
+        order = np.argsort(-kl, kind="stable")
+        self.active_latents_ = order[variance[order] > ACTIVE_VARIANCE]
+
+    @torch.no_grad()
+    def _encode(self, signals, batch_size=4096):
+        """Mean and log-variance, float32 arrays, of beats that are all usable."""
+        parts = [self.network_.encode(torch.from_numpy(np.ascontiguousarray(signals[start : start + batch_size])))
+                 for start in range(0, len(signals), batch_size)]  # fmt: skip
+        if not parts:
+            empty = np.zeros((0, self.n_latents), dtype=np.float32)
+            return empty, empty
+        mu, logvar = zip(*parts)
+        return torch.cat(mu).numpy(), torch.cat(logvar).numpy()
+
+    def posterior(self, beats):
+        """Mean and log-variance of the latents given each beat.
+
+        Parameters
+        ----------
+        beats : BeatSet, or ndarray of float, shape (n_beats, 8, n_times)
+            Median beats in mV.
+
+        Returns
+        -------
+        mu, logvar : ndarray of float32, shape (n_beats, n_latents)
+            Rows of NaN where a beat is not usable. `logvar` is the natural logarithm of the variance.
+
+        Raises
+        ------
+        ValueError
+            If rate, R peak, leads or window differ from those of `fit`.
+        """
+        check_is_fitted(self, "network_")
+        signals, usable = self._checked(beats)
+        mu, logvar = self._encode(signals[usable])
+        return self._rows(usable, mu), self._rows(usable, logvar)
+
+    def transform(self, beats):
+        """Posterior means of the latents, float32, (n_beats, n_latents); rows of NaN for beats that are not usable."""
+        return self.posterior(beats)[0]
+
+    def inverse_transform(self, z):
+        """Decode latents.
+
+        Parameters
+        ----------
+        z : ndarray of float, shape (n_beats, n_latents)
+            Latents; a row with NaN gives a beat of NaN.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_beats, 8, n_times)
+            Beats in mV.
+
+        Raises
+        ------
+        ValueError
+            If `z` has another shape.
+        """
+        check_is_fitted(self, "network_")
+        z = np.asarray(z, dtype=np.float32)
+        if z.ndim != 2 or z.shape[1] != self.n_latents:
+            raise ValueError(f"z must have shape (n_beats, {self.n_latents}); got {z.shape}. For one beat use z[np.newaxis].")
+        with torch.no_grad():
+            return self.network_.decode(torch.from_numpy(np.ascontiguousarray(z))).numpy()
+
+    def reconstruct(self, beats):
+        """Encode and decode: float32, (n_beats, 8, n_times) in mV, rows of NaN for beats that are not usable."""
+        return self.inverse_transform(self.transform(beats))
+
+    def save(self, path):
+        """Write weights and everything else a fitted model knows into one safetensors file, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write; one that is there is replaced.
+        """
+        check_is_fitted(self, "network_")
+        params = self.get_params()
+        if isinstance(params["budget"], Budget):
+            params["budget"] = vars(params["budget"])
+        about = {
+            "class": "BeatVAE",
+            "settings": params,
+            "form": {"fs": self.fs_, "r_index": self.r_index_, "leads": self.leads_, "n_times": self.n_times_},
+            "network": {"n_front": self.network_.encoder.front.out_features, "n_left_out": self.n_left_out_},
+            "latents": self.latents_.to_dict("list"),
+            "active_latents": self.active_latents_.tolist(),
+            "history": self.history_.to_dict("list"),
+        }
+        with written_whole(path) as temporary:
+            save_file(self.network_.state_dict(), temporary, metadata={"vaescan_lite": json.dumps(about)})
+
+    @classmethod
+    def load(cls, path):
+        """Read a model that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or Path
+            The safetensors file.
+
+        Returns
+        -------
+        BeatVAE
+            Fitted: the same latents and beats as the one that was saved.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is not a BeatVAE.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = json.loads((file.metadata() or {}).get("vaescan_lite", "{}"))
+                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        except FileNotFoundError:
+            raise FileNotFoundError(f"no BeatVAE at {path}.") from None
+        except Exception as error:
+            raise ValueError(f"{path} cannot be read as a safetensors file: {error}") from error
+        if about.get("class") != "BeatVAE":
+            raise ValueError(f"{path} holds {about.get('class', 'no model of this package')}, not a BeatVAE.")
+        settings = about["settings"]
+        if isinstance(settings["budget"], dict):
+            settings["budget"] = Budget(**settings["budget"])
+        vae = cls(**settings)
+        form = about["form"]
+        vae.fs_, vae.r_index_, vae.n_times_ = form["fs"], form["r_index"], form["n_times"]
+        vae.leads_ = tuple(form["leads"])
+        vae.n_left_out_ = about["network"]["n_left_out"]
+        vae.history_ = pd.DataFrame(about["history"]).rename_axis("epoch")
+        vae.latents_ = pd.DataFrame(about["latents"]).rename_axis("latent")
+        vae.active_latents_ = np.array(about["active_latents"], dtype=int)
+        vae.network_ = vae._new_network(about["network"]["n_front"] + 1)
+        vae.network_.load_state_dict(weights)
+        vae.network_.eval()
+        return vae
+
+
+class BeatPCA(_BeatTransformer):
+    """Principal components of beats: the linear yardstick of the VAE, behind the same interface.
+
+    Parameters
+    ----------
+    n_components : int
+        Components kept.
+    seed : int
+        For scikit-learn's randomised solver, which it uses on large data.
+    """
+
+    def __init__(self, n_components=24, seed=0):
+        self.n_components = n_components
+        self.seed = seed
+
+    def fit(self, beats, y=None):
+        """Fit on the usable beats, BeatSet or array (n_beats, 8, n_times) in mV; `y` is ignored."""
+        self._remember_form(beats)
+        signals, usable = self._checked(beats)
+        if usable.sum() < self.n_components:
+            raise ValueError(f"{self.n_components} components need as many usable beats; got {usable.sum()}.")
+        self.pca_ = PCA(self.n_components, random_state=self.seed).fit(signals[usable].reshape(usable.sum(), -1))
+        return self
+
+    def transform(self, beats):
+        """Scores, float32, (n_beats, n_components); rows of NaN for beats that are not usable."""
+        check_is_fitted(self, "pca_")
+        signals, usable = self._checked(beats)
+        flat = signals[usable].reshape(usable.sum(), -1)
+        return self._rows(usable, self.pca_.transform(flat) if len(flat) else np.zeros((0, self.n_components)))
+
+    def inverse_transform(self, z):
+        """Beats in mV, float32, (n_beats, 8, n_times), from scores (n_beats, n_components)."""
+        check_is_fitted(self, "pca_")
+        return self.pca_.inverse_transform(np.asarray(z)).reshape(-1, len(self.leads_), self.n_times_).astype(np.float32)
+
+    def reconstruct(self, beats):
+        """Project on the components and back: (n_beats, 8, n_times) in mV, rows of NaN for beats that are not usable."""
+        return self.inverse_transform(self.transform(beats))
+
+
+def residual_profile(beats, power, n_components=8):
+    """Shape of the likelihood's scale: the residual of a small PCA per lead and time, to the power `power`.
+
+    Parameters
+    ----------
+    beats : ndarray of float, shape (n_beats, n_leads, n_times)
+        Beats in mV.
+    power : float
+        0 gives ones.
+    n_components : int
+        Components of the PCA.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_leads, n_times)
+        Mean absolute residual, smoothed over three samples, to the power `power`, scaled to a mean of 1.
+    """
+    flat = beats.reshape(len(beats), -1)
+    pca = PCA(min(n_components, len(beats) - 1, flat.shape[1]), random_state=0).fit(flat)
+    residual = np.abs(flat - pca.inverse_transform(pca.transform(flat))).mean(axis=0).reshape(beats.shape[1:])
+    # A lead that is flat in all beats has no residual; the floor keeps its weight finite.
+    smooth = uniform_filter1d(residual, 3, axis=1).clip(1e-3 * max(residual.mean(), 1e-6))
+    profile = smooth**power
+    return (profile / profile.mean()).astype(np.float32)
+
+
+def segment_errors(beats, reconstructed):
+    """Mean absolute reconstruction error by segment of the beat and lead.
+
+    Parameters
+    ----------
+    beats : BeatSet
+        Beats in mV, 8 leads.
+    reconstructed : ndarray of float, shape (n_beats, 8, n_times)
+        Their reconstructions in mV. Rows in which either holds NaN are not counted.
+
+    Returns
+    -------
+    DataFrame
+        In microvolts; rows P, QRS, ST, T, ST-T, all; columns the leads and ``mean``.
+
+    Notes
+    -----
+    Fixed windows around the R peak: P -320 to -80 ms, QRS -70 to 80 ms, ST 80 to 160 ms, T from 160 ms to the end of the window,
+    ST-T both together. The PR segment between P and QRS, and the start of the window, count in ``all`` only.
+    """
+    reconstructed = np.asarray(reconstructed)
+    if reconstructed.shape != beats.signals.shape:
+        raise ValueError(f"reconstructed must have the shape of the beats, {beats.signals.shape}; got {reconstructed.shape}.")
+    error_uv = 1000 * np.abs(beats.signals - reconstructed)
+    error_uv = error_uv[np.isfinite(error_uv).all(axis=(1, 2))]
+    time_ms = (np.arange(beats.signals.shape[2]) - beats.r_index) * 1000 / beats.fs
+    rows = {}
+    for segment, (start_ms, end_ms) in SEGMENTS_MS.items():
+        inside = (time_ms >= start_ms) & (time_ms < end_ms)
+        rows[segment] = error_uv[:, :, inside].mean(axis=(0, 2))
+    table = pd.DataFrame(rows, index=beats.leads).T.rename_axis("segment")
+    table["mean"] = table.mean(axis=1)
+    return table
+
+
+SEGMENTS_MS = {
+    "P": (-320, -80),
+    "QRS": (-70, 80),
+    "ST": (80, 160),
+    "T": (160, np.inf),
+    "ST-T": (80, np.inf),
+    "all": (-np.inf, np.inf),
+}
+
+
+def _budget(budget):
+    if isinstance(budget, Budget):
+        return budget
+    if budget not in BUDGETS:
+        raise ValueError(f"budget must be a Budget or one of {', '.join(BUDGETS)}; got {budget!r}.")
+    return BUDGETS[budget]
+
+
+def _split(signals, usable, seed):
+    """Row numbers for training and, a tenth of the usable ones, for validation."""
+    rows = np.random.default_rng(seed).permutation(np.flatnonzero(usable))
+    n_held_out = max(1, len(rows) // 10)
+    return np.sort(rows[n_held_out:]), np.sort(rows[:n_held_out])
