@@ -132,6 +132,7 @@ def test_a_partial_copy_is_opened_and_what_is_amiss_is_reported_once(ptbxl):
         ("record without a row in ptbxl_database.csv", "records100/21000/21837_lr"),
     }
     assert db.factors().index.tolist() == db.fold.index.tolist() == db.ids.tolist()
+    assert db.factors().loc[[4, 5], ["PVC", "LVH", "RBBB"]].to_numpy().tolist() == [[1, 0, 0], [0, 1, 0]]
     with pytest.raises(ValueError, match=r"no signal in PTB-XL: 3\."):
         db.read([1, 3])
     assert db.read([1]).ids.tolist() == [1]

@@ -79,6 +79,15 @@ def test_a_header_with_the_fewest_fields_is_read_as_wfdb_reads_it(tmp_path):
     assert leads[0] == "signal 1"
 
 
+def test_the_zero_of_the_converter_is_the_baseline_where_none_is_given(tmp_path):
+    path = write(tmp_path, gain="1000/mV")
+    header = tmp_path / "rec.hea"
+    header.write_text(header.read_text().replace("mV 16 0 0", "mV 16 1024 0"))
+    signals, _, _ = read_signals(path)
+    np.testing.assert_array_equal(signals, by_wfdb(path)[0])
+    np.testing.assert_allclose(signals, an_ecg() - 1.024, atol=1e-6)
+
+
 @pytest.mark.parametrize("fmt", ["212", "24", "32", "80"])
 def test_other_formats_are_read_too(tmp_path, fmt):
     signals = np.clip(an_ecg(), -0.1, 0.1)  # fits into the 8 bits of format 80

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm.auto import tqdm
 
@@ -33,6 +32,7 @@ from .statistics import (
 
 BASELINE = ("age + sex", "logistic")
 FEWEST_POSITIVES = 25  # over all folds, and as many negatives
+BEAT_COMPONENTS = 160  # of a flattened beat, for models of tables
 FEWEST_IN_TRAINING = 6  # of either class in each training set: the inner folds that choose C need some each
 MACRO = "mean of superclasses"
 
@@ -403,24 +403,6 @@ def cost(result, steps=None, tasks=None):
     return table
 
 
-class _AsTable(TransformerMixin, BaseEstimator):
-    """A table to columns of unit variance; beats to their first principal components, which keep their proportions."""
-
-    n_components = 160
-
-    def fit(self, x, y=None):
-        if np.ndim(x) == 2:
-            self.steps_ = StandardScaler().fit(x)
-        else:
-            flat = np.asarray(x).reshape(len(x), -1)
-            self.scale_ = float(flat.std()) or 1.0
-            self.steps_ = PCA(min(self.n_components, *flat.shape), random_state=0).fit(flat / self.scale_)
-        return self
-
-    def transform(self, x):
-        return self.steps_.transform(x if np.ndim(x) == 2 else np.asarray(x).reshape(len(x), -1) / self.scale_)
-
-
 def _chosen(kind, given, by_name, budget):
     """Look up names; a dict is taken as it is, None means all."""
     if isinstance(given, dict):
@@ -518,13 +500,17 @@ def _run_cell(rows, name, representation, models, tasks, rotation, is_test, seed
         x_training, x_test = (_finite(name, fitted.transform(part), len(part)) for part in (training, test))
         seconds.append(("representation", time.perf_counter() - started))
         y_training, y_test = (part.factors[tasks].to_numpy(dtype=float) for part in (training, test))
+        table_training, table_test, columns = _as_tables(x_training, x_test)
         for model_name, model in models.items():
             started = time.perf_counter()
             if _is_network(model):
                 probability = _seeded(model, seed).fit(x_training, y_training).predict_proba(x_test)
             else:
                 probability = np.column_stack(
-                    [_fit_one(model, seed, task, x_training, y, x_test) for task, y in zip(tasks, y_training.T)]
+                    [
+                        _fit_one(_seeded(model, seed), table_training, y, table_test, _shown(columns, task))
+                        for task, y in zip(tasks, y_training.T)
+                    ]
                 )
             seconds.append((model_name, time.perf_counter() - started))
             for column, task in enumerate(tasks):
@@ -547,14 +533,31 @@ def _run_cell(rows, name, representation, models, tasks, rotation, is_test, seed
     return pd.concat(predictions), seconds[["representation", "seed", "rotation", "part", "seconds"]]
 
 
-def _fit_one(model, seed, task, x_training, y, x_test):
-    """Probability of one task in the test rows; a column that is the task itself is not shown."""
-    if hasattr(x_training, "columns"):
-        hidden = [column for column in x_training if column in (task, f"missingindicator_{task}")]
-        x_training, x_test = x_training.drop(columns=hidden).to_numpy(), x_test.drop(columns=hidden).to_numpy()
+def _as_tables(x_training, x_test):
+    """Give tables columns of unit variance, beats their first principal components; both tables and the columns' names."""
+    columns = getattr(x_training, "columns", None)
+    x_training, x_test = np.asarray(x_training), np.asarray(x_test)
+    if x_training.ndim == 2:
+        scaler = StandardScaler().fit(x_training)
+        return scaler.transform(x_training), scaler.transform(x_test), columns
+    x_training, x_test = (x.reshape(len(x), -1) for x in (x_training, x_test))
+    scale = float(x_training.std()) or 1.0  # one for all components: they keep their proportions
+    pca = PCA(min(BEAT_COMPONENTS, *x_training.shape), svd_solver="covariance_eigh").fit(x_training / scale)
+    return pca.transform(x_training / scale), pca.transform(x_test / scale), None
+
+
+def _shown(columns, task):
+    """Give the columns a model of this task may see: all but the task itself."""
+    if columns is None:
+        return slice(None)
+    return np.flatnonzero([column not in (task, f"missingindicator_{task}") for column in columns])
+
+
+def _fit_one(model, x_training, y, x_test, shown):
+    """Fit one task; the probability of it in the test rows."""
     is_known = np.isfinite(y)
-    pipeline = make_pipeline(_AsTable(), _seeded(model, seed)).fit(x_training[is_known], y[is_known].astype(int))
-    return pipeline.predict_proba(x_test)[:, 1]
+    model.fit(x_training[is_known][:, shown], y[is_known].astype(int))
+    return model.predict_proba(x_test[:, shown])[:, 1]
 
 
 def _seeded(estimator, seed):

@@ -287,11 +287,12 @@ def build_book(source, executed, build_folder=None):
     command += ["build", str(staged), "--path-output", str(build.parent), "--all", "-W", "-n", "--keep-going", "-q"]
     log.info("building the pages")
     run = subprocess.run(command, env=_environment(), stdin=subprocess.DEVNULL, text=True, capture_output=True, check=False)
-    (build / "pages.log").write_text(run.stdout + run.stderr, encoding="utf-8")
+    output = re.sub(r"\x1b\[[\d;]*m", "", run.stderr + run.stdout)  # colours
+    (build / "pages.log").write_text(output, encoding="utf-8")
     first_page = build / "html" / "index.html"
     if run.returncode or not first_page.exists():
-        lines = [line for line in (run.stderr + run.stdout).splitlines() if re.search(r"WARNING|ERROR|Error|rror:", line)]
-        text = "\n".join(lines[:40]) or (run.stderr + run.stdout)[-3000:]
+        lines = dict.fromkeys(line for line in output.splitlines() if re.search(r"WARNING|ERROR|rror:", line))
+        text = "\n".join(list(lines)[:40]) or output[-3000:]
         raise RuntimeError(f"Jupyter Book failed or warned (log: {build / 'pages.log'}).\n{text}")
     return first_page
 

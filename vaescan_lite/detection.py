@@ -14,7 +14,8 @@ QRS_BAND_HZ = (5.0, 25.0)  # where QRS complexes stand out most from P and T wav
 QRS_SPREAD_S = 0.04  # SD of the Gaussian that merges the slopes of one QRS into one hump, also of a wide one
 STRETCH_S = 1.5  # holds a beat or more down to 40 beats a minute
 REFRACTORY_S = 0.20  # two complexes are never closer than this
-SMALLEST_BEAT = 0.12  # energy of the smallest beat that counts, relative to the usual one
+SMALLEST_BEAT = 0.10  # energy of the smallest beat that counts, relative to the usual one
+SMALLEST_SLOPE_MV_PER_S = 1.2  # of a QRS of about 50 uV
 TINY = np.finfo(np.float32).tiny
 
 
@@ -41,8 +42,8 @@ def r_peaks(ecgs):
     Each lead is band-passed (5-25 Hz) and differentiated. The size of its slope is divided by that of a usual beat of the lead
     (the median over stretches of 1.5 s of the maximum) and limited to 1.4 times that; the lead with the largest slope is left
     out, the mean of the others squared and smoothed by a Gaussian of 40 ms. So one bad lead can neither hide a beat nor make
-    one. A beat is a maximum over +-200 ms with more than 0.12 of the energy of a usual beat; on real ECGs T waves and noise
-    stay below 0.06 and ectopic beats above 0.15. The index is the middle of the QRS in this sense, the same for all leads, not
+    one. A beat is a maximum over +-200 ms with more than 0.10 of the energy of a usual beat; on real ECGs T waves and noise
+    stay below 0.06 and ectopic beats above 0.13. The index is the middle of the QRS in this sense, the same for all leads, not
     the tip of R in one of them. A jump at the very first or last sample is not a beat.
 
     See Also
@@ -117,10 +118,10 @@ def from_spectrum(spectrum, gain, n_padded, n_out):
     return fft.irfft(spectrum[..., :n_kept] * gain.astype(np.complex64 if np.iscomplexobj(gain) else np.float32), n=n_out)
 
 
-def band_pass_gain(frequency_hz, low_hz, high_hz):
-    """Gain of a second-order Butterworth high-pass and low-pass that ran forwards and backwards: zero phase."""
+def band_pass_gain(frequency_hz, low_hz, high_hz, order=2):
+    """Gain of a Butterworth high-pass of second order and low-pass of any that ran forwards and backwards: zero phase."""
     with np.errstate(divide="ignore"):
-        return 1 / (1 + (low_hz / frequency_hz) ** 4) / (1 + (frequency_hz / high_hz) ** 4)
+        return 1 / (1 + (low_hz / frequency_hz) ** 4) / (1 + (frequency_hz / high_hz) ** (2 * order))
 
 
 def find_qrs(spectrum, n_padded, fs, n_samples):
@@ -128,7 +129,8 @@ def find_qrs(spectrum, n_padded, fs, n_samples):
     n_out = round(n_padded * detection_rate(fs) / fs)
     rate = fs * n_out / n_padded
     frequency_hz = np.fft.rfftfreq(n_padded, 1 / fs)
-    slope = from_spectrum(spectrum, 1j * frequency_hz * band_pass_gain(frequency_hz, *QRS_BAND_HZ), n_padded, n_out)
+    gain = 2j * np.pi * frequency_hz * band_pass_gain(frequency_hz, *QRS_BAND_HZ, order=4)  # order 4: mains are near
+    slope = from_spectrum(spectrum, gain, n_padded, n_out)  # mV/s
     energy = joint_energy(slope[..., : int(n_samples * rate / fs)] ** 2, rate)
     usual = energy_of_a_beat(energy, rate)[:, np.newaxis]
     is_peak = maximum_filter1d(energy, 2 * int(REFRACTORY_S * rate) + 1, axis=-1) == energy
@@ -157,8 +159,9 @@ def energy_of_a_beat(energy, rate):
 def joint_energy(energy, rate):
     """One energy per ECG, (n_ecgs, n_samples), from that of its leads; a usual beat has about 1."""
     usual = energy_of_a_beat(energy, rate)
-    # A lead with less than a tenth of the third largest amplitude (flat but for noise) does not get a full vote.
-    usual = np.maximum(usual, 0.01 * np.sort(usual, axis=-1)[:, -3:-2])[..., np.newaxis]
-    relative = np.sqrt(np.minimum(energy / np.maximum(usual, TINY), 2))
+    # A lead with less than a tenth of the second largest slope, or that of a QRS of 50 uV, does not get a full vote.
+    second = np.partition(usual, -2, axis=-1)[:, -2:-1]
+    usual = np.maximum(usual, np.maximum(0.01 * second, SMALLEST_SLOPE_MV_PER_S**2))[..., np.newaxis]
+    relative = np.sqrt(np.minimum(energy / usual, 2))
     joint = ((relative.sum(axis=1) - relative.max(axis=1)) / (relative.shape[1] - 1)) ** 2
     return gaussian_filter1d(joint, QRS_SPREAD_S * rate, axis=-1)

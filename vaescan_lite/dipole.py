@@ -25,9 +25,11 @@ DOWER = np.array(
 )
 NOT_DIPOLAR = np.eye(8) - DOWER @ np.linalg.pinv(DOWER)  # projects onto what no dipole behind Dower's matrix can produce
 
-# A wave begins and ends where the root mean square of its eight leads passes this share of its peak. In LUDB (100 records at
-# 500 Hz) cardiologists put the QRS onset at 1 % and its end at 4 % of the peak, the onset of P at 12 %, the end of T at 7 % (medians;
-# the tangent at the steepest descent of T ends 14 ms before them).
+FRONTAL_LEADS = np.array([DOWER[0, :2], DOWER[1, :2] - 0.5 * DOWER[0, :2]])  # I and aVF from x and y
+
+# A wave begins and ends where the root mean square of its eight leads passes these shares of its peak. In LUDB (100 records
+# at 500 Hz) cardiologists put the QRS onset at 1 % and its end at 4 % of the peak (ST included, which is left out here), the
+# onset of P at 12 % (noise included), the end of T at 7 %; the tangent at the steepest descent of T ends 14 ms before them.
 QRS_THRESHOLDS = (0.01, 0.02)
 P_THRESHOLDS = (0.07, 0.07)
 T_THRESHOLDS = (0.07, 0.07)
@@ -38,7 +40,7 @@ QRS_TIMES_MS, P_TIMES_MS, T_TIMES_MS = np.arange(-180.0, 181, 2), np.arange(-120
 # AHA/ACCF/HRS 2009 definitions (block) and the fourth universal definition of infarction (lost early forces).
 NORMAL_QRS = np.array(
     [
-        [-24, 8.5, -0.06, -0.02, -0.15],  # septum: from left to right and forwards
+        [-22, 10.0, -0.06, -0.02, -0.15],  # septum: from left to right and forwards
         [-11, 7.5, 0.42, 0.27, -0.24],  # apex and anterior wall
         [0, 7.5, 0.88, 0.40, 0.12],  # free wall
         [11, 8.0, 0.52, 0.10, 0.50],  # lateral and posterior wall
@@ -48,8 +50,8 @@ NORMAL_QRS = np.array(
 )
 LEFT_BLOCK_QRS = np.array(
     [
-        [-33, 7.5, 0.22, 0.16, -0.12],  # right ventricle first: no septal q
-        [-13, 13.0, 0.62, 0.18, 0.46],
+        [-32, 15.0, 0.16, 0.10, -0.08],  # right ventricle first: no septal q
+        [-6, 14.0, 0.62, 0.18, 0.46],
         [15, 15.0, 0.46, 0.00, 0.92],  # a dip sideways between two humps: the notch of I, aVL, V5, V6
         [42, 15.0, 0.68, -0.13, 0.95],
         [64, 11.0, 0.42, -0.16, 0.52],
@@ -71,17 +73,7 @@ DETAIL = np.array(
 )
 P_WAVE = np.array([[-20, 17.0, 0.040, 0.112, -0.045], [20, 18.0, 0.078, 0.062, 0.040]])  # right, then left atrium
 N_QRS = len(NORMAL_QRS) + len(RIGHT_BLOCK_QRS) + len(DETAIL)
-
-# What distinguishes one person from another: one standard normal number each, the same whatever the factors are.
-TRAITS = (
-    "age", "sex", "rate", "pr", "p_length", "qrs", "qtc", "frontal", "horizontal", "sagittal",
-    "qrs_gain", "p_gain", "t_gain", "t_frontal", "t_horizontal", "t_width", "st", "st_y", "electrode_gain", "not_dipolar",
-    "left_block", "right_block", "fascicle", "av_block", "hypertrophy", "strain", "inferior", "inferior_t",
-    "anterior", "anterior_t", "repolarisation", "repolarisation_kind", "subtype", "slow_conduction",
-    "ectopic_x", "ectopic_y", "ectopic_z", "ectopic_width", "interaction",
-    "breath_rate", "breath_phase", "breath_axis", "variability", "fibrillation_rate", "fibrillation_size",
-)  # fmt: skip
-N_INDIVIDUAL = len(TRAITS) + N_QRS * 3 + N_QRS + 8 + 5 + (N_QRS + 5) * 8
+N_SLOW = 5  # two Gaussians of P, one of ST, two of T
 
 
 class Beats(NamedTuple):
@@ -90,95 +82,11 @@ class Beats(NamedTuple):
     qrs_centre: np.ndarray  # (n, N_QRS) ms
     qrs_width: np.ndarray  # (n, N_QRS) ms
     qrs: np.ndarray  # (n, N_QRS, 8) mV in the eight leads
-    slow_centre: np.ndarray  # (n, 5) ms
-    slow_width: np.ndarray  # (n, 5) ms
-    slow: np.ndarray  # (n, 5, 8) mV
+    slow_centre: np.ndarray  # (n, N_SLOW) ms
+    slow_width: np.ndarray  # (n, N_SLOW) ms
+    slow: np.ndarray  # (n, N_SLOW, 8) mV
     qrs_tilt: np.ndarray  # (n, N_QRS, 8) change per radian of breathing tilt
-    slow_tilt: np.ndarray  # (n, 5, 8)
-
-
-def split_individual(numbers):
-    """Name the standard normal numbers of each person, shape (n, N_INDIVIDUAL): traits, then jitters."""
-    traits = dict(zip(TRAITS, numbers[:, : len(TRAITS)].T))
-    at = len(TRAITS)
-    for name, shape in (
-        ("vector_jitter", (N_QRS, 3)),
-        ("time_jitter", (N_QRS,)),
-        ("electrode", (8,)),
-        ("shift", (5,)),
-        ("residual", (N_QRS + 5, 8)),
-    ):
-        size = int(np.prod(shape))
-        traits[name] = numbers[:, at : at + size].reshape(-1, *shape)
-        at += size
-    return traits
-
-
-def parameters(factors, traits):
-    """Turn factors and individual traits into intervals, angles, gains and severities.
-
-    Parameters
-    ----------
-    factors : dict of str to ndarray, shape (n,)
-        Every factor of the simulator, multiplied by its effect size; ``age_years`` in years.
-    traits : dict of str to ndarray
-        As `split_individual` gives them.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (n,)
-        Intervals in ms, angles in degrees, gains and severities without unit. Sources: population quantiles of Mason 2007
-        (46,129 adults: HR 48-98, PR 113-212, QRS 69-109, axis -40..91, QTcF 359-445 as 2nd to 98th percentile), sex
-        differences of Rao 2021 (QRS +8 ms in men), WHI and ARIC (QTc 10 ms longer and J point lower in women), age by
-        Simonson and Nemati (axis turns left, r about -.3; QRS and T shrink until fifty; no effect on QRS duration).
-    """
-    f, z = factors, traits
-    woman, age = f["sex_female"] - 0.5, f["age_years"]
-    young = np.clip((50 - age) / 30, 0, 1)  # 1 at twenty, 0 from fifty on
-    left, right = f["LBBB"], f["RBBB"]
-    p = {}
-    sinus_rate = 70 * np.exp(0.175 * z["rate"] + 0.05 * woman)
-    p["rate_bpm"] = sinus_rate * (1 + f["AF"] * (np.clip(88 * np.exp(0.22 * z["rate"]), 48, 165) / sinus_rate - 1))
-    pr = 157 * np.exp(0.145 * z["pr"]) - 6 * woman + 0.15 * (age - 55) - 0.15 * (sinus_rate - 70)
-    p["pr_ms"] = np.clip(pr, 105, 199) + f["AVB1"] * (np.maximum(208 + 26 * exponential(z["av_block"]), 0) - np.clip(pr, 105, 199))
-    p["p_ms"] = np.clip(112 + 10 * z["p_length"] + 0.1 * (age - 55), 80, 150)
-    severe = {
-        "inferior": f["IMI"] * np.exp(0.22 * z["inferior"]),
-        "anterior": f["AMI"] * np.exp(0.22 * z["anterior"]),
-        "hypertrophy": f["LVH"] * np.exp(0.30 * z["hypertrophy"]),
-        "strain": f["LVH"] * ndtr(z["strain"]),
-        "inferior_t": f["IMI"] * ndtr(z["inferior_t"]),
-        "anterior_t": f["AMI"] * ndtr(z["anterior_t"]),
-        "st_t": f["STTC"] * np.exp(0.25 * z["repolarisation"]),
-    }
-    p |= severe
-    qrs = 88 + 8 * z["qrs"] - 7 * woman
-    qrs = np.clip(qrs, 66, 113)
-    qrs = qrs + f["LAFB"] * (np.clip(qrs + 7, 80, 117) - qrs) + 6 * severe["hypertrophy"] + 4 * (f["IMI"] + f["AMI"])
-    slow = np.clip(115 + 5 * z["slow_conduction"], 110, 130)
-    qrs = qrs + f["other_CD"] * np.maximum(slow - qrs, 0)
-    qrs = qrs + left * (np.clip(146 + 11 * z["left_block"] - 5 * woman, 125, 185) - qrs)
-    p["qrs_ms"] = qrs + right * (np.clip(138 + 10 * z["right_block"] - 4 * woman, 123, 175) - qrs)
-    qtcf = 402 + 19 * z["qtc"] + 9 * woman + 0.12 * (age - 55) + 8 * severe["st_t"] * z["repolarisation_kind"]
-    p["qtcf_ms"] = np.clip(qtcf, 340, 500) + 30 * left + 14 * right + 6 * severe["hypertrophy"]
-    # Angles of the heart's position; interaction: where frontal angle and T size agree in sign, by the dial (8.6).
-    t_size = z["t_gain"]
-    product = z["frontal"] * t_size * np.where(f["interaction"] > 0, 1, -1)
-    uniform = ndtr(z["interaction"])
-    p["t_sign"] = np.where((product < 0) & (uniform < np.abs(f["interaction_dial"])), -1.0, 1.0)
-    p["frontal_deg"] = 4 + 18 * z["frontal"] - 0.40 * (age - 55) + 6 * woman * young - 10 * severe["hypertrophy"]
-    p["fascicle_deg"] = np.maximum(-47 - 9 * np.abs(z["fascicle"]), -85)
-    p["horizontal_deg"] = 12 * z["horizontal"] + 4 * severe["hypertrophy"]
-    p["sagittal_deg"] = 9 * z["sagittal"]
-    p["qrs_gain"] = np.exp(0.24 * z["qrs_gain"]) * (1 + 0.22 * young) * (1 - 0.16 * woman)
-    p["p_gain"] = np.exp(0.28 * z["p_gain"])
-    p["t_gain"] = np.exp(0.32 * t_size * p["t_sign"]) * (1 + 0.25 * young * (1 - woman)) * (1 - 0.18 * woman)
-    return p
-
-
-def exponential(normal):
-    """Turn standard normal numbers into standard exponential ones."""
-    return -np.log(ndtr(-normal))
+    slow_tilt: np.ndarray  # (n, N_SLOW, 8)
 
 
 def rotate(vectors, first, second, angle_rad):
@@ -191,32 +99,37 @@ def rotate(vectors, first, second, angle_rad):
     return out
 
 
-def make_beats(factors, traits):
+def make_beats(factors, traits, parameters):
     """Build the dominant beat of each person.
 
     Parameters
     ----------
     factors : dict of str to ndarray, shape (n,)
-        As for `parameters`, with the dials ``small_q``, ``delta_wave``, ``notch`` and the residual superclasses
+        As for `individuals.draw_parameters`, with the dials ``small_q``, ``delta_wave``, ``notch`` and the residual superclasses
         ``other_MI``, ``other_CD``, ``other_HYP`` (a superclass given without a diagnosis that explains it).
     traits : dict of str to ndarray
-        As `split_individual` gives them.
+        As `individuals.split_individual` gives them.
+    parameters : dict of str to ndarray, shape (n,)
+        As `individuals.draw_parameters` gives them.
 
     Returns
     -------
     Beats
         The Gaussians in eight leads, at the person's usual RR interval.
     parameters : dict of str to ndarray, shape (n,)
-        What `parameters` returned, and the true bounds of the waves in ms from the reference point: ``qrs_on``,
+        The same with the true bounds of the waves in ms from the reference point: ``qrs_on``,
         ``qrs_off``, ``p_on``, ``t_end``; ``qt_ms`` and ``qrs_ms`` follow from them.
     """
-    p = parameters(factors, traits)
+    p = dict(parameters)
     leads = _lead_matrix(traits)
     centre, width, dipole = _qrs_dipole(factors, traits, p)
-    dipole = _turn_heart(dipole, factors, p)
-    strain = traits["residual"][:, :N_QRS]
     share = 0.05 + 0.10 * ndtr(traits["not_dipolar"])
-    qrs = _with_residual(dipole, leads, strain, share)
+
+    def in_leads(vectors):
+        return _with_residual(vectors, leads, traits["residual"][:, :N_QRS], share)
+
+    dipole = _turn_heart(dipole, width, in_leads, factors, p)
+    qrs = in_leads(dipole)
     main = slice(0, N_QRS - len(DETAIL))
     on, off = wave_bounds(centre[:, main], width[:, main], qrs[:, main], QRS_THRESHOLDS)
     stretch = (p["qrs_ms"] / (off - on))[:, None]
@@ -281,7 +194,7 @@ def make_ectopic_beats(traits, beats):
     width[:, :6] = LEFT_BLOCK_QRS[:, 1] * scale
     slow = np.zeros_like(beats.slow)
     slow[:, 3:] = _project(-0.16 * vectors.sum(axis=1, keepdims=True) * np.array([0.5, 1.0]).reshape(1, 2, 1), leads)
-    slow_centre, slow_width = beats.slow_centre.copy(), np.full((n, 5), 60.0)
+    slow_centre, slow_width = beats.slow_centre.copy(), np.full((n, N_SLOW), 60.0)
     slow_centre[:, 3:] = (slow_centre[:, 4] + 30)[:, None] + np.array([-60.0, 0.0])
     return beats._replace(
         qrs_centre=centre,
@@ -406,19 +319,39 @@ def frontal_axis_deg(lead_I, lead_II):
     return np.degrees(np.arctan2(lead_II - 0.5 * lead_I, lead_I))
 
 
-def _turn_heart(dipole, f, p):
-    """Turn the QRS vectors to the person's heart position; with a fascicular block its later forces point up and left."""
-    out = rotate(dipole, 0, 1, np.radians(p["frontal_deg"]) * (1 - f["LAFB"]))
+def _turn_heart(dipole, width, in_leads, f, p):
+    """Turn the QRS vectors to the heart's position; with a fascicular block all but the first forces point up and left."""
+    out = rotate(dipole, 0, 1, np.radians(p["frontal_deg"]))
     out = rotate(out, 0, 2, np.radians(p["horizontal_deg"]))
     out = rotate(out, 1, 2, np.radians(p["sagittal_deg"]))
-    out[:, 1:6] *= 1 - 0.2 * f["LAFB"][:, None, None]
-    out[:, 3:6, 0] -= (f["LAFB"] * p["qrs_gain"])[:, None] * np.array([0.12, 0.20, 0.10])
-    area = _project(out[:, 1:8].sum(axis=1, keepdims=True), np.broadcast_to(DOWER, (len(out), 8, 3)))[:, 0]
-    turn = f["LAFB"] * np.radians(p["fascicle_deg"] - frontal_axis_deg(area[:, 0], area[:, 1]))
-    turned = rotate(out, 0, 1, turn)
-    turned[:, 0] = out[:, 0] + f["LAFB"][:, None] * (p["qrs_gain"][:, None] * np.array([-0.04, 0.24, 0.04]))
-    turned[:, 8:] = out[:, 8:]
-    return turned
+    block, gain = f["LAFB"], p["qrs_gain"][:, None]
+    if not block.any():
+        return out
+    usual = _net_frontal(in_leads(out), width)
+    usual_deg = np.degrees(np.arctan2(usual[:, 1], usual[:, 0]))
+    turn_deg = block * _wrap_deg(p["fascicle_deg"] - usual_deg)
+    out = rotate(out, 0, 1, np.radians(turn_deg))
+    out[:, 0] += block[:, None] * (gain * np.array([-0.04, 0.20, 0.04]) - out[:, 0])
+    out[:, 1:6] *= 1 - 0.2 * block[:, None, None]
+    out[:, 3:6, 0] -= block[:, None] * gain * np.array([0.08, 0.14, 0.06])
+    wanted = np.radians(usual_deg + turn_deg)
+    for _ in range(2):  # what these changes did to the net axis is made up for in the free and the lateral wall
+        net = _net_frontal(in_leads(out), width)
+        size = np.maximum(np.hypot(*net.T), 0.7 * np.hypot(*usual.T))
+        missing = size[:, None] * np.stack([np.cos(wanted), np.sin(wanted)], axis=1) - net
+        frontal = np.einsum("ij,nj->ni", np.linalg.inv(FRONTAL_LEADS), missing) / width[:, 2:4].sum(axis=1, keepdims=True)
+        out[:, 2:4, :2] += ((block > 0)[:, None] * frontal)[:, None]
+    return out
+
+
+def _net_frontal(qrs, width):
+    """Net QRS areas of I and aVF, (n, 2); the area of a Gaussian is proportional to its width."""
+    area = (qrs * width[:, :, None]).sum(axis=1)
+    return np.stack([area[:, 0], area[:, 1] - 0.5 * area[:, 0]], axis=1)
+
+
+def _wrap_deg(angle):
+    return (angle + 180) % 360 - 180
 
 
 def _p_dipole(z, p):
@@ -450,7 +383,7 @@ def _repolarisation(f, z, p, qrs_dipole):
     # Secondary changes: opposite to the late forces of a blocked ventricle.
     area = qrs_dipole[:, :8].sum(axis=1)
     left, right = f["LBBB"][:, None], f["RBBB"][:, None]
-    t = t * (1 - 0.8 * left) - left * area * np.array([0.060, 0.075, 0.130])
+    t = t * (1 - 0.7 * left) - left * area * np.array([0.045, 0.060, 0.125])
     st = st - left * area * np.array([0.012, 0.010, 0.028])
     late = qrs_dipole[:, 6:8].sum(axis=1)
     t = t * (1 - 0.35 * right) - 0.24 * late * np.minimum(right, 1)

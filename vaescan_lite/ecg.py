@@ -45,8 +45,8 @@ class EcgSet:
     Examples
     --------
     >>> ecgs = EcgSet(np.zeros((3, 12, 1000)), fs=100, ids=[7, 8, 9])
-    >>> len(ecgs), list(ecgs[[True, False, True]].ids)
-    (2, [7, 9])
+    >>> len(ecgs), ecgs[[True, False, True]].ids.tolist()
+    (3, [7, 9])
     """
 
     signals: np.ndarray
@@ -237,7 +237,8 @@ def _check_signals(x, kind):
     signals = np.asarray(x.signals, dtype=np.float32)
     if signals.ndim != 3:
         raise ValueError(
-            f"{kind}.signals must have shape (ecg, lead, time) in mV; got shape {signals.shape}. For a single ECG use signal[np.newaxis]."
+            f"{kind}.signals must have shape (ecg, lead, time) in mV; got shape {signals.shape}. "
+            "For a single ECG use signal[np.newaxis]."
         )
     _set(x, "signals", signals)
     try:

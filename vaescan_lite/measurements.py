@@ -94,13 +94,15 @@ def _measure_batch(beats):
     """Columns by name, each of shape (n_beats,), of usable beats."""
     eight = to_eight_leads(beats)
     time_ms, fine, slope = delineation.interpolate(eight.signals, beats.fs, beats.r_index)
-    edges = delineation.delineate(time_ms, fine, slope, beats.rr_s)
+    noise_uV = _from_quality(beats, "noise_uV")
+    edges = delineation.delineate(time_ms, fine, slope, beats.rr_s, noise_uV)
     leads = to_twelve_leads(fine) if len(beats.leads) != 12 else _twelve(beats)
     qrs_ms = edges.qrs_offset_ms - edges.qrs_onset_ms
     qt_ms = edges.t_offset_ms - edges.qrs_onset_ms
     out = {
         "heart_rate_bpm": 60 / beats.rr_s,
         "rr_s": beats.rr_s,
+        "rr_sd_s": _from_quality(beats, "rr_sd_s"),
         "p_ms": edges.p_offset_ms - edges.p_onset_ms,
         "pr_ms": edges.qrs_onset_ms - edges.p_onset_ms,
         "qrs_ms": qrs_ms,
@@ -108,11 +110,14 @@ def _measure_batch(beats):
         "qtcf_ms": qt_ms / np.cbrt(beats.rr_s),
         "qtcb_ms": qt_ms / np.sqrt(beats.rr_s),
     }
-    if "rr_sd_s" in beats.quality:
-        out["rr_sd_s"] = beats.quality["rr_sd_s"].to_numpy(dtype=float)
     out |= _axes(time_ms, leads, edges)
     out |= _amplitudes(time_ms, leads, edges)
     return out
+
+
+def _from_quality(beats, column):
+    """A column of the quality table, NaN where it has none."""
+    return beats.quality[column].to_numpy(dtype=float) if column in beats.quality else np.full(len(beats), np.nan)
 
 
 def _twelve(beats):
@@ -147,9 +152,9 @@ def _amplitudes(time_ms, leads, edges):
     """Amplitudes of Q, R, S, ST, T and P in each lead, and what is computed from them."""
     in_qrs = _inside(time_ms, edges.qrs_onset_ms, edges.qrs_offset_ms)[:, None]
     qrs = np.where(in_qrs, leads, 0.0)
-    r = qrs.max(axis=-1)
-    r = np.where(r >= MIN_WAVE_mV, r, 0.0)
-    started = np.logical_or.accumulate(qrs >= MIN_WAVE_mV, axis=-1)  # the first R has begun
+    is_r = _rises_and_falls(leads, in_qrs) & (qrs >= MIN_WAVE_mV)
+    r = np.where(is_r, qrs, 0.0).max(axis=-1)
+    started = np.logical_or.accumulate(is_r, axis=-1)  # the first R has begun
     q = np.where(started, 0.0, qrs).min(axis=-1)
     s = np.where(started, qrs, 0.0).min(axis=-1)
     s = np.where(r > 0, s, q)
@@ -168,11 +173,19 @@ def _amplitudes(time_ms, leads, edges):
     out |= {f"p_{LEADS_12[i]}_mV": p[:, i] for i in with_p}
     for lead in ("V1", "V5"):
         i = LEADS_12.index(lead)
-        peak_ms = time_ms[qrs[:, i].argmax(axis=-1)] - edges.qrs_onset_ms
+        peak_ms = time_ms[np.where(is_r[:, i], qrs[:, i], 0).argmax(axis=-1)] - edges.qrs_onset_ms
         out[f"r_peak_time_{lead}_ms"] = np.where(out[f"r_{lead}_mV"] > 0, peak_ms, np.nan)
     out["sokolow_lyon_mV"] = -out["s_V1_mV"] + np.fmax(out["r_V5_mV"], out["r_V6_mV"])
     out["cornell_mV"] = out["r_aVL_mV"] - out["s_V3_mV"]
     return out
+
+
+def _rises_and_falls(leads, inside):
+    """Where a lead stands above both an earlier and a later point of QRS by a wave; a raised start or J point does not."""
+    low = np.where(inside, leads, np.inf)
+    before = np.minimum.accumulate(low, axis=-1)
+    after = np.minimum.accumulate(low[..., ::-1], axis=-1)[..., ::-1]
+    return inside & (leads - np.maximum(before, after) >= MIN_WAVE_mV)
 
 
 def _at(time_ms, leads, when_ms):

@@ -131,7 +131,7 @@ def plot_leads(ecgs, row=0, *, leads=("II", "V1", "V5"), start_s=0.0, stop_s=Non
     ax.set_ylim(bottom, top)
     ax.set_xlim(start_s, stop_s)
     if r_peaks is not None:
-        ax.legend(loc="upper right")
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1))
     return ax
 
 
@@ -217,27 +217,28 @@ def plot_traversal(beats, values, *, leads=("I", "II", "V1", "V2", "V5", "V6"), 
     return figure
 
 
-def plot_history(history, *, ax=None):
-    """Draw the loss terms of a training run over its epochs.
+def plot_history(history):
+    """Draw the loss terms of a training run over its epochs, information (``kl``) in a panel of its own.
 
     Parameters
     ----------
     history : DataFrame
         One row per epoch, one column per term, as `training.train` gives it.
-    ax : Axes, optional
-        Where to draw.
 
     Returns
     -------
-    Axes
+    Figure
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(6, 3))
-    for name in history.columns:
-        ax.plot(history.index + 1, history[name], label=name, ls="--" if name == "validation" else "-")
-    ax.set(xlabel="epoch", ylabel="loss (nats per beat)")
-    ax.legend()
-    return ax
+    panels = [[name for name in history.columns if name != "kl"], [name for name in history.columns if name == "kl"]]
+    panels = [names for names in panels if names]
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.4 * len(panels), 3), squeeze=False)
+    for ax, names in zip(axes[0], panels, strict=True):
+        for name in names:
+            ax.plot(history.index + 1, history[name], label=name, ls="--" if name == "validation" else "-")
+        ax.set(xlabel="epoch", ylabel="KL (nats per beat)" if names == ["kl"] else "loss (nats per beat)")
+        if names != ["kl"]:
+            ax.legend()
+    return figure
 
 
 def plot_associations(table, *, value_label="effect (SD)", limit=None, ax=None):

@@ -25,8 +25,8 @@ class Population:
     Attributes
     ----------
     prevalence : mapping of str to float
-        Share of people with each diagnosis; the default is a little above PTB-XL's for the rare ones, so that 2,000 ECGs hold at
-        least 40 of each, and about half are normal. Rhythm factors (``bigeminy`` ``wenckebach`` ``sinus_pause``
+        Share of people with each diagnosis; the default is a little above PTB-XL's for the rare ones, so that 2,000 ECGs
+        hold at least 40 of each, and about half are normal. Rhythm factors (``bigeminy`` ``wenckebach`` ``sinus_pause``
         ``sinus_arrhythmia``), details (``small_q`` ``delta_wave`` ``notch``) and ``interaction`` occur only when named here.
     share_female : float
     age_mean_years, age_sd_years : float

@@ -43,10 +43,10 @@ def make_rhythm(factors, traits, parameters, normal, uniform, duration_s):
     -------
     Rhythm
         Sinus rhythm varies with breathing (2-5 % of RR, 10-20 % in sinus arrhythmia) and at random; in atrial fibrillation
-        RR intervals are independent with a coefficient of variation of 0.17-0.25. A ventricular extrasystole comes after 50-70 % of
-        an interval with a full compensatory pause; in bigeminy (a run over two thirds of the record) every other beat is an
-        atrial one after about 75 %; in Wenckebach's block PR lengthens over three beats before one is dropped; a sinus pause
-        adds 1.0 to 1.6 intervals.
+        RR intervals are independent with a coefficient of variation of 0.17-0.25. A ventricular extrasystole comes after
+        50-70 % of an interval with a full compensatory pause; in bigeminy (a run over two thirds of the record) every other
+        beat is an atrial one after about 75 %; in Wenckebach's block PR lengthens over three beats before one is dropped; a
+        sinus pause adds 1.0 to 1.6 intervals.
     """
     f, n, slots = factors, len(normal), normal.shape[1]
     rr = 60 / parameters["rate_bpm"][:, None]
@@ -126,13 +126,13 @@ def fibrillation(traits, curve, duration_s, fs):
     Returns
     -------
     ndarray, shape (n, n_samples)
-        Unit-size waves of 4-9 Hz, mean about 6 Hz, times the amplitude in mV: median 0.05 mV along the atrial vector.
+        Unit-size waves of 4-9 Hz, mean about 6 Hz, times the amplitude in mV: median 0.03 mV along the atrial vector.
     """
     rate = 4.6 + 3.6 * ndtr(traits["fibrillation_rate"])
     hz = np.clip(rate[:, None] * (1 + 0.08 * curve[:, 0]), 4, 9)
     phase = 2 * np.pi * np.cumsum(hz, axis=1) / fs
     wave = np.sin(phase) + 0.35 * np.sin(2 * phase + 0.6)
-    size = 0.05 * np.exp(0.4 * traits["fibrillation_size"])[:, None]
+    size = 0.03 * np.exp(0.4 * traits["fibrillation_size"])[:, None]
     return size * np.clip(1 + 0.35 * curve[:, 1], 0.2, 2) * wave
 
 

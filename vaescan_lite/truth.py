@@ -1,0 +1,82 @@
+"""The truth about simulated beats: what a perfect caliper would read off them."""
+
+import numpy as np
+import pandas as pd
+
+from .dipole import frontal_axis_deg, gaussians
+from .ecg import LEADS_12, TWELVE_FROM_EIGHT
+from .factors import DIAGNOSES, FACTOR_NAMES
+from .population import DETAIL_FACTORS, RHYTHM_FACTORS
+from .rhythm import median_rr_s
+
+MIN_WAVE_mV = 0.03  # the smallest deflection that counts as a wave: IEC 60601-2-51:2003, annex GG
+EXPLAINED_BY = {"MI": ("IMI", "AMI"), "CD": ("LBBB", "RBBB", "AVB1", "LAFB"), "HYP": ("LVH",)}
+
+
+def true_measurements(beats, p, rhythm, labels, duration_s):
+    """Measure the noise-free dominant beats; `simulator.simulate_with_truth` holds the definitions. Returns a DataFrame."""
+    rr = median_rr_s(rhythm, duration_s)
+    time_ms = np.arange(-130.0, 720.0, 1.0, dtype=np.float32)
+    narrow = time_ms < 260
+    no_p = beats.slow.copy()
+    no_p[:, :2] = 0  # amplitudes of QRS, ST and T do not include a P wave that lies in them
+    lead8 = _evaluate(time_ms, beats.slow_centre, beats.slow_width, no_p)
+    lead8[:, narrow] += _evaluate(time_ms[narrow], beats.qrs_centre, beats.qrs_width, beats.qrs)
+    lead12 = np.matmul(lead8, TWELVE_FROM_EIGHT.T)  # (n, n_times, 12)
+    after_j = p["qrs_off"] + 60
+    in_qrs = _between(time_ms, p["qrs_on"], p["qrs_off"])
+    in_t = _between(time_ms, after_j, p["t_end"])
+    p_area = (beats.slow[:, :2] * beats.slow_width[:, :2, None]).sum(axis=1)
+    axes = {"p": p_area, "qrs": (lead8 * in_qrs[..., None]).sum(axis=1), "t": (lead8 * in_t[..., None]).sum(axis=1)}
+    no_p_wave = labels["AF"] > 0
+    qrs = np.where(in_qrs[..., None], lead12, 0)
+    r = _at_least(qrs.max(axis=1))
+    started = np.logical_or.accumulate(qrs >= MIN_WAVE_mV, axis=1)
+    q = _at_least(np.where(started, 0, qrs).min(axis=1))
+    s = np.where(r > 0, _at_least(np.where(started, qrs, 0).min(axis=1)), q)
+    st = lead12[np.arange(len(lead12)), np.round(after_j - time_ms[0]).astype(int)]
+    t_part = np.where(in_t[..., None], lead12, 0)
+    t = np.take_along_axis(t_part, np.abs(t_part).argmax(axis=1)[:, None], axis=1)[:, 0]
+    truth = {
+        "heart_rate_bpm": 60 / rr,
+        "p_ms": np.where(no_p_wave, np.nan, p["p_ms"]),
+        "pr_ms": np.where(no_p_wave, np.nan, p["pr_ms"]),
+        "qrs_ms": p["qrs_ms"],
+        "qt_ms": p["qt_ms"],
+        "qtcf_ms": p["qt_ms"] / np.cbrt(rr),
+        "qtcb_ms": p["qt_ms"] / np.sqrt(rr),
+    }
+    truth |= {f"{name}_axis_deg": frontal_axis_deg(area[:, 0], area[:, 1]) for name, area in axes.items()}
+    truth["p_axis_deg"] = np.where(no_p_wave, np.nan, truth["p_axis_deg"])
+    for lead in ("V1", "V5"):
+        i = LEADS_12.index(lead)
+        peak_ms = time_ms[qrs[:, :, i].argmax(axis=1)] - p["qrs_on"]
+        truth[f"r_peak_time_{lead}_ms"] = np.where(r[:, i] > 0, peak_ms, np.nan)
+    for name, values in (("q", q), ("r", r), ("s", s), ("st", st), ("t", t)):
+        truth |= {f"{name}_{lead}_mV": values[:, i] for i, lead in enumerate(LEADS_12)}
+    truth["sokolow_lyon_mV"] = np.maximum(truth["r_V5_mV"], truth["r_V6_mV"]) - truth["s_V1_mV"]
+    truth["cornell_mV"] = truth["r_aVL_mV"] - truth["s_V3_mV"]
+    labels = labels | superclasses(labels)
+    truth |= {name: labels[name] for name in (*FACTOR_NAMES, *RHYTHM_FACTORS, *DETAIL_FACTORS, "interaction")}
+    made = {f"made_{name}": values for name, values in p.items() if name not in {*truth, "qrs_on", "qrs_off", "p_on", "t_end"}}
+    return pd.DataFrame(truth | made)
+
+
+def _evaluate(time_ms, centre, width, amplitude):
+    centre, width, amplitude = (array.astype(np.float32) for array in (centre, width, amplitude))
+    return np.matmul(gaussians(time_ms, centre, width), amplitude)
+
+
+def _between(time_ms, start_ms, end_ms):
+    return (time_ms >= start_ms[:, None]) & (time_ms <= end_ms[:, None])
+
+
+def _at_least(wave_mV):
+    return np.where(np.abs(wave_mV) >= MIN_WAVE_mV, wave_mV, 0)
+
+
+def superclasses(labels):
+    """Superclasses that follow from the diagnoses, or that were asked for; NORM where there is nothing at all."""
+    classes = {name: np.maximum.reduce([labels[name], *(labels[d] for d in given)]) for name, given in EXPLAINED_BY.items()}
+    anything = [labels[name] for name in (*DIAGNOSES, "STTC", *RHYTHM_FACTORS, *DETAIL_FACTORS)] + list(classes.values())
+    return classes | {"NORM": (np.maximum.reduce(anything) == 0).astype(float)}
