@@ -444,7 +444,11 @@ def test_a_saved_scan_comes_back_the_same(fitted, tmp_path):
     pd.testing.assert_frame_equal(again.associations(), scan.associations())
     pd.testing.assert_frame_equal(again.history_, scan.history_)
     np.testing.assert_array_equal(again.factors_to_ecg({"LVH": 1}, n=3).signals, scan.factors_to_ecg({"LVH": 1}, n=3).signals)
-    assert [path.name for path in tmp_path.iterdir()] == ["scan.safetensors"]
+    scan.save(tmp_path / "alone", with_vae=False)
+    assert (tmp_path / "alone").stat().st_size < (tmp_path / "scan.safetensors").stat().st_size - scan.vae.mu.nbytes
+    with pytest.raises(ValueError, match="holds no VAE"):
+        Scan.load(tmp_path / "alone")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "scan.safetensors"]
 
 
 def test_the_same_seed_gives_the_same_scan_and_torchs_random_state_stays():

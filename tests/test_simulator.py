@@ -260,7 +260,14 @@ def test_superclasses_without_a_diagnosis_get_one_and_norm_changes_nothing():
 
 
 def test_an_empty_table_gives_an_empty_set():
-    assert simulator.simulate(pd.DataFrame(index=[])).signals.shape == (0, 12, 1000)
+    ecgs, truth = simulator.simulate_with_truth(pd.DataFrame(index=[]))
+    assert ecgs.signals.shape == (0, 12, 1000) and len(truth) == 0 and "qrs_ms" in truth
+
+
+@pytest.mark.parametrize("sizes", [{"LBB": 1}, {"LVH": -1}, {"interaction": 2}])
+def test_impossible_effect_sizes_are_refused(sizes):
+    with pytest.raises(ValueError, match=next(iter(sizes))):
+        simulator.simulate(table(LVH=1), effect_sizes=sizes)
 
 
 def test_population_has_the_wanted_prevalences_and_correlations():
@@ -358,12 +365,12 @@ def test_truth_of_intervals_is_what_the_drawn_beats_hold():
     traits = simulator.split_individual(simulator._draw(np.arange(2), 0, 1000, 10, noise=False)["individual"])
     effects, _ = simulator._effects(columns, traits, np.full((2, 2), 0.2), {})
     beats, p = simulator.make_beats(effects, traits, simulator.draw_parameters(effects, traits))
-    time_ms = np.arange(-300, 700, 0.25)
+    time_ms = np.arange(-450, 700, 0.25)
     for person in range(2):
         wave = np.exp(-0.5 * ((time_ms[:, None] - beats.qrs_centre[person]) / beats.qrs_width[person]) ** 2) @ beats.qrs[person]
         size = np.sqrt((wave**2).mean(axis=1))
         on = time_ms[size > 0.01 * size.max()][0]
-        off = time_ms[size > 0.02 * size.max()][-1]
+        off = time_ms[size > 0.01 * size.max()][-1]
         assert abs((off - on) - p["qrs_ms"][person]) < 1
         slow = np.exp(-0.5 * ((time_ms[:, None] - beats.slow_centre[person]) / beats.slow_width[person]) ** 2)
         t_size = np.sqrt(((slow[:, 3:] @ beats.slow[person, 3:]) ** 2).mean(axis=1))

@@ -1,17 +1,27 @@
 """Median beats: from ten seconds to one beat per ECG. R peaks are found in `detection`, faults in `quality`."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from scipy.ndimage import gaussian_filter1d
 from tqdm.auto import tqdm
 
 from . import quality as faults
+from .averaging import (
+    PATCH_S,
+    align,
+    cut,
+    dominant,
+    error_per_variation,
+    fits,
+    medians,
+    random_half,
+    rhythm,
+    standard_error,
+    subtract_pr_level,
+)
+from .cpus import available_cpus
 from .detection import (
     BLOCK,
-    TINY,
     band_pass_gain,
     check_rate_and_length,
     find_qrs,
@@ -20,20 +30,10 @@ from .detection import (
     pick_eight,
     r_peaks,
     to_spectrum,
-    vertex,
 )
-from .ecg import LEADS_8, LEADS_12, BeatSet, EcgSet
+from .ecg import LEADS_8, BeatSet, EcgSet
 
 __all__ = ["beat_noise", "median_beats", "quality", "r_peaks", "split_median_beats"]
-
-PATCH_S = 0.10  # half the stretch of time in which beats are compared and aligned: the QRS
-SAME_SHAPE = 0.75  # likeness (1: identical, 0: nothing in common) from which two beats have the same shape
-PREMATURE = 0.80  # a beat after less than this share of the usual RR interval comes too early ...
-REGULAR_SHARE = 0.60  # ... if at least this share of the RR intervals lies within 10 % of the usual one (AF: fewer)
-MAX_SHIFT_S = 0.04
-N_ALIGNMENTS = 3
-N_TAPS = 8
-FIDUCIAL_SPREAD_S = 0.03
 
 
 def median_beats(
@@ -56,7 +56,7 @@ def median_beats(
     batch_size : int
         ECGs in memory at a time. It does not change the result.
     n_jobs : int
-        Processes.
+        Processes; -1 means as many as this process has CPUs.
     progress : bool
         Show a progress bar.
 
@@ -83,14 +83,15 @@ def median_beats(
     3. Ectopic beats are set aside. By shape: the likeness 2<a, b> / (<a, a> + <b, b>) of every two beats is taken over +-100 ms
        and all leads; the beat with most lookalikes (0.75 or more) and these lookalikes are the dominant beats. By time: where
        the rhythm is regular, beats that come after less than 0.80 of the usual RR interval.
-    4. Alignment between samples: each beat is shifted by least squares onto the mean of its ECG's dominant beats (three rounds),
+    4. Alignment between samples: each beat is shifted by least squares onto the mean of its ECG's dominant beats (two rounds),
        which is the shift of greatest cross-correlation, and cut out by a windowed sinc.
-    5. The R peak is the greatest energy of the mean beat's slopes, all leads together, smoothed by a Gaussian of 30 ms: the middle
-       of the QRS, which does not jump from one deflection to another when their heights are nearly equal.
-    6. Median over the beats; then the level of the PR segment (up to 30 ms before QRS onset) is subtracted in each lead.
+    5. The R peak is where the energy of the mean beat's slopes, all leads together and smoothed by a Gaussian of 40 ms, is
+       greatest: the middle of the QRS, which does not jump from one deflection to another when both are nearly equal. The tip
+       of R in one lead lies within 20 ms of it in most ECGs, further away in bundle branch block.
+    6. Median over the beats; then the level of the PR segment (the 30 ms before QRS onset) is subtracted in each lead.
 
-    What it does not do: filters and 100 Hz lower the R wave by 1-3 %, and voltage criteria with it; any beat that is not dominant
-    is not seen in the result.
+    The filter and 100 Hz lower the R wave by 1-3 %, and voltage criteria with it. Beats that are not dominant leave no trace in
+    the result but their number.
 
     Examples
     --------
@@ -99,7 +100,9 @@ def median_beats(
     >>> vl.median_beats(flat).quality.loc["a", "reason"]
     'no QRS complex found'
     """
-    (signals,), table, ids, fs = _collect("median", ecgs_or_db, ids, fs, before_s, after_s, band_hz, batch_size, n_jobs, progress)
+    (signals,), table, ids, fs = _collect(
+        "median", ecgs_or_db, ids, fs, before_s, after_s, band_hz, batch_size, n_jobs, progress
+    )
     return _beat_set(signals, table, ids, fs, before_s)
 
 
@@ -153,7 +156,8 @@ def beat_noise(
     Returns
     -------
     BeatSet
-        Rows and samples as in `median_beats`; `signals` hold the standard error in mV, NaN where fewer than two beats were there.
+        Rows and samples as in `median_beats`; `signals` hold the standard error in mV. A row is NaN and not usable where there
+        were fewer than two beats.
 
     Notes
     -----
@@ -166,13 +170,34 @@ def beat_noise(
 
 
 def quality(ecgs_or_db, ids=None, *, batch_size=512, n_jobs=1, progress=False):
-    """Say what is wrong with ECGs."""
+    """Say what is wrong with ECGs.
+
+    Parameters
+    ----------
+    ecgs_or_db, ids, batch_size, n_jobs, progress
+        As in `median_beats`.
+
+    Returns
+    -------
+    DataFrame, indexed by id
+        ``usable``: whether there is a median beat; ``reason``: why not. ``n_beats``: QRS complexes found; ``n_ectopic``: set
+        aside for their shape or time; ``n_used``: in the median; ``dominant_share``: share that was not set aside.
+        ``noise_uV``: standard deviation of single beats, or of one sample to the next where this is larger, median over the 8
+        leads. ``rr_s`` and ``rr_sd_s``: median and standard deviation of the RR intervals. ``flat_leads``, ``missing_leads``
+        (NaN), ``saturated_leads``, ``noisy_leads``: names, joined by commas. ``swapped``: limb electrodes that seem exchanged
+        (RA/LA or RA/LL). ``limb_error_uV``: how far the limb leads are from Einthoven's and Goldberger's laws at worst; NaN
+        without 12 leads. ``faults``: all this in words; empty for a clean ECG.
+
+    Notes
+    -----
+    A fault does not make an ECG unusable by itself: with a flat lead the other leads may still be looked at.
+    """
     return median_beats(ecgs_or_db, ids, batch_size=batch_size, n_jobs=n_jobs, progress=progress).quality
 
 
 def _beat_set(signals, table, ids, fs, before_s):
     rr_s = table["rr_s"].to_numpy()
-    quality = table.drop(columns="rr_s").set_axis(pd.Index(ids), axis=0)
+    quality = table.set_axis(pd.Index(ids), axis=0)
     lost = quality["usable"].to_numpy(bool) & ~np.isfinite(signals).all(axis=(1, 2))
     if lost.any():
         quality.loc[lost, "usable"] = False
@@ -183,6 +208,8 @@ def _beat_set(signals, table, ids, fs, before_s):
 def _collect(kind, ecgs_or_db, ids, fs, before_s, after_s, band_hz, batch_size, n_jobs, progress, seed=0):
     """Signals (a tuple of arrays), table, ids and rate, over all batches."""
     is_set = isinstance(ecgs_or_db, EcgSet)
+    if not is_set and not (hasattr(ecgs_or_db, "read") and hasattr(ecgs_or_db, "ids")):
+        raise ValueError(f"expected an EcgSet or a Database; got {type(ecgs_or_db).__name__}. EcgSet(signals, fs) makes a set.")
     if is_set and ids is not None:
         ecgs_or_db = ecgs_or_db[_positions(ecgs_or_db.ids, ids)]
     ids = np.asarray(ecgs_or_db.ids if ids is None else ids)
@@ -194,7 +221,7 @@ def _collect(kind, ecgs_or_db, ids, fs, before_s, after_s, band_hz, batch_size, 
         jobs = (delayed(_beats_of_set)(ecgs_or_db[slice(i, i + batch_size)], i, settings) for i in starts)
     else:
         jobs = (delayed(_beats_of_database)(ecgs_or_db, ids[i : i + batch_size], i, settings) for i in starts)
-    done = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    done = Parallel(n_jobs=available_cpus() if n_jobs == -1 else n_jobs, return_as="generator")(jobs)
     parts = list(tqdm(done, total=len(starts), desc="median beats", unit="batch", disable=not progress))
     signals = tuple(np.concatenate(arrays) for arrays in zip(*(part[0] for part in parts)))
     return signals, pd.concat([part[1] for part in parts], ignore_index=True), ids, fs
@@ -238,7 +265,7 @@ def _beats_of_database(database, ids, first_row, settings):
         for part, values in zip(signals, found):
             part[at >= 0] = values
         found_table.index = np.flatnonzero(at >= 0)
-        table = pd.concat([found_table, table[at < 0]]).sort_index()
+        table = pd.concat([found_table, table[at < 0]]).sort_index() if len(found_table) < len(ids) else found_table
     return signals, table
 
 
@@ -256,184 +283,55 @@ def _beats_of_set(ecgs, rows, settings):
 
 def _beats_of_block(ecgs, rows, settings):
     """Beats of a few ECGs: (n_ecgs, 8, n_times) for each part asked for, and columns of what was seen on the way."""
-    fs_in, fs, n_ecgs = ecgs.fs, settings["fs"], len(ecgs)
-    n_samples = ecgs.signals.shape[-1]
+    fs, n_ecgs = settings["fs"], len(ecgs)
     before, after = round(settings["before_s"] * fs), round(settings["after_s"] * fs)
     eight = pick_eight(ecgs)
-    is_finite = np.isfinite(eight).all(axis=-1)  # (n_ecgs, 8)
+    is_finite = np.isfinite(eight).all(axis=-1, keepdims=True)  # (n_ecgs, 8, 1)
     if not is_finite.all():
-        eight = np.where(is_finite[..., np.newaxis], eight, 0)
-    n_padded = padded_length(n_samples, fs_in, fs)
-    n_out = round(n_padded * fs / fs_in)
-    spectrum = to_spectrum(eight, n_padded)
-    gain = band_pass_gain(np.fft.rfftfreq(n_padded, 1 / fs_in), *settings["band_hz"])
-    filtered = from_spectrum(spectrum, gain, n_padded, n_out)[..., : int(n_samples * fs / fs_in)]
-    row, time_s = find_qrs(spectrum, n_padded, fs_in, n_samples)
+        eight = np.where(is_finite, eight, 0)
+    filtered, rate, row, time_s = _filter_and_find(eight, ecgs.fs, fs, settings["band_hz"])
+    columns = rhythm(row, time_s, n_ecgs)
+    windows, row = _dominant_windows(filtered, rate, row, time_s, before, after, columns)
 
-    columns = _rhythm(row, time_s, n_ecgs)
-    position = time_s * (n_out * fs_in / n_padded)
-    patch = round(PATCH_S * fs)
-    fits = _fits(position, patch, patch, filtered.shape[-1], fs)
-    is_dominant, columns["dominant_share"] = _dominant(filtered, row[fits], position[fits], patch, columns["rr_s"], time_s[fits])
-    columns["n_ectopic"] = np.bincount(row[fits][~is_dominant], minlength=n_ecgs)
-    row, position = row[fits][is_dominant], position[fits][is_dominant]
-    position = _align(filtered, row, position, patch, fs)
-    inside = _fits(position, before, after, filtered.shape[-1], fs, slack_s=0)
-    row, position = row[inside], position[inside]
-    windows = _cut(filtered, row, position, before, after)
-
-    count = np.bincount(row, minlength=n_ecgs)
-    median = _medians(windows, row, count)
-    noise = _standard_error(windows, median, row, count)
-    columns["n_used"] = count
-    columns["noise"] = np.sqrt(np.nanmean(noise**2, axis=-1)) if n_ecgs else noise[..., 0]
+    columns["n_used"] = count = np.bincount(row, minlength=n_ecgs)
+    median = medians(windows, row, count)
+    noise = standard_error(windows, median, row, count)
+    median = subtract_pr_level(median, before, fs)
+    variation_uv = 1000 * np.median(noise, axis=-1) / error_per_variation(count)[:, np.newaxis]
+    columns |= faults.look_at(ecgs, median, variation_uv, before, fs)
     if settings["kind"] == "noise":
         parts = (noise,)
     elif settings["kind"] == "halves":
-        first = _random_half(row, count, rows, settings["seed"])
-        parts = tuple(_medians(windows[half], row[half], np.bincount(row[half], minlength=n_ecgs)) for half in (first, ~first))
-        parts = tuple(_level(part, before, fs) for part in parts)
+        first = random_half(count, rows, settings["seed"])
+        halves = [medians(windows[half], row[half], np.bincount(row[half], minlength=n_ecgs)) for half in (first, ~first)]
+        parts = tuple(subtract_pr_level(half, before, fs) for half in halves)
     else:
-        parts = (_level(median, before, fs),)
+        parts = (median,)
+    is_lost = ~is_finite.all(axis=(1, 2))
     for part in parts:
-        part[~is_finite.all(axis=1)] = np.nan
-    columns |= faults.look_at(ecgs, is_finite, _level(median, before, fs), before, fs)
+        part[is_lost] = np.nan
     return parts, columns
 
 
-def _rhythm(row, time_s, n_ecgs):
-    """Median RR interval, its variability and the number of complexes of each ECG."""
-    n_beats = np.bincount(row, minlength=n_ecgs)
-    rr_s = np.full((n_ecgs, max(n_beats.max(initial=0) - 1, 1)), np.nan)
-    same = np.flatnonzero(np.diff(row) == 0)
-    place = np.arange(len(row)) - (np.cumsum(n_beats) - n_beats)[row]
-    rr_s[row[same], place[same]] = np.diff(time_s)[same]
-    enough = n_beats >= 2
-    median_rr_s, sd_s = np.full(n_ecgs, np.nan), np.full(n_ecgs, np.nan)
-    median_rr_s[enough] = np.nanmedian(rr_s[enough], axis=1)
-    enough = n_beats >= 3
-    sd_s[enough] = np.nanstd(rr_s[enough], axis=1, ddof=1)
-    return {"rr_s": median_rr_s, "rr_sd_s": sd_s, "n_beats": n_beats}
+def _filter_and_find(eight, fs_in, fs, band_hz):
+    """Filtered ECGs at about `fs`, their exact rate, and rows and times (s) of the QRS complexes, from one Fourier transform."""
+    n_samples = eight.shape[-1]
+    n_padded = padded_length(n_samples, fs_in, fs)
+    n_out = round(n_padded * fs / fs_in)
+    spectrum = to_spectrum(eight, n_padded)
+    gain = band_pass_gain(np.fft.rfftfreq(n_padded, 1 / fs_in), *band_hz)
+    filtered = from_spectrum(spectrum, gain, n_padded, n_out)[..., : int(n_samples * fs / fs_in)]
+    return filtered, n_out * fs_in / n_padded, *find_qrs(spectrum, n_padded, fs_in, n_samples)
 
 
-def _fits(position, before, after, n_samples, fs, slack_s=MAX_SHIFT_S):
-    """Whether a window around each position, and the reach of the interpolation, lies inside the ECG."""
-    slack = slack_s * fs + N_TAPS // 2
-    return (position - before >= slack) & (position + after <= n_samples - 1 - slack)
-
-
-def _cut(filtered, row, position, before, after):
-    """Windows (n_beats, 8, before + after) at positions between samples, interpolated by a windowed sinc."""
-    whole = np.floor(position).astype(int)
-    tap = np.arange(N_TAPS) - (N_TAPS // 2 - 1)
-    distance = tap - (position - whole)[:, np.newaxis]
-    weight = np.sinc(distance) * np.cos(np.pi / (N_TAPS + 1) * distance) ** 2
-    weight = (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)[:, :, np.newaxis, np.newaxis]
-    wide = np.lib.stride_tricks.sliding_window_view(filtered, before + after + N_TAPS - 1, axis=-1)
-    wide = wide[row, :, whole - before + tap[0]]
-    windows = wide[..., : before + after] * weight[:, 0]
-    product = np.empty_like(windows)
-    for i in range(1, N_TAPS):
-        windows += np.multiply(wide[..., i : i + before + after], weight[:, i], out=product)
-    return windows
-
-
-def _dominant(filtered, row, position, patch, rr_s, time_s):
-    """Mask of the beats that are neither of another shape nor premature, and their share in each ECG."""
-    n_ecgs = len(filtered)
-    count = np.bincount(row, minlength=n_ecgs)
-    place = np.arange(len(row)) - (np.cumsum(count) - count)[row]
-    n_most = count.max(initial=0)
-    if n_most == 0:
-        return np.zeros(0, dtype=bool), np.full(n_ecgs, np.nan)
-    # Beats of an ECG that are compared with each other: (n_ecgs, n_most, 8 leads x 2 patch)
-    beats = np.zeros((n_ecgs, n_most, filtered.shape[1] * 2 * patch), dtype=np.float32)
-    beats[row, place] = _cut(filtered, row, position, patch, patch).reshape(len(row), -1)
-    product = beats @ beats.transpose(0, 2, 1)
-    energy = np.diagonal(product, axis1=1, axis2=2)
-    likeness = 2 * product / np.maximum(energy[:, :, np.newaxis] + energy[:, np.newaxis], TINY)
-    alike = likeness >= SAME_SHAPE
-    interval_s = np.full((n_ecgs, n_most), np.nan)
-    interval_s[row[1:], place[1:]] = np.where(np.diff(row) == 0, np.diff(time_s), np.nan)
-    relative = interval_s / rr_s[:, np.newaxis]
-    n_usual = (np.abs(relative - 1) <= 0.1).sum(axis=1)
-    is_regular = n_usual >= REGULAR_SHARE * np.maximum(count - 1, 1)
-    is_early = (relative < PREMATURE) & is_regular[:, np.newaxis]
-    # The most lookalikes win; of equals the beat that keeps the rhythm (in bigeminy the ectopic ones come early).
-    votes = alike.sum(axis=2) + 0.5 * ~(relative < PREMATURE)
-    votes[np.arange(n_most) >= count[:, np.newaxis]] = -1
-    typical = votes.argmax(axis=1)
-    is_dominant = alike[np.arange(n_ecgs), typical] & ~is_early
-    share = is_dominant.sum(axis=1) / np.where(count > 0, count, np.nan)
-    return is_dominant[row, place], share
-
-
-def _align(filtered, row, position, patch, fs):
-    """Positions at which the beats of each ECG lie on each other, and the R peak of their mean at the position."""
-    if len(row) == 0:
-        return position
-    is_first = np.r_[True, np.diff(row) > 0]
-    start, group = np.flatnonzero(is_first), np.cumsum(is_first) - 1
-    n_beats = np.bincount(group)[:, np.newaxis, np.newaxis]
-    unaligned, most = position, MAX_SHIFT_S / 2 * fs
-    for _ in range(N_ALIGNMENTS):
-        beats = _cut(filtered, row, position, patch, patch)
-        template = np.add.reduceat(beats, start, axis=0) / n_beats
-        slope = np.gradient(template, axis=-1)
-        scale = np.maximum((slope**2).sum(axis=(1, 2)), TINY)
-        shift = ((template[group] - beats) * slope[group]).sum(axis=(1, 2)) / scale[group]
-        position = unaligned + np.clip(position + np.clip(shift, -1, 1) - unaligned, -most, most)
-    energy = gaussian_filter1d((slope**2).sum(axis=1), FIDUCIAL_SPREAD_S * fs, axis=-1)
-    middle = slice(patch - int(most), patch + int(most) + 1)
-    peak = energy[:, middle].argmax(axis=1) + middle.start
-    return position + (peak + vertex(energy, np.arange(len(peak)), peak) - patch)[group]
-
-
-def _medians(windows, row, count):
-    """Median over the beats of each ECG, (n_ecgs, 8, n_times); NaN where there is none. `row` is ascending."""
-    median = np.full((len(count), *windows.shape[1:]), np.nan, dtype=np.float32)
-    first = np.cumsum(count) - count
-    for n in np.unique(count[count > 0]):
-        which = np.flatnonzero(count == n)
-        ordered = np.sort(windows[first[which, np.newaxis] + np.arange(n)], axis=1)
-        median[which] = (ordered[:, (n - 1) // 2] + ordered[:, n // 2]) / 2
-    return median
-
-
-def _standard_error(windows, median, row, count):
-    """Standard error of the median, (n_ecgs, 8, n_times) in mV; NaN with fewer than two beats."""
-    error = np.full_like(median, np.nan)
-    which = np.flatnonzero(count >= 2)
-    if len(which) == 0:
-        return error
-    deviation = np.abs(windows - median[row])
-    first = (np.cumsum(count) - count)[count > 0]
-    total = np.add.reduceat(deviation, first, axis=0)[count[count > 0] >= 2]
-    n = count[which]
-    factor = 1.2533 * np.sqrt(n / (n - 1)) / n / np.sqrt(n) * np.where(n > 2, 1.2533, 1)
-    error[which] = total * factor.astype(np.float32)[:, np.newaxis, np.newaxis]
-    return error
-
-
-def _random_half(row, count, rows, seed):
-    """Mask of a random half of the beats of each ECG, the same whatever the batches."""
-    first = np.cumsum(count) - count
-    half = np.zeros(len(row), dtype=bool)
-    for start, n, place in zip(first, count, rows):
-        half[start + np.random.default_rng((seed, int(place))).permutation(n)[: (n + 1) // 2]] = True
-    return half
-
-
-def _level(beats, r_index, fs):
-    """Subtract the level of the PR segment in each lead: up to 30 ms before the onset of the QRS."""
-    speed = np.sqrt((np.diff(beats, axis=-1) ** 2).sum(axis=1))  # (n_ecgs, n_times - 1); entry i lies between samples i and i + 1
-    reach = round(0.08 * fs)
-    top = speed[:, r_index - reach : r_index + reach].max(axis=1)
-    quiet = speed[:, r_index - round(0.12 * fs) : r_index] < 0.12 * top[:, np.newaxis]
-    n_quiet = max(1, round(0.01 * fs))
-    onset = quiet.shape[1] - quiet[:, ::-1].argmax(axis=1)
-    onset = np.where(quiet.any(axis=1), onset, quiet.shape[1] // 2) + r_index - round(0.12 * fs)
-    n_level = round(0.03 * fs)
-    index = np.maximum(onset[:, np.newaxis] - np.arange(n_level), 0)
-    level = np.median(np.take_along_axis(beats, index[:, np.newaxis], axis=-1), axis=-1, keepdims=True)
-    return beats - level
+def _dominant_windows(filtered, fs, row, time_s, before, after, columns):
+    """Aligned windows (n_beats, 8, n_times) of the dominant beats and their rows; adds to `columns` what was set aside."""
+    n_samples, patch = filtered.shape[-1], round(PATCH_S * fs)
+    is_whole = fits(time_s * fs, patch, patch, n_samples, fs)
+    row, time_s = row[is_whole], time_s[is_whole]
+    is_dominant, columns["dominant_share"] = dominant(filtered, row, time_s * fs, patch, columns["rr_s"], time_s)
+    columns["n_ectopic"] = np.bincount(row[~is_dominant], minlength=len(filtered))
+    row = row[is_dominant]
+    position = align(filtered, row, time_s[is_dominant] * fs, patch, fs)
+    is_whole = fits(position, before, after, n_samples, fs, slack_s=0)
+    return cut(filtered, row[is_whole], position[is_whole], before, after), row[is_whole]

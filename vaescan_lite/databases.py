@@ -22,7 +22,9 @@ from .records import check_finite, pick_leads, resample, samples_needed
 from .wfdb_format import read_header, read_signals
 
 N_SIMULATED = 2000
-SIMULATOR_MODULES = ("simulator", "dipole", "rhythm", "population", "factors", "ecg")  # what simulated ECGs depend on
+SIMULATOR_MODULES = (  # what simulated ECGs depend on
+    "simulator", "simulated_files", "truth", "noise", "rhythm", "population", "individuals", "dipole", "factors", "ecg",
+)  # fmt: skip
 
 _BATCH = 128  # ECGs per job of `Database.read`: 128 ECGs of 10 s at 500 Hz are 30 MB
 

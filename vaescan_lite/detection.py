@@ -14,7 +14,7 @@ QRS_BAND_HZ = (5.0, 25.0)  # where QRS complexes stand out most from P and T wav
 QRS_SPREAD_S = 0.04  # SD of the Gaussian that merges the slopes of one QRS into one hump, also of a wide one
 STRETCH_S = 1.5  # holds a beat or more down to 40 beats a minute
 REFRACTORY_S = 0.20  # two complexes are never closer than this
-SMALLEST_BEAT = 0.10  # energy of the smallest beat that counts, relative to the usual one
+SMALLEST_BEAT = 0.12  # energy of the smallest beat that counts, relative to the usual one
 SMALLEST_SLOPE_MV_PER_S = 1.2  # of a QRS of about 50 uV
 TINY = np.finfo(np.float32).tiny
 
@@ -42,7 +42,7 @@ def r_peaks(ecgs):
     Each lead is band-passed (5-25 Hz) and differentiated. The size of its slope is divided by that of a usual beat of the lead
     (the median over stretches of 1.5 s of the maximum) and limited to 1.4 times that; the lead with the largest slope is left
     out, the mean of the others squared and smoothed by a Gaussian of 40 ms. So one bad lead can neither hide a beat nor make
-    one. A beat is a maximum over +-200 ms with more than 0.10 of the energy of a usual beat; on real ECGs T waves and noise
+    one. A beat is a maximum over +-200 ms with more than 0.12 of the energy of a usual beat; on real ECGs T waves and noise
     stay below 0.06 and ectopic beats above 0.13. The index is the middle of the QRS in this sense, the same for all leads, not
     the tip of R in one of them. A jump at the very first or last sample is not a beat.
 
@@ -66,7 +66,9 @@ def pick_eight(ecgs):
     """Signals of the eight independent leads, (n_ecgs, 8, n_samples)."""
     missing = [lead for lead in LEADS_8 if lead not in ecgs.leads]
     if missing:
-        raise ValueError(f"lead(s) {', '.join(missing)} are missing; beats need {', '.join(LEADS_8)}, got {', '.join(ecgs.leads)}.")
+        raise ValueError(
+            f"lead(s) {', '.join(missing)} are missing; beats need {', '.join(LEADS_8)}, got {', '.join(ecgs.leads)}."
+        )
     return ecgs.signals[:, [ecgs.leads.index(lead) for lead in LEADS_8]]
 
 
@@ -92,7 +94,7 @@ def padded_length(n_samples, fs, fs_out=None):
 
 
 def detection_rate(fs):
-    """A rate from 100 to below 200 Hz that divides `fs`; energy up to 25 Hz needs no more."""
+    """Give a rate from 100 to below 200 Hz that divides `fs`; energy up to 25 Hz needs no more."""
     return fs / int(fs // 100)
 
 
@@ -159,9 +161,9 @@ def energy_of_a_beat(energy, rate):
 def joint_energy(energy, rate):
     """One energy per ECG, (n_ecgs, n_samples), from that of its leads; a usual beat has about 1."""
     usual = energy_of_a_beat(energy, rate)
-    # A lead with less than a tenth of the second largest slope, or that of a QRS of 50 uV, does not get a full vote.
+    # A lead with less than a sixth of the second largest slope, or that of a QRS of 50 uV, does not get a full vote.
     second = np.partition(usual, -2, axis=-1)[:, -2:-1]
-    usual = np.maximum(usual, np.maximum(0.01 * second, SMALLEST_SLOPE_MV_PER_S**2))[..., np.newaxis]
+    usual = np.maximum(usual, np.maximum(0.03 * second, SMALLEST_SLOPE_MV_PER_S**2))[..., np.newaxis]
     relative = np.sqrt(np.minimum(energy / usual, 2))
     joint = ((relative.sum(axis=1) - relative.max(axis=1)) / (relative.shape[1] - 1)) ** 2
     return gaussian_filter1d(joint, QRS_SPREAD_S * rate, axis=-1)

@@ -30,7 +30,7 @@ FRONTAL_LEADS = np.array([DOWER[0, :2], DOWER[1, :2] - 0.5 * DOWER[0, :2]])  # I
 # A wave begins and ends where the root mean square of its eight leads passes these shares of its peak. In LUDB (100 records
 # at 500 Hz) cardiologists put the QRS onset at 1 % and its end at 4 % of the peak (ST included, which is left out here), the
 # onset of P at 12 % (noise included), the end of T at 7 %; the tangent at the steepest descent of T ends 14 ms before them.
-QRS_THRESHOLDS = (0.01, 0.02)
+QRS_THRESHOLDS = (0.01, 0.01)
 P_THRESHOLDS = (0.07, 0.07)
 T_THRESHOLDS = (0.07, 0.07)
 QRS_TIMES_MS, P_TIMES_MS, T_TIMES_MS = np.arange(-180.0, 181, 2), np.arange(-120.0, 121, 2), np.arange(-200.0, 801, 4)
@@ -105,8 +105,8 @@ def make_beats(factors, traits, parameters):
     Parameters
     ----------
     factors : dict of str to ndarray, shape (n,)
-        As for `individuals.draw_parameters`, with the dials ``small_q``, ``delta_wave``, ``notch`` and the residual superclasses
-        ``other_MI``, ``other_CD``, ``other_HYP`` (a superclass given without a diagnosis that explains it).
+        As for `individuals.draw_parameters`, with the dials ``small_q``, ``delta_wave``, ``notch`` and the residual
+        superclasses ``other_CD``, ``other_HYP`` (a superclass given without a diagnosis that explains it).
     traits : dict of str to ndarray
         As `individuals.split_individual` gives them.
     parameters : dict of str to ndarray, shape (n,)
@@ -374,7 +374,7 @@ def _repolarisation(f, z, p, qrs_dipole):
     """ST vector (n, 1, 3) and T vectors (n, 2, 3), by sex, age and disease; T about 40 degrees, forwards in men."""
     woman = f["sex_female"]
     n = len(woman)
-    t = np.stack([np.full(n, 0.30), np.full(n, 0.13), -(0.25 - 0.10 * woman)], axis=1)
+    t = np.stack([np.full(n, 0.31), np.full(n, 0.11), -(0.25 - 0.10 * woman)], axis=1)
     t = rotate(t, 0, 1, 0.30 * np.radians(p["frontal_deg"]) + 0.20 * z["t_frontal"])
     t = rotate(t, 0, 2, 0.25 * z["t_horizontal"])
     t = t * (0.9 * p["t_gain"])[:, None]

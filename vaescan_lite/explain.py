@@ -217,8 +217,7 @@ def association_table(measurements, factors, names=None, *, scan=None, continuou
         - ``partial`` (other factors held) and ``marginal`` (others following along), each with ``_se``, ``_low``, ``_high``
           (95 %), ``_p`` and ``_q`` (Benjamini and Hochberg over the table), in ``unit``; ``partial_sd`` and ``marginal_sd``
           are the same in SDs of the measurement;
-        - with `scan`: ``decoded_partial`` and ``decoded_marginal`` with ``_low`` and ``_high``, from a bootstrap of the Scan's
-          slopes (the VAE is held fixed).
+        - with `scan`: ``decoded_partial`` and ``decoded_marginal`` with ``_low`` and ``_high``, as `decoded_effects` gives them.
 
     Notes
     -----
@@ -246,6 +245,9 @@ def association_table(measurements, factors, names=None, *, scan=None, continuou
 def decoded_effects(scan):
     """Measure what a factor does to the beats a Scan decodes.
 
+    The latents of the training ECGs in ``scan.people_`` are moved by the difference that the factor makes to the mean of
+    q(z_y|y): those without it get it, those with it lose it. Both beats are decoded and measured.
+
     Parameters
     ----------
     scan : Scan
@@ -255,42 +257,47 @@ def decoded_effects(scan):
     -------
     DataFrame
         One row per factor and measurement: ``decoded_partial`` (the factor alone, ``unspecified="average"``) and
-        ``decoded_marginal`` (what people with it are like, ``"observe"``): yes minus no, or one contrast (ten years) around
-        the mean, in the unit of the measurement. ``_low`` and ``_high``: 95 % interval from ``scan.bootstrap_``.
+        ``decoded_marginal`` (what people with it are like, ``"observe"``): mean over people of yes minus no, or of one
+        contrast (ten years), in the unit of the measurement; NaN where a wave is absent from all. ``_low`` and ``_high``:
+        95 % interval, from the spread over people and from a bootstrap of the Scan's slopes; the VAE is held fixed.
     """
-    coding = scan.coding_
-    kinds = []
+    tables = []
     for kind, unspecified in (("decoded_partial", "average"), ("decoded_marginal", "observe")):
-        lower, upper = scan.contrast_latents(unspecified)
-        draws_lower, draws_upper = _contrast_draws(scan, kind, lower, upper)
-        n_draws = draws_lower.shape[0]
-        change = _difference(
-            _measured(scan, np.concatenate([upper[None], draws_upper])),
-            _measured(scan, np.concatenate([lower[None], draws_lower])),
-        )
-        change.index = pd.MultiIndex.from_product([range(n_draws + 1), coding.names], names=["draw", "factor"])
-        drawn = change.drop(index=0, level="draw").groupby(level="factor", sort=False)
-        columns = {kind: change.loc[0], f"{kind}_low": drawn.quantile(0.025), f"{kind}_high": drawn.quantile(0.975)}
-        kinds.append(
-            pd.concat({name: frame.rename_axis(columns="measurement").stack() for name, frame in columns.items()}, axis=1)
-        )
-    return pd.concat(kinds, axis=1).reset_index()
+        without, with_factor = scan.contrast_latents(unspecified)
+        difference = with_factor - without
+        slopes = scan.bootstrap_.astype(float)
+        if unspecified == "observe":
+            slopes = np.einsum("jk,bkl->bjl", scan.coding_.correlation, slopes)
+        noise = (slopes - slopes.mean(axis=0)) * scan.coding_.step[:, None]
+        for j, factor in enumerate(scan.coding_.names):
+            table = _decoded_effect(scan, j, difference[j], noise[:, j]).add_prefix(f"{kind}_")
+            table = table.rename(columns={f"{kind}_mean": kind}).rename_axis("measurement").reset_index()
+            tables.append(table.assign(factor=factor).set_index(["factor", "measurement"]))
+    half = len(tables) // 2
+    return pd.concat([pd.concat(tables[:half]), pd.concat(tables[half:])], axis=1).reset_index()
 
 
-def _contrast_draws(scan, kind, lower, upper):
-    """Both sides of the contrasts with bootstrapped slopes, two arrays of shape (n_draws, n_factors, n_latents)."""
-    coding = scan.coding_
-    slopes = scan.bootstrap_.astype(float)
-    if kind == "decoded_marginal":
-        slopes = np.einsum("jk,bkl->bjl", coding.correlation, slopes)
-    around = slopes - slopes.mean(axis=0)  # the uncertainty; its centre is the fitted encoder's difference
-    difference = upper - lower + around * coding.step[:, None]
-    middle = 0.5 * (upper + lower)
-    return middle - 0.5 * difference, middle + 0.5 * difference
+def _decoded_effect(scan, j, difference, noise):
+    """Mean change of each measurement with its interval; `difference` (n_latents,), `noise` (n_draws, n_latents)."""
+    people, factors = (part.astype(float) for part in scan.people_)
+    has = 0.5 * np.ones(len(people)) if scan.coding_.continuous[j] else np.nan_to_num(factors[:, j], nan=scan.coding_.mean[j])
+    drawn = np.resize(np.arange(len(people)), 2 * len(noise))  # two people for each draw of the slopes
+    z = np.concatenate([people, people[drawn]])
+    move = np.concatenate([np.tile(difference, (len(people), 1)), difference + np.repeat(noise, 2, axis=0)])
+    share = np.concatenate([has, has[drawn]])[:, None]
+    change = _difference(_measured(scan, z + (1 - share) * move), _measured(scan, z - share * move))
+    plain, shaken = change.iloc[: len(people)], change.iloc[len(people) :]
+    shift = (shaken.to_numpy() - plain.iloc[drawn].to_numpy()).reshape(len(noise), 2, -1)
+    counted = np.isfinite(shift)
+    n_counted = counted.sum(axis=(0, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        from_slopes = (np.where(counted, shift, 0).sum(axis=1) ** 2).sum(axis=0) / (2 * n_counted)
+    reach = 1.96 * np.sqrt(plain.var() / plain.count() + from_slopes)
+    return pd.DataFrame({"mean": plain.mean(), "low": plain.mean() - reach, "high": plain.mean() + reach})
 
 
 def _measured(scan, latents):
-    return measure(scan.latents_to_ecg(latents.reshape(-1, latents.shape[-1]))).select_dtypes("number")
+    return measure(scan.latents_to_ecg(latents))
 
 
 def _difference(after, before):

@@ -7,8 +7,8 @@ from .dipole import N_QRS, N_SLOW
 
 # What distinguishes one person from another: one standard normal number each, the same whatever the factors are.
 TRAITS = (
-    "age", "sex", "rate", "pr", "p_length", "qrs", "qtc", "frontal", "horizontal", "sagittal",
-    "qrs_gain", "p_gain", "t_gain", "t_frontal", "t_horizontal", "t_width", "st", "st_y", "electrode_gain", "not_dipolar",
+    "age", "rate", "pr", "p_length", "qrs", "qtc", "frontal", "horizontal", "sagittal",
+    "qrs_gain", "p_gain", "t_gain", "t_frontal", "t_horizontal", "t_width", "st", "st_y", "not_dipolar",
     "left_block", "right_block", "fascicle", "av_block", "hypertrophy", "strain", "inferior", "inferior_t",
     "anterior", "anterior_t", "repolarisation", "repolarisation_kind", "subtype", "slow_conduction",
     "ectopic_x", "ectopic_y", "ectopic_z", "ectopic_width", "interaction",
@@ -74,7 +74,7 @@ def draw_parameters(factors, traits):
         "st_t": f["STTC"] * np.exp(0.25 * z["repolarisation"]),
     }
     p |= severe
-    qrs = 88 + 8 * z["qrs"] - 7 * woman
+    qrs = 86 + 9 * z["qrs"] - 7 * woman
     qrs = np.clip(qrs, 66, 113)
     qrs = qrs + f["LAFB"] * (np.clip(qrs + 7, 80, 117) - qrs) + 6 * severe["hypertrophy"] + 4 * (f["IMI"] + f["AMI"])
     slow = np.clip(115 + 5 * z["slow_conduction"], 110, 130)

@@ -315,6 +315,41 @@ def plot_intervals(table, *, value="auroc", low="low", high="high", group=None, 
     return ax
 
 
+def plot_cost(table, *, ax=None):
+    """Draw what each step costs as a waterfall, from the score before the first step down to the score after the last.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One task of `benchmark.cost`: successive steps with columns step, auroc_before, auroc_after, cost, low, high.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(1.8 + 1.35 * (len(table) + 2), 3.8))
+    first, last = table.iloc[0]["auroc_before"], table.iloc[-1]["auroc_after"]
+    ax.bar(0, first, color="#1b4f8a")
+    for place, step in enumerate(table.itertuples(), start=1):
+        color = "#c4402f" if step.cost > 0 else "#2d8a6a"
+        ax.bar(place, step.auroc_after - step.auroc_before, bottom=step.auroc_before, color=color)
+        span = [[step.cost - step.low], [step.high - step.cost]]
+        ax.errorbar(place, step.auroc_after, yerr=span[::-1], color=INK, capsize=3, lw=1)
+        # The gain or loss stands above the bar, clear of its interval.
+        top = max(step.auroc_before, step.auroc_after + step.cost - step.low)
+        ax.annotate(f"{-step.cost:+.3f}", (place, top), (0, 3), textcoords="offset points", ha="center", fontsize=9)
+    ax.bar(len(table) + 1, last, color="#1b4f8a")
+    for place, value in ((0, first), (len(table) + 1, last)):
+        ax.annotate(f"{value:.3f}", (place, value), (0, 3), textcoords="offset points", ha="center", fontsize=9)
+    labels = [table.iloc[0]["before"], *table["step"], table.iloc[-1]["after"]]
+    ax.set_xticks(range(len(table) + 2), [label.replace(" with ", "\nwith ") for label in labels])
+    ax.set(ylim=(max(0.5, min(first, last) - 0.12), max(first, last) + 0.06), ylabel="AUROC")
+    return ax
+
+
 def plot_frontal_plane(vectors, *, ax=None):
     """Draw heart vectors among the six limb leads, seen from the front: degrees clockwise from lead I, as cardiologists count.
 

@@ -26,7 +26,8 @@ __all__ = ["Scan", "combine"]
 
 N_HIDDEN = 32  # width of the MLP decoder
 N_STEPS = 200  # training steps with an affine decoder: the closed forms it starts from are close to the optimum
-N_BOOTSTRAP = 100  # refits of the encoder's slopes, for intervals on decoded beats
+N_BOOTSTRAP = 50  # refits of the encoder's slopes, for intervals on decoded beats
+N_PEOPLE = 48  # training ECGs whose latents are kept, to show on them what a factor does
 
 
 class Scan:
@@ -69,7 +70,9 @@ class Scan:
         Weights V of the affine decoder, per unit of a latent.
     bias_ : Series, shape (n_factors,)
         Its bias b. For an age, weights and bias are in years.
-    bootstrap_ : ndarray of float32, shape (100, n_factors, n_latents)
+    people_ : tuple of two ndarrays of float32, shapes (n_people, n_latents) and (n_people, n_factors)
+        Latents and factors (NaN where unknown) of up to 48 training ECGs, drawn by the seed.
+    bootstrap_ : ndarray of float32, shape (50, n_factors, n_latents)
         Least-squares slopes of the latents, per SD of a factor, in a Bayesian bootstrap of the ECGs.
     n_fitted_, n_left_out_ : int
         ECGs used, and unusable ones left out.
@@ -161,6 +164,8 @@ class Scan:
             network, loss, len(mu), budget, seed=self.seed, progress=progress, description="Scan", n_threads=1
         )
         latents = pd.DataFrame(mu, columns=range(mu.shape[1]))
+        people = np.sort(np.random.default_rng(self.seed).permutation(len(mu))[:N_PEOPLE])
+        self.people_ = mu[people].astype(np.float32), values[people].astype(np.float32)
         self.bootstrap_ = bootstrapped_slopes(filled, mu, N_BOOTSTRAP, self.seed).astype(np.float32)
         self._effects = associate(latents, coding, values).rename(columns={"response": "latent"})
         return self
@@ -373,13 +378,15 @@ class Scan:
         without, with_factor = (self.factors_to_latents(table, unspecified=unspecified)[0].astype(float) for table in tables)
         return without, with_factor
 
-    def save(self, path):
-        """Write this Scan and its VAE into one safetensors file.
+    def save(self, path, *, with_vae=True):
+        """Write this Scan, and its VAE with it, into one safetensors file.
 
         Parameters
         ----------
         path : str or Path
             The file; replaced when it exists.
+        with_vae : bool
+            False leaves the VAE out; `load` then needs it.
         """
         self._check_fitted()
         tensors = {f"encoder.{name}": value.numpy() for name, value in self.encoder_.state_dict().items()}
@@ -391,9 +398,10 @@ class Scan:
             "aggregated_mean": self.aggregated_mean_,
             "aggregated_sd": self.aggregated_sd_,
         }
-        with tempfile.TemporaryDirectory() as folder:
-            self.vae.save(Path(folder) / "vae")
-            tensors["vae"] = np.frombuffer((Path(folder) / "vae").read_bytes(), dtype=np.uint8)
+        if with_vae:
+            with tempfile.TemporaryDirectory() as folder:
+                self.vae.save(Path(folder) / "vae")
+                tensors["vae"] = np.frombuffer((Path(folder) / "vae").read_bytes(), dtype=np.uint8)
         metadata = {
             "kind": "vaescan_lite.Scan",
             "settings": {name: getattr(self, name) for name in _SETTINGS},
@@ -436,6 +444,10 @@ class Scan:
             raise ValueError(f"{path} is not a saved Scan: {error}") from error
         if metadata.get("kind") != "vaescan_lite.Scan":
             raise ValueError(f"{path} is not a saved Scan; its kind is {metadata.get('kind')!r}.")
+        if vae is None and "vae" not in tensors:
+            raise ValueError(
+                f"{path} holds no VAE (it was saved with with_vae=False); give load(path, vae=...) the one it was fitted on."
+            )
         if vae is None:
             with tempfile.TemporaryDirectory() as folder:
                 (Path(folder) / "vae").write_bytes(tensors["vae"].tobytes())
@@ -444,7 +456,7 @@ class Scan:
         for name, value in metadata["fitted"].items():
             setattr(scan, name, tuple(value) if isinstance(value, list) else value)
         scan.aggregated_mean_, scan.aggregated_sd_ = tensors["aggregated_mean"], tensors["aggregated_sd"]
-        scan.bootstrap_ = tensors["bootstrap"]
+        scan.bootstrap_, scan.people_ = tensors["bootstrap"], (tensors["people_latents"], tensors["people_factors"])
         continuous = np.array([name in scan.continuous for name in scan.factors])
         scan._build(FactorCoding(tuple(scan.factors), continuous, tensors["mean"], tensors["sd"], tensors["correlation"]))
         for part, network in (("encoder.", scan.encoder_), ("decoder.", scan.decoder_)):

@@ -64,7 +64,7 @@ def compromise(mean, variance, lam, beta_y):
     """Minimise ``lam KL(x || y) + beta_y KL(y || N(0, 1))`` over the mean and variance of y, given the moments of x.
 
     The optimum is ``mu = lam m / (lam + beta_y v)``, with v the positive root of
-    ``beta_y v^2 + (lam - beta_y) v - lam Q = 0`` and ``Q = variance + (m - mu)^2``; without the second term it is the moments themselves.
+    ``beta_y v^2 + (lam - beta_y) v - lam Q = 0`` and ``Q = variance + (m - mu)^2``; with beta_y = 0 it is the moments.
 
     Parameters
     ----------

@@ -35,6 +35,21 @@ CODE_OF = {
 
 
 def database_table(labels, names, seed):
+    """Make ``ptbxl_database.csv``: official columns, what a simulation cannot know left empty.
+
+    Parameters
+    ----------
+    labels : DataFrame, indexed by ecg_id
+        Factors as `population.draw_factors` gives them, label errors included.
+    names : list of tuple of str
+        Names of the 100 Hz and the 500 Hz record of each ECG; only those of one rate are written.
+    seed : int
+        Draws the ten folds, equal in size.
+
+    Returns
+    -------
+    DataFrame
+    """
     rng = np.random.default_rng([seed, 22])
     n = len(labels)
     table = pd.DataFrame(index=labels.index)
@@ -64,6 +79,7 @@ def _codes(row):
 
 
 def statement_table():
+    """Make ``scp_statements.csv`` for the codes that `database_table` uses; columns and classes as in PTB-XL's own."""
     columns = ["description", "diagnostic", "form", "rhythm", "diagnostic_class", "diagnostic_subclass"]
     table = pd.DataFrame.from_dict(STATEMENTS, orient="index", columns=columns)
     for name in ("Statement Category", "SCP-ECG Statement Description", "AHA code", "aECG REFID", "CDISC Code", "DICOM Code"):

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from .cache import written_whole
 from .dipole import DOWER, gaussians, make_beats, make_ectopic_beats
 from .ecg import LEADS_12, TWELVE_FROM_EIGHT, EcgSet
-from .factors import CONTRADICTIONS, DIAGNOSES, FACTOR_NAMES, SUPERCLASSES
+from .factors import CONTRADICTIONS, FACTOR_NAMES
 from .individuals import N_INDIVIDUAL, draw_parameters, split_individual
 from .noise import make_noise, n_knots, spline_basis
 from .population import DETAIL_FACTORS, RHYTHM_CONTRADICTIONS, RHYTHM_FACTORS, Population, draw_factors, flip_labels
@@ -29,7 +29,7 @@ from .rhythm import (
 from .simulated_files import database_table, statement_table, write_record
 from .truth import EXPLAINED_BY, true_measurements
 
-BINARY_FACTORS = ("sex_female", *DIAGNOSES, *SUPERCLASSES, *RHYTHM_FACTORS, "interaction")
+MAY_BE_UNKNOWN = ("sex_female", "NORM", "MI", "CD", "HYP")
 WINDOW_S = (-0.52, 0.70)  # around each beat, and the parts of it that the waves reach
 P_WINDOW_S, QRS_WINDOW_S, T_WINDOW_S = (-0.52, 0.02), (-0.14, 0.18), (-0.10, 0.70)
 
@@ -104,8 +104,8 @@ def simulate_with_truth(factors, *, fs=100, duration_s=10, seed=0, noise=True, e
     truth : DataFrame
         Indexed by id. All of it belongs to the noise-free dominant beat at the median RR interval, breathing in the middle:
 
-        - ``qrs_ms``: from where the root mean square over the eight leads of the QRS part first exceeds 1 % of its peak to
-          where it last exceeds 2 %; ``p_ms``: the same for P with 7 % on both sides; ``pr_ms``: P onset to QRS onset;
+        - ``qrs_ms``: from the first to the last time at which the root mean square over the eight leads of the QRS part exceeds
+          1 % of its peak; ``p_ms``: the same for P with 7 %; ``pr_ms``: P onset to QRS onset;
           ``qt_ms``: QRS onset to where that of the T part last exceeds 7 %; ``qtcf_ms``, ``qtcb_ms`` by Fridericia and Bazett
           (NaN in atrial fibrillation for all that needs P);
         - ``heart_rate_bpm``: 60 / median RR in the record;
@@ -187,13 +187,13 @@ def _simulate(factors, fs, duration_s, seed, noise, effect_sizes, *, with_truth)
     signals = np.empty((n, 12, n_samples), dtype=np.float32)
     truths = []
     step = max(1, int(64 * 1000 / n_samples))  # ECGs at once: bounded memory, and small enough for a processor's cache
-    for start in range(0, n, step):
+    for start in range(0, max(n, 1), step):  # an empty table goes through too, so that its truth has the same columns
         part = slice(start, min(start + step, n))
         chunk = {name: values[part] for name, values in columns.items()}
         draws = _draw(ids[part], seed, n_samples, duration_s, noise)
         signals[part], truth = _simulate_chunk(chunk, draws, fs, duration_s, effect_sizes or {}, with_truth)
         truths.append(truth)
-    truth = pd.concat(truths, ignore_index=True).set_axis(factors.index) if with_truth and truths else None
+    truth = pd.concat(truths, ignore_index=True).set_axis(factors.index) if with_truth else None
     return EcgSet(signals, fs, LEADS_12, ids), truth
 
 
@@ -201,32 +201,26 @@ def _check_factors(factors):
     """Columns of the table as float arrays, every factor present; errors name column, row and value."""
     if not isinstance(factors, pd.DataFrame):
         raise ValueError(f"factors must be a DataFrame with one row per ECG; got {type(factors).__name__}.")
-    known = {*FACTOR_NAMES, *RHYTHM_FACTORS, *DETAIL_FACTORS, "interaction"}
+    known = (*FACTOR_NAMES, *RHYTHM_FACTORS, *DETAIL_FACTORS, "interaction")
     unknown = [name for name in factors.columns if name not in known]
     if unknown:
-        raise ValueError(f"unknown factor(s) {unknown}; known are {sorted(known)}.")
+        raise ValueError(f"unknown factor(s) {unknown}; known are {', '.join(known)}.")
     columns = {}
     for name in known:
         if name not in factors:
             columns[name] = np.full(len(factors), np.nan if name in ("age_years", "sex_female") else 0.0)
             continue
         values = factors[name].to_numpy(dtype=float, na_value=np.nan)
-        bad = np.zeros(len(values), dtype=bool)
         if name == "age_years":
-            wanted, bad = (
-                "an age from 0 to 120 years or NaN (300 stands for 90 or older in PTB-XL: use 90)",
-                (values < 0) | (values > 120),
-            )
-        elif name in BINARY_FACTORS:
-            may_be_unknown = name in ("sex_female", "NORM", "MI", "CD", "HYP")
-            wanted = (
-                "0, 1 or NaN"
-                if may_be_unknown
-                else "0 or 1; an ECG cannot be made from an unknown diagnosis, so fill NaN first"
-            )
-            bad = ~np.isin(values, (0, 1)) & ~(np.isnan(values) & may_be_unknown)
-        else:
+            wanted = "an age from 0 to 120 years or NaN (PTB-XL's 300 stands for 90 or older: use 90)"
+            bad = (values < 0) | (values > 120)
+        elif name in MAY_BE_UNKNOWN:
+            wanted, bad = "0, 1 or NaN", ~np.isin(values, (0, 1)) & ~np.isnan(values)
+        elif name in DETAIL_FACTORS:
             wanted, bad = "a dial of 0 or more", ~(values >= 0) | np.isinf(values)
+        else:
+            wanted = "0 or 1; an ECG cannot be made from an unknown diagnosis, so fill NaN first"
+            bad = ~np.isin(values, (0, 1))
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
             raise ValueError(f"{name} of row {factors.index[row]!r} is {values[row]}; wanted {wanted}.")
@@ -286,6 +280,9 @@ def _effects(columns, traits, uniform, effect_sizes):
     unknown = [name for name in effect_sizes if name not in columns]
     if unknown:
         raise ValueError(f"effect_sizes names {unknown}; known factors are {sorted(set(columns) - {'has_interaction'})}.")
+    for name, size in effect_sizes.items():
+        if not 0 <= size <= (1 if name == "interaction" else 3):
+            raise ValueError(f"the effect size of {name} must lie between 0 and 3 (interaction: 1); got {size}.")
     labels = {name: values.copy() for name, values in columns.items() if name != "has_interaction"}
     age = np.clip(60 + 17 * traits["age"], 18, 95).round()
     labels["age_years"] = np.where(np.isnan(labels["age_years"]), age, labels["age_years"])

@@ -16,27 +16,28 @@ EXPLAINED_BY = {"MI": ("IMI", "AMI"), "CD": ("LBBB", "RBBB", "AVB1", "LAFB"), "H
 def true_measurements(beats, p, rhythm, labels, duration_s):
     """Measure the noise-free dominant beats; `simulator.simulate_with_truth` holds the definitions. Returns a DataFrame."""
     rr = median_rr_s(rhythm, duration_s)
-    time_ms = np.arange(-130.0, 720.0, 1.0, dtype=np.float32)
-    narrow = time_ms < 260
     no_p = beats.slow.copy()
     no_p[:, :2] = 0  # amplitudes of QRS, ST and T do not include a P wave that lies in them
-    lead8 = _evaluate(time_ms, beats.slow_centre, beats.slow_width, no_p)
-    lead8[:, narrow] += _evaluate(time_ms[narrow], beats.qrs_centre, beats.qrs_width, beats.qrs)
-    lead12 = np.matmul(lead8, TWELVE_FROM_EIGHT.T)  # (n, n_times, 12)
+    time_ms = np.arange(-130.0, 230.0, 1.0, dtype=np.float32)
+    early = _evaluate(time_ms, beats.slow_centre, beats.slow_width, no_p)
+    early += _evaluate(time_ms, beats.qrs_centre, beats.qrs_width, beats.qrs)
+    late_ms = np.arange(0.0, 722.0, 2.0, dtype=np.float32)
+    late = np.matmul(_evaluate(late_ms, beats.slow_centre, beats.slow_width, no_p), TWELVE_FROM_EIGHT.T)
     after_j = p["qrs_off"] + 60
     in_qrs = _between(time_ms, p["qrs_on"], p["qrs_off"])
-    in_t = _between(time_ms, after_j, p["t_end"])
+    in_t = _between(late_ms, after_j, p["t_end"])
+    qrs = np.where(in_qrs[..., None], np.matmul(early, TWELVE_FROM_EIGHT.T), 0)  # (n, n_times, 12)
+    t_part = np.where(in_t[..., None], late, 0)
     p_area = (beats.slow[:, :2] * beats.slow_width[:, :2, None]).sum(axis=1)
-    axes = {"p": p_area, "qrs": (lead8 * in_qrs[..., None]).sum(axis=1), "t": (lead8 * in_t[..., None]).sum(axis=1)}
+    axes = {"p": p_area, "qrs": qrs.sum(axis=1), "t": t_part.sum(axis=1)}  # I and II come first in eight and in twelve leads
     no_p_wave = labels["AF"] > 0
-    qrs = np.where(in_qrs[..., None], lead12, 0)
     r = _at_least(qrs.max(axis=1))
     started = np.logical_or.accumulate(qrs >= MIN_WAVE_mV, axis=1)
     q = _at_least(np.where(started, 0, qrs).min(axis=1))
     s = np.where(r > 0, _at_least(np.where(started, qrs, 0).min(axis=1)), q)
-    st = lead12[np.arange(len(lead12)), np.round(after_j - time_ms[0]).astype(int)]
-    t_part = np.where(in_t[..., None], lead12, 0)
-    t = np.take_along_axis(t_part, np.abs(t_part).argmax(axis=1)[:, None], axis=1)[:, 0]
+    st = late[np.arange(len(late)), np.round(after_j / 2).astype(int)]
+    highest, lowest = t_part.max(axis=1), t_part.min(axis=1)
+    t = np.where(highest >= -lowest, highest, lowest)
     truth = {
         "heart_rate_bpm": 60 / rr,
         "p_ms": np.where(no_p_wave, np.nan, p["p_ms"]),

@@ -159,6 +159,8 @@ class Workspace:
                 **benchmark.grid(self.profile.budget),
                 rotations=self.profile.rotations,
                 seeds=(self.seed,),
+                n_resamples=self.profile.n_bootstrap,
+                n_jobs=-1,
             )
 
         return self._cached("benchmark.joblib", run, joblib.dump, joblib.load)
