@@ -1,11 +1,8 @@
-"""Running chapters, the report, the pages and the command line, on a small book of three chapters."""
+"""Running chapters, the report and the pages, on a small book of three chapters."""
 
 import json
-import logging
-import os
 import re
 import shutil
-import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -17,8 +14,7 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from vaescan_lite import book, cli
-from vaescan_lite.exercises import Check
+from vaescan_lite import book
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -289,86 +285,6 @@ def test_relative_settings_of_the_environment_hold_in_the_chapters_folder(tmp_pa
     assert environment["VAESCAN_CACHE"] == str(tmp_path / "my cache")
     assert environment["VAESCAN_DATABASE"] == "simulated" and environment["X"] == "1"
     assert "MPLBACKEND" not in environment
-
-
-# ---- the command line
-
-
-@pytest.fixture(autouse=True)
-def quiet_log():
-    """The command line sets the level of the package's log; put it back."""
-    logger = logging.getLogger("vaescan_lite")
-    before = logger.level
-    yield
-    logger.setLevel(before)
-
-
-def test_simulate_writes_a_database_that_opens(tmp_path, capsys):
-    import vaescan_lite as vl
-
-    assert cli.main(["simulate", str(tmp_path / "ecgs"), "-n", "5", "--seed", "3"]) == 0
-    assert "5 simulated ECGs at 100 Hz" in capsys.readouterr().out
-    assert len(vl.open_database(tmp_path / "ecgs").ids) == 5
-
-
-def test_the_chapters_command_fails_with_the_report_and_no_traceback(site, tmp_path, capsys):
-    (tmp_path / "notebooks").mkdir()
-    write_chapter(tmp_path / "notebooks/01_fails.ipynb", ["1 / 0"])
-    assert cli.main(["chapters", "--source", str(tmp_path), "--profile", "smoke", "--database", "simulated"]) == 1
-    captured = capsys.readouterr()
-    assert "01_fails" in captured.out and "failed" in captured.out
-    assert "01_fails: cell 2 (1 / 0): ZeroDivisionError" in captured.err and "Traceback" not in captured.err
-    assert (tmp_path / "_build/executed/report.csv").exists()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["book", "--source", "{tmp}"], "is not the folder of the book"),
-        (["chapters", "--source", "{site}", "--database", "{tmp}/none"], "no folder"),
-        (["chapters", "--source", "{site}", "99"], "no chapter begins with '99'"),
-    ],
-)
-def test_errors_of_the_command_line_are_one_clear_message(site, tmp_path, capsys, arguments, message):
-    arguments = [argument.format(tmp=tmp_path, site=site) for argument in arguments]
-    assert cli.main(arguments) == 1
-    captured = capsys.readouterr()
-    assert captured.err.startswith("vaescan-lite: ") and message in captured.err and "Traceback" not in captured.err
-
-
-def test_python_dash_m_is_the_same_command(tmp_path):
-    run = subprocess.run(
-        [sys.executable, "-m", "vaescan_lite", "simulate", str(tmp_path / "x"), "-n", "0"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "200"},
-    )
-    assert run.returncode == 2 and "must be at least 1, got 0" in run.stderr
-
-
-# ---- exercises
-
-
-def test_an_exercise_gives_the_first_hint_that_applies():
-    check = Check((lambda a: len(a) == 2, "Two numbers."), (lambda a: sum(a) == 5, "They add up to five."))
-    assert not check(...) and "Your turn" in repr(check(...))
-    assert not check([1]) and repr(check([1])) == "Not yet. Two numbers."
-    assert not check([1, 1]) and repr(check([1, 1])) == "Not yet. They add up to five."
-    assert check([2, 3]) and repr(check([2, 3])) == "Right."
-
-
-def test_an_answer_that_breaks_a_condition_gets_a_hint_and_not_a_traceback():
-    check = Check((lambda a: len(a) == 2, "Two <numbers>."))
-    assert "Two <numbers>. (Looking at it gave TypeError" in repr(check(7))
-    assert "Two &lt;numbers&gt;." in check(7)._repr_html_()
-
-
-def test_a_check_without_proper_conditions_is_an_error():
-    with pytest.raises(ValueError, match="at least one condition"):
-        Check()
-    with pytest.raises(ValueError, match=r"pair \(function, hint\); got 8"):
-        Check(8)
 
 
 def loaded_from_elsewhere(html):

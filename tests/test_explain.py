@@ -136,6 +136,16 @@ def test_associations_with_measurements_come_back_in_their_units(drawn):
     assert table.loc[("LVH", "t_V5_mV"), "marginal"] < -0.07 and table.loc[("LVH", "t_V5_mV"), "decoded_marginal"] < -0.05
 
 
+def test_a_round_trip_is_read_by_somebody_else(drawn):
+    scan, _, _ = drawn
+    height = explain.round_trip(scan, lambda beats: pd.DataFrame({"LVH": beats.signals[:, 6, 40]}), n=200)
+    assert height.loc["LVH", "agrees"] and height.loc["LVH", "auroc"] > 0.8 and list(height.index) == ["LVH"]
+    p_wave = explain.round_trip(
+        scan, lambda beats: pd.DataFrame({"LVH": beats.signals[:, 6, 24] + 1e-3 * beats.signals[:, 6, 0]})
+    )
+    assert not p_wave.loc["LVH", "agrees"]
+
+
 def test_axes_are_averaged_around_the_circle():
     n = 200
     group = np.arange(n) % 2

@@ -6,7 +6,7 @@ import pytest
 import wfdb
 
 import vaescan_lite as vl
-from vaescan_lite import delineation, measurements
+from vaescan_lite import delineation, measurements, simulator
 from vaescan_lite.ecg import LEADS_8, LEADS_12, BeatSet
 
 # Gaussians: centre and width in ms, then amplitude in mV in I, II, V1 ... V6.
@@ -163,11 +163,11 @@ def test_a_bundle_branch_block_with_a_pause_before_its_late_forces_is_measured_t
     assert found.qrs_ms == pytest.approx((75 + 2.4 * 12) - (Q[0] - 2.4 * Q[1]), abs=12)
 
 
-def test_unusable_beats_are_rows_of_nan_and_leave_their_neighbours_alone():
+def test_unusable_beats_and_beats_that_hold_nan_are_rows_of_nan_and_leave_their_neighbours_alone():
     good = beat(P, Q, R, S, T)
     signals = np.repeat(good.signals, 4, axis=0)
     signals[1] = np.nan
-    quality = pd.DataFrame({"usable": [True, False, False, True], "rr_sd_s": [0.02, 0.1, 0.1, np.nan]}, index=list("abcd"))
+    quality = pd.DataFrame({"usable": [True, True, False, True], "rr_sd_s": [0.02, 0.1, 0.1, np.nan]}, index=list("abcd"))
     table = vl.measure(BeatSet(signals, fs=500, ids=list("abcd"), rr_s=[0.9, 0.9, 0.9, np.nan], quality=quality))
     assert list(table.index) == list("abcd")
     assert table.loc[["b", "c"]].isna().all(axis=None)
@@ -223,6 +223,41 @@ def test_crossings_lie_between_the_samples_where_a_line_crosses():
     assert delineation.crossing_before(time_ms, values, level, start)[0] == pytest.approx(1.75)
     assert delineation.crossing_after(time_ms, values, level, start)[0] == pytest.approx(3 + 5 / 6)
     assert np.isnan(delineation.crossing_before(time_ms, values + 10, level, start)[0])
+
+
+@pytest.mark.parametrize("fs", [100, 500])
+@pytest.mark.parametrize(("factor", "columns"), [
+    ("LBBB", ("qrs_ms", "qt_ms", "qrs_axis_deg", "t_V5_mV", "r_peak_time_V5_ms")),
+    ("RBBB", ("qrs_ms", "qrs_axis_deg", "r_V1_mV", "s_V6_mV")),
+    ("AVB1", ("pr_ms",)),
+    ("LAFB", ("qrs_axis_deg", "cornell_mV")),
+    ("LVH", ("qrs_axis_deg", "s_V1_mV", "sokolow_lyon_mV")),
+    ("IMI", ("qrs_axis_deg", "q_III_mV")),
+])  # fmt: skip
+def test_what_a_diagnosis_changes_in_simulated_ecgs_is_measured_with_its_size(factor, columns, fs):
+    n = 60
+    healthy = pd.DataFrame({"sex_female": np.arange(n) % 2, "age_years": np.linspace(30, 80, n)})
+    truth, found = [], []
+    for factors in (healthy, healthy.assign(**{factor: 1})):
+        ecgs, true = simulator.simulate_with_truth(factors, fs=fs, seed=3)
+        truth.append(true[list(columns)].to_numpy())
+        found.append(vl.measure(vl.median_beats(ecgs))[list(columns)].to_numpy())
+    true_change, change = truth[1] - truth[0], found[1] - found[0]
+    within = {"ms": 8, "mV": 0.05, "deg": 5}
+    for i, column in enumerate(columns):
+        if column.endswith("_deg"):
+            true_change[:, i], change[:, i] = ((x[:, i] + 180) % 360 - 180 for x in (true_change, change))
+        expected = np.nanmean(true_change[:, i])
+        assert abs(expected) > within[column.split("_")[-1]], f"{column}: nothing to find"
+        assert np.nanmean(change[:, i]) == pytest.approx(expected, abs=within[column.split("_")[-1]]), column
+
+
+def test_simulated_fibrillation_has_no_p_wave_and_simulated_sinus_rhythm_has_one():
+    n = 60
+    healthy = pd.DataFrame({"sex_female": np.arange(n) % 2, "age_years": np.linspace(30, 80, n)})
+    for factors, share in ((healthy, (0, 0.05)), (healthy.assign(AF=1), (0.9, 1))):
+        beats = vl.median_beats(vl.simulate(factors, fs=100, seed=4))
+        assert share[0] <= vl.measure(beats).pr_ms.isna().mean() <= share[1]
 
 
 def _experts(folder, record):

@@ -1,4 +1,4 @@
-"""From R peaks to median beats, as arrays: ectopic beats set aside, alignment between samples, median, level of the PR segment."""
+"""From R peaks to median beats, as arrays: ectopic beats set aside, alignment between samples, median, PR level."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d

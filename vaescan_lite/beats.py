@@ -224,7 +224,7 @@ def _collect(kind, ecgs_or_db, ids, fs, before_s, after_s, band_hz, batch_size, 
     done = Parallel(n_jobs=available_cpus() if n_jobs == -1 else n_jobs, return_as="generator")(jobs)
     parts = list(tqdm(done, total=len(starts), desc="median beats", unit="batch", disable=not progress))
     signals = tuple(np.concatenate(arrays) for arrays in zip(*(part[0] for part in parts)))
-    return signals, pd.concat([part[1] for part in parts], ignore_index=True), ids, fs
+    return signals, _stacked([part[1] for part in parts]), ids, fs
 
 
 def _positions(known, wanted):
@@ -264,9 +264,15 @@ def _beats_of_database(database, ids, first_row, settings):
         found, found_table = _beats_of_set(ecgs[at[at >= 0]], first_row + np.flatnonzero(at >= 0), settings)
         for part, values in zip(signals, found):
             part[at >= 0] = values
-        found_table.index = np.flatnonzero(at >= 0)
-        table = pd.concat([found_table, table[at < 0]]).sort_index() if len(found_table) < len(ids) else found_table
+        order = np.argsort(np.r_[np.flatnonzero(at >= 0), np.flatnonzero(at < 0)])
+        table = _stacked([found_table, table[at < 0]]).iloc[order]
     return signals, table
+
+
+def _stacked(tables):
+    """One table of several with the same columns; unlike pandas.concat it does not look at what they hold."""
+    columns = tables[0].columns
+    return pd.DataFrame({name: np.concatenate([table[name].to_numpy() for table in tables]) for name in columns})
 
 
 def _beats_of_set(ecgs, rows, settings):
@@ -314,7 +320,7 @@ def _beats_of_block(ecgs, rows, settings):
 
 
 def _filter_and_find(eight, fs_in, fs, band_hz):
-    """Filtered ECGs at about `fs`, their exact rate, and rows and times (s) of the QRS complexes, from one Fourier transform."""
+    """Give filtered ECGs at about `fs`, their exact rate, rows and times (s) of the QRS; one Fourier transform serves both."""
     n_samples = eight.shape[-1]
     n_padded = padded_length(n_samples, fs_in, fs)
     n_out = round(n_padded * fs / fs_in)

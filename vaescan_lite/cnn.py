@@ -8,10 +8,10 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import nn
 
-from .cpus import available_cpus
 from .training import Budget, seeded_weights, torch_threads, train
 
 PREDICTION_BATCH = 256
+N_THREADS = 1  # of networks this small: sharing out work costs more than it gives; use processes, one per rotation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,7 +245,7 @@ class EcgCNN(ClassifierMixin, BaseEstimator):
                 seed=self.seed,
                 progress=self.progress,
                 description=f"CNN, {kind}",
-                n_threads=_n_threads(),
+                n_threads=N_THREADS,
             )
         self.network_ = nn.Sequential(_Divide(scale), network).eval()
         return self
@@ -275,7 +275,7 @@ class EcgCNN(ClassifierMixin, BaseEstimator):
                 f"trained on signals of shape (n, {self.n_leads_}, {self.n_times_}), leads and samples; got {signals.shape}."
             )
         logits = np.empty((len(signals), self.n_tasks_))
-        with torch_threads(_n_threads()), torch.no_grad():
+        with torch_threads(N_THREADS), torch.no_grad():
             for start in range(0, len(signals), PREDICTION_BATCH):
                 rows = slice(start, start + PREDICTION_BATCH)
                 logits[rows] = self.network_(torch.from_numpy(np.array(signals[rows]))).numpy()
@@ -309,11 +309,6 @@ def _mixed_loss(network, x, y, weight, mixup, generator):
         x = share * x + (1 - share) * x[partner]
         y, weight = share * y + (1 - share) * y[partner], weight * weight[partner]
     return nn.functional.binary_cross_entropy_with_logits(network(x), y, weight=weight, reduction="sum") / len(x)
-
-
-def _n_threads():
-    """Count the CPUs, or fewer where OMP_NUM_THREADS or a pool of worker processes has set a limit."""
-    return min(torch.get_num_threads(), available_cpus())
 
 
 def _kind(kind, n_times):

@@ -15,6 +15,8 @@ QRS_SPREAD_S = 0.04  # SD of the Gaussian that merges the slopes of one QRS into
 STRETCH_S = 1.5  # holds a beat or more down to 40 beats a minute
 REFRACTORY_S = 0.20  # two complexes are never closer than this
 SMALLEST_BEAT = 0.12  # energy of the smallest beat that counts, relative to the usual one
+FAINTEST_BEAT = 0.03  # ... and of one that counts in a pause, where a wide ectopic beat may be
+REACH_OF_T_S = 0.32  # the steepest part of a T wave is nearer than this to its QRS
 SMALLEST_SLOPE_MV_PER_S = 1.2  # of a QRS of about 50 uV
 TINY = np.finfo(np.float32).tiny
 
@@ -43,8 +45,9 @@ def r_peaks(ecgs):
     (the median over stretches of 1.5 s of the maximum) and limited to 1.4 times that; the lead with the largest slope is left
     out, the mean of the others squared and smoothed by a Gaussian of 40 ms. So one bad lead can neither hide a beat nor make
     one. A beat is a maximum over +-200 ms with more than 0.12 of the energy of a usual beat; on real ECGs T waves and noise
-    stay below 0.06 and ectopic beats above 0.13. The index is the middle of the QRS in this sense, the same for all leads, not
-    the tip of R in one of them. A jump at the very first or last sample is not a beat.
+    stay below 0.06 and nearly all ectopic beats above 0.13. In a pause of 1.5 usual RR intervals, 320 ms and more away from
+    both beats, 0.03 is enough: a wide ectopic beat has little energy above 5 Hz. The index is the middle of the QRS in this
+    sense, the same for all leads, not the tip of R in one of them. A jump at the very first or last sample is not a beat.
 
     See Also
     --------
@@ -122,8 +125,8 @@ def from_spectrum(spectrum, gain, n_padded, n_out):
 
 def band_pass_gain(frequency_hz, low_hz, high_hz, order=2):
     """Gain of a Butterworth high-pass of second order and low-pass of any that ran forwards and backwards: zero phase."""
-    with np.errstate(divide="ignore"):
-        return 1 / (1 + (low_hz / frequency_hz) ** 4) / (1 + (frequency_hz / high_hz) ** (2 * order))
+    high_pass = frequency_hz**4 / (frequency_hz**4 + low_hz**4) if low_hz > 0 else 1.0
+    return high_pass / (1 + (frequency_hz / high_hz) ** (2 * order))
 
 
 def find_qrs(spectrum, n_padded, fs, n_samples):
@@ -136,11 +139,27 @@ def find_qrs(spectrum, n_padded, fs, n_samples):
     energy = joint_energy(slope[..., : int(n_samples * rate / fs)] ** 2, rate)
     usual = energy_of_a_beat(energy, rate)[:, np.newaxis]
     is_peak = maximum_filter1d(energy, 2 * int(REFRACTORY_S * rate) + 1, axis=-1) == energy
-    is_peak &= energy > SMALLEST_BEAT * np.maximum(usual, TINY)
+    is_peak &= energy > FAINTEST_BEAT * np.maximum(usual, TINY)
     is_peak[:, 1:] &= ~is_peak[:, :-1]  # the first of two equal samples
     is_peak[:, [0, -1]] = False
     row, index = np.nonzero(is_peak)
+    is_beat = energy[row, index] > SMALLEST_BEAT * usual[row, 0]
+    is_beat |= fills_a_gap(row, index / rate, is_beat)
+    row, index = row[is_beat], index[is_beat]
     return row, (index + vertex(energy, row, index)) / rate
+
+
+def fills_a_gap(row, time_s, is_beat):
+    """Mask of faint peaks in the middle of a pause between beats that is half as long again as usual."""
+    fills = np.zeros(len(row), dtype=bool)
+    for i in np.flatnonzero(~is_beat):  # few, since noise, P and T waves are fainter still
+        beats_s = time_s[is_beat & (row == row[i])]
+        after = np.searchsorted(beats_s, time_s[i])
+        if 0 < after < len(beats_s):
+            gap_s, usual_s = beats_s[after] - beats_s[after - 1], np.median(np.diff(beats_s))
+            distance_s = min(time_s[i] - beats_s[after - 1], beats_s[after] - time_s[i])
+            fills[i] = gap_s > 1.5 * usual_s and distance_s > REACH_OF_T_S
+    return fills
 
 
 def vertex(y, row, index):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.stats import mannwhitneyu
 
 from .associations import CONTINUOUS, FactorCoding, aligned, associate, checked_values
 from .ecg import BeatSet
@@ -217,7 +218,7 @@ def association_table(measurements, factors, names=None, *, scan=None, continuou
         - ``partial`` (other factors held) and ``marginal`` (others following along), each with ``_se``, ``_low``, ``_high``
           (95 %), ``_p`` and ``_q`` (Benjamini and Hochberg over the table), in ``unit``; ``partial_sd`` and ``marginal_sd``
           are the same in SDs of the measurement;
-        - with `scan`: ``decoded_partial`` and ``decoded_marginal`` with ``_low`` and ``_high``, as `decoded_effects` gives them.
+        - with `scan`: ``decoded_partial`` and ``decoded_marginal`` with ``_low`` and ``_high``: `decoded_effects`.
 
     Notes
     -----
@@ -275,6 +276,46 @@ def decoded_effects(scan):
             tables.append(table.assign(factor=factor).set_index(["factor", "measurement"]))
     half = len(tables) // 2
     return pd.concat([pd.concat(tables[:half]), pd.concat(tables[half:])], axis=1).reset_index()
+
+
+def round_trip(scan, read, *, n=100, seed=0):
+    """Draw beats with and without each binary factor, and have another model read the factor back.
+
+    Parameters
+    ----------
+    scan : Scan
+        Fitted.
+    read : callable
+        ``read(beats)`` gives a DataFrame with a column per factor, higher meaning more likely. It should not be the Scan's
+        own decoder, which would agree with itself.
+    n : int
+        Beats drawn for each factor with and without.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    DataFrame, indexed by factor
+        ``with_factor`` and ``without`` (median reading), ``auroc`` (share of pairs of beats in which the one with the factor
+        reads higher), ``agrees`` (auroc above one half, as is its 95 % interval by Hanley and McNeil [1]_).
+
+    References
+    ----------
+    .. [1] Hanley JA, McNeil BJ. The meaning and use of the area under a receiver operating characteristic (ROC) curve.
+       Radiology 1982;143:29-36. doi:10.1148/radiology.143.1.7063747
+    """
+    rows = {}
+    for name in (name for name, c in zip(scan.coding_.names, scan.coding_.continuous) if not c):
+        readings = [read(scan.factors_to_ecg({name: value}, n=n, seed=seed + value))[name].to_numpy(float) for value in (0, 1)]
+        without, with_factor = (reading[np.isfinite(reading)] for reading in readings)
+        auroc = mannwhitneyu(with_factor, without).statistic / (len(with_factor) * len(without))
+        q1, q2 = auroc / (2 - auroc), 2 * auroc**2 / (1 + auroc)
+        spread = auroc * (1 - auroc) + (len(with_factor) - 1) * (q1 - auroc**2) + (len(without) - 1) * (q2 - auroc**2)
+        low = auroc - 1.96 * np.sqrt(max(spread, 0) / (len(with_factor) * len(without)))
+        rows[name] = (np.median(with_factor), np.median(without), auroc, low > 0.5)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["with_factor", "without", "auroc", "agrees"]).rename_axis(
+        "factor"
+    )
 
 
 def _decoded_effect(scan, j, difference, noise):

@@ -1,4 +1,4 @@
-"""What a cardiologist measures on a beat: intervals, axes and amplitudes. Where the waves begin and end is found in `delineation`."""
+"""What a cardiologist measures on a beat: intervals, axes, amplitudes. The edges of waves are found in `delineation`."""
 
 import numpy as np
 import pandas as pd
@@ -27,19 +27,22 @@ DEFINITIONS = {
     "t_axis_deg": ("deg", "atan2 of the net areas of T in aVF and I, above -180 and up to 180; 0 = left, 90 = down"),
     "r_peak_time_V1_ms": ("ms", "onset of QRS to the peak of the tallest R in V1; NaN without an R"),
     "r_peak_time_V5_ms": ("ms", "onset of QRS to the peak of the tallest R in V5; NaN without an R"),
-    "sokolow_lyon_mV": ("mV", "S depth in V1 + the taller R of V5 and V6 (Sokolow and Lyon 1949); a filter and 100 Hz lower it"),
-    "cornell_mV": ("mV", "R in aVL + S depth in V3 (Casale 1985); a filter and 100 Hz lower it"),
+    "sokolow_lyon_mV": (
+        "mV",
+        "S depth in V1 + the taller R of V5 and V6 (Sokolow and Lyon 1949); lowered by filter and 100 Hz",
+    ),
+    "cornell_mV": ("mV", "R in aVL + S depth in V3 (Casale 1985); lowered by filter and 100 Hz"),
 }
 for _lead in LEADS_12:
     DEFINITIONS |= {
-        f"q_{_lead}_mV": ("mV", f"{_lead}: lowest point of QRS before the first R, at most 0; 0 = no Q; a QS complex counts in full"),
+        f"q_{_lead}_mV": ("mV", f"{_lead}: lowest point of QRS before the first R, at most 0; 0 = no Q; a QS complex counts"),
         f"r_{_lead}_mV": ("mV", f"{_lead}: highest point of QRS, at least 0; 0 = no R (below {MIN_WAVE_mV} mV)"),
-        f"s_{_lead}_mV": ("mV", f"{_lead}: lowest point of QRS after the first R, at most 0; 0 = no S; a QS complex counts in full"),
+        f"s_{_lead}_mV": ("mV", f"{_lead}: lowest point of QRS after the first R, at most 0; 0 = no S; a QS complex counts"),
         f"st_{_lead}_mV": ("mV", f"{_lead}: level {ST_AFTER_J_MS:g} ms after the end of QRS, against the PR segment"),
         f"t_{_lead}_mV": ("mV", f"{_lead}: point of T furthest from the PR segment level, with its sign"),
     }
 for _lead in LEADS_WITH_P:
-    DEFINITIONS[f"p_{_lead}_mV"] = ("mV", f"{_lead}: point of P furthest from the level at its onset, with its sign; NaN without P")
+    DEFINITIONS[f"p_{_lead}_mV"] = ("mV", f"{_lead}: point of P furthest from the level at its onset, signed; NaN without P")
 
 
 def measure(beats, *, batch_size=512):
@@ -47,7 +50,11 @@ def measure(beats, *, batch_size=512):
 
     The intervals follow the rule "median over leads": each boundary is where a cardiologist who marks every lead by
     itself would put the middle one of the marks. The rule "earliest onset to latest end" gives a QRS about 28 ms longer
-    (LUDB, 200 records). `DEFINITIONS` holds unit and definition of every column.
+    (LUDB, 200 records). `DEFINITIONS` holds unit and definition of every column; `delineation.delineate` says how far the
+    intervals agree with cardiologists.
+
+    Amplitudes are signed: R is at least 0, Q and S are at most 0, and a Q, R or S that a lead does not have is 0 mV, as in
+    the tables of electrocardiographs. What cannot be known is NaN: everything about an absent P, a lead that is flat.
 
     Parameters
     ----------
@@ -94,9 +101,9 @@ def _measure_batch(beats):
     """Columns by name, each of shape (n_beats,), of usable beats."""
     eight = to_eight_leads(beats)
     time_ms, fine, slope = delineation.interpolate(eight.signals, beats.fs, beats.r_index)
-    noise_uV = _from_quality(beats, "noise_uV")
-    edges = delineation.delineate(time_ms, fine, slope, beats.rr_s, noise_uV)
-    leads = to_twelve_leads(fine) if len(beats.leads) != 12 else _twelve(beats)
+    edges = delineation.delineate(time_ms, fine, slope, beats.rr_s, _from_quality(beats, "noise_uV"))
+    has_twelve = set(LEADS_12) <= set(beats.leads)  # then the limb leads are taken as recorded
+    leads = _twelve(beats) if has_twelve else to_twelve_leads(fine.astype(np.float32))
     qrs_ms = edges.qrs_offset_ms - edges.qrs_onset_ms
     qt_ms = edges.t_offset_ms - edges.qrs_onset_ms
     out = {
@@ -116,14 +123,14 @@ def _measure_batch(beats):
 
 
 def _from_quality(beats, column):
-    """A column of the quality table, NaN where it has none."""
+    """Look up a column of the quality table, NaN where it has none."""
     return beats.quality[column].to_numpy(dtype=float) if column in beats.quality else np.full(len(beats), np.nan)
 
 
 def _twelve(beats):
     """All twelve leads as recorded, on the fine grid."""
     beats = to_twelve_leads(beats)
-    return delineation.interpolate(beats.signals, beats.fs, beats.r_index)[1]
+    return delineation.interpolate(beats.signals, beats.fs, beats.r_index)[1].astype(np.float32)
 
 
 def _axes(time_ms, leads, edges):
@@ -150,9 +157,10 @@ def _inside(time_ms, start_ms, end_ms):
 
 def _amplitudes(time_ms, leads, edges):
     """Amplitudes of Q, R, S, ST, T and P in each lead, and what is computed from them."""
-    in_qrs = _inside(time_ms, edges.qrs_onset_ms, edges.qrs_offset_ms)[:, None]
-    qrs = np.where(in_qrs, leads, 0.0)
-    is_r = _rises_and_falls(leads, in_qrs) & (qrs >= MIN_WAVE_mV)
+    around = _span(time_ms, edges.qrs_onset_ms, edges.qrs_offset_ms)
+    in_qrs = _inside(time_ms[around], edges.qrs_onset_ms, edges.qrs_offset_ms)[:, None]
+    qrs = np.where(in_qrs, leads[..., around], 0.0)
+    is_r = _rises_and_falls(leads[..., around], in_qrs) & (qrs >= MIN_WAVE_mV)
     r = np.where(is_r, qrs, 0.0).max(axis=-1)
     started = np.logical_or.accumulate(is_r, axis=-1)  # the first R has begun
     q = np.where(started, 0.0, qrs).min(axis=-1)
@@ -160,7 +168,7 @@ def _amplitudes(time_ms, leads, edges):
     s = np.where(r > 0, s, q)
     q, s = (np.where(wave <= -MIN_WAVE_mV, wave, 0.0) for wave in (q, s))
     st = _at(time_ms, leads, edges.qrs_offset_ms + ST_AFTER_J_MS)
-    t = _extreme(leads, _inside(time_ms, edges.qrs_offset_ms + ST_AFTER_J_MS, edges.t_offset_ms))
+    t = _extreme(time_ms, leads, edges.qrs_offset_ms + ST_AFTER_J_MS, edges.t_offset_ms)
     # A lead that is flat was not recorded: its amplitudes are not known.
     flat = np.ptp(leads, axis=-1) == 0
     out = {}
@@ -169,11 +177,12 @@ def _amplitudes(time_ms, leads, edges):
         out |= {f"{name}_{lead}_mV": values[:, i] for i, lead in enumerate(LEADS_12)}
     with_p = [LEADS_12.index(lead) for lead in LEADS_WITH_P]
     level = _at(time_ms, leads, edges.p_onset_ms)
-    p = np.where(flat, np.nan, _extreme(leads - level[..., None], _inside(time_ms, edges.p_onset_ms, edges.p_offset_ms)))
-    out |= {f"p_{LEADS_12[i]}_mV": p[:, i] for i in with_p}
+    p = _extreme(time_ms, leads[:, with_p] - level[:, with_p, None], edges.p_onset_ms, edges.p_offset_ms)
+    p = np.where(flat[:, with_p], np.nan, p)
+    out |= {f"p_{lead}_mV": p[:, i] for i, lead in enumerate(LEADS_WITH_P)}
     for lead in ("V1", "V5"):
         i = LEADS_12.index(lead)
-        peak_ms = time_ms[np.where(is_r[:, i], qrs[:, i], 0).argmax(axis=-1)] - edges.qrs_onset_ms
+        peak_ms = time_ms[around][np.where(is_r[:, i], qrs[:, i], 0).argmax(axis=-1)] - edges.qrs_onset_ms
         out[f"r_peak_time_{lead}_ms"] = np.where(out[f"r_{lead}_mV"] > 0, peak_ms, np.nan)
     out["sokolow_lyon_mV"] = -out["s_V1_mV"] + np.fmax(out["r_V5_mV"], out["r_V6_mV"])
     out["cornell_mV"] = out["r_aVL_mV"] - out["s_V3_mV"]
@@ -201,9 +210,21 @@ def _at(time_ms, leads, when_ms):
     return np.where(known[:, None], value, np.nan)
 
 
-def _extreme(leads, inside):
-    """Value furthest from zero inside a mask, with its sign, (n_beats, n_leads); NaN where the mask is empty."""
-    high = np.where(inside[:, None], leads, -np.inf).max(axis=-1)
-    low = np.where(inside[:, None], leads, np.inf).min(axis=-1)
+def _extreme(time_ms, leads, start_ms, end_ms):
+    """Value furthest from zero between two times, with its sign, (n_beats, n_leads); NaN where there is no sample."""
+    around = _span(time_ms, start_ms, end_ms)
+    inside = _inside(time_ms[around], start_ms, end_ms)
+    leads = leads[..., around]
+    high = np.where(inside[:, None], leads, -np.inf).max(axis=-1, initial=-np.inf)
+    low = np.where(inside[:, None], leads, np.inf).min(axis=-1, initial=np.inf)
     value = np.where(np.abs(high) >= np.abs(low), high, low)
     return np.where(inside.any(axis=-1)[:, None], value, np.nan)
+
+
+def _span(time_ms, start_ms, end_ms):
+    """Slice of the samples that any beat needs between its two times; the rest need not be looked at."""
+    known = np.isfinite(start_ms) & np.isfinite(end_ms)
+    if not known.any():
+        return slice(0, 1)
+    first, last = np.searchsorted(time_ms, [start_ms[known].min(), end_ms[known].max()])
+    return slice(max(int(first), 0), max(int(last) + 1, int(first) + 1))

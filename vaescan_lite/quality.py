@@ -67,7 +67,8 @@ def standard_leads(leads):
 def flat_seconds(signals, fs):
     """Whole seconds in which a lead does not change at all, (n_ecgs, n_leads)."""
     length = round(fs)
-    seconds = signals[..., : signals.shape[-1] // length * length].reshape(*signals.shape[:-1], -1, length)
+    n_seconds = signals.shape[-1] // length
+    seconds = signals[..., : n_seconds * length].reshape(*signals.shape[:-1], n_seconds, length)
     return (seconds.max(axis=-1) == seconds.min(axis=-1)).sum(axis=-1).astype(float)
 
 
@@ -105,8 +106,7 @@ def limb_errors_uv(signals):
         avl - lead_i + 0.5 * lead_ii,
         avf - lead_ii + 0.5 * lead_i,
     )
-    middles = [0.5 * (error.max(axis=-1) + error.min(axis=-1)) for error in errors]
-    return 1000 * np.stack([error.max(axis=-1) - middle for error, middle in zip(errors, middles)], axis=1)
+    return 1000 * np.stack([np.abs(error - error.mean(axis=-1, keepdims=True)).max(axis=-1) for error in errors], axis=1)
 
 
 def swapped_electrodes(beats, r_index, fs):

@@ -3,24 +3,18 @@
 Networks and loss are in `scan_network`, effects and their tests in `associations`, the operators in `operators`.
 """
 
-import json
-import tempfile
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import safe_open
-from safetensors.numpy import save_file
 from sklearn.exceptions import NotFittedError
 
 from .associations import CONTINUOUS, FactorCoding, aligned, associate, bootstrapped_slopes, checked_values, conditional_mean
-from .cache import written_whole
 from .ecg import BeatSet
 from .operators import combine, without_unknown
+from .scan_file import load_scan, save_scan
 from .scan_network import SYMBOL_SHARE, FactorDecoder, SymbolEncoder, scan_loss, start_decoder, start_encoder
 from .training import Budget, seeded_weights, train
-from .vae import BeatVAE, gaussian_kl, sample_gaussian
+from .vae import gaussian_kl, sample_gaussian
 
 __all__ = ["Scan", "combine"]
 
@@ -72,6 +66,8 @@ class Scan:
         Its bias b. For an age, weights and bias are in years.
     people_ : tuple of two ndarrays of float32, shapes (n_people, n_latents) and (n_people, n_factors)
         Latents and factors (NaN where unknown) of up to 48 training ECGs, drawn by the seed.
+    effects_ : DataFrame
+        Least-squares effects of the factors on the latents, as `associations.associate` gives them.
     bootstrap_ : ndarray of float32, shape (50, n_factors, n_latents)
         Least-squares slopes of the latents, per SD of a factor, in a Bayesian bootstrap of the ECGs.
     n_fitted_, n_left_out_ : int
@@ -141,7 +137,7 @@ class Scan:
         self.fs_, self.r_index_, self.leads_ = beats.fs, beats.r_index, beats.leads
         self.aggregated_mean_ = mu.mean(axis=0)
         self.aggregated_sd_ = np.sqrt(var.mean(axis=0) + mu.var(axis=0))
-        self._build(coding)
+        self.build(coding)
         start_encoder(self.encoder_, mu, var, filled)
         batch = {
             name: torch.as_tensor(value, dtype=torch.bool if value.dtype == bool else torch.float32)
@@ -167,7 +163,7 @@ class Scan:
         people = np.sort(np.random.default_rng(self.seed).permutation(len(mu))[:N_PEOPLE])
         self.people_ = mu[people].astype(np.float32), values[people].astype(np.float32)
         self.bootstrap_ = bootstrapped_slopes(filled, mu, N_BOOTSTRAP, self.seed).astype(np.float32)
-        self._effects = associate(latents, coding, values).rename(columns={"response": "latent"})
+        self.effects_ = associate(latents, coding, values).rename(columns={"response": "latent"})
         return self
 
     def ecg_to_factors(self, beats):
@@ -335,7 +331,7 @@ class Scan:
         (10, 1). The robust least-squares intervals are shrunk alike. Tests are on the least-squares effects themselves.
         """
         self._check_fitted()
-        table = self._effects.copy()
+        table = self.effects_.copy()
         coding = self.coding_
         n_factors = len(coding.names)
         with torch.no_grad():
@@ -389,29 +385,7 @@ class Scan:
             False leaves the VAE out; `load` then needs it.
         """
         self._check_fitted()
-        tensors = {f"encoder.{name}": value.numpy() for name, value in self.encoder_.state_dict().items()}
-        tensors |= {f"decoder.{name}": value.numpy() for name, value in self.decoder_.state_dict().items()}
-        coding = self.coding_
-        tensors |= {"mean": coding.mean, "sd": coding.sd, "correlation": coding.correlation}
-        tensors |= {
-            "bootstrap": self.bootstrap_,
-            "aggregated_mean": self.aggregated_mean_,
-            "aggregated_sd": self.aggregated_sd_,
-        }
-        if with_vae:
-            with tempfile.TemporaryDirectory() as folder:
-                self.vae.save(Path(folder) / "vae")
-                tensors["vae"] = np.frombuffer((Path(folder) / "vae").read_bytes(), dtype=np.uint8)
-        metadata = {
-            "kind": "vaescan_lite.Scan",
-            "settings": {name: getattr(self, name) for name in _SETTINGS},
-            "fitted": {name: getattr(self, name) for name in ("n_fitted_", "n_left_out_", "fs_", "r_index_", "leads_")},
-            "effects": self._effects.to_dict(orient="list"),
-            "history": self.history_.to_dict(orient="list"),
-        }
-        tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-        with written_whole(path) as temporary:
-            save_file(tensors, temporary, metadata={name: json.dumps(value) for name, value in metadata.items()})
+        save_scan(self, path, with_vae)
 
     @classmethod
     def load(cls, path, vae=None):
@@ -433,39 +407,7 @@ class Scan:
         FileNotFoundError, ValueError
             If there is no such file, or it is not a saved Scan.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"no saved Scan at {path}.")
-        try:
-            with safe_open(path, framework="np") as file:
-                metadata = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        except Exception as error:
-            raise ValueError(f"{path} is not a saved Scan: {error}") from error
-        if metadata.get("kind") != "vaescan_lite.Scan":
-            raise ValueError(f"{path} is not a saved Scan; its kind is {metadata.get('kind')!r}.")
-        if vae is None and "vae" not in tensors:
-            raise ValueError(
-                f"{path} holds no VAE (it was saved with with_vae=False); give load(path, vae=...) the one it was fitted on."
-            )
-        if vae is None:
-            with tempfile.TemporaryDirectory() as folder:
-                (Path(folder) / "vae").write_bytes(tensors["vae"].tobytes())
-                vae = BeatVAE.load(Path(folder) / "vae")
-        scan = cls(vae, **metadata["settings"])
-        for name, value in metadata["fitted"].items():
-            setattr(scan, name, tuple(value) if isinstance(value, list) else value)
-        scan.aggregated_mean_, scan.aggregated_sd_ = tensors["aggregated_mean"], tensors["aggregated_sd"]
-        scan.bootstrap_, scan.people_ = tensors["bootstrap"], (tensors["people_latents"], tensors["people_factors"])
-        continuous = np.array([name in scan.continuous for name in scan.factors])
-        scan._build(FactorCoding(tuple(scan.factors), continuous, tensors["mean"], tensors["sd"], tensors["correlation"]))
-        for part, network in (("encoder.", scan.encoder_), ("decoder.", scan.decoder_)):
-            state = {name.removeprefix(part): torch.tensor(value) for name, value in tensors.items() if name.startswith(part)}
-            network.load_state_dict(state)
-            network.eval()
-        scan._effects = pd.DataFrame(metadata["effects"])
-        scan.history_ = pd.DataFrame(metadata["history"]).rename_axis("epoch")
-        return scan
+        return load_scan(cls, path, vae)
 
     @property
     def weights_(self):
@@ -489,8 +431,14 @@ class Scan:
         names = list(coding.names)
         return pd.DataFrame(weight * unit[:, None], index=names), pd.Series(bias, index=names)
 
-    def _build(self, coding):
-        """Make both networks, untrained."""
+    def build(self, coding):
+        """Make both networks, untrained.
+
+        Parameters
+        ----------
+        coding : FactorCoding
+            Mean, SD and correlation of the factors.
+        """
         self.coding_ = coding
         with seeded_weights(self.seed):
             self.encoder_ = SymbolEncoder(len(self.aggregated_mean_), coding, self.lam, self.beta_y)
@@ -545,9 +493,6 @@ class Scan:
             raise ValueError(f"lam must be above 0 and beta_y at least 0; got lam={self.lam}, beta_y={self.beta_y}.")
         if not self.factors or len(set(self.factors)) != len(self.factors):
             raise ValueError(f"factors must be a list of different names; got {self.factors}.")
-
-
-_SETTINGS = ("factors", "decoder", "beta_y", "lam", "unspecified", "grounded", "continuous", "seed")
 
 
 def _check_unspecified(unspecified):

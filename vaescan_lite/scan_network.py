@@ -86,7 +86,7 @@ def compromise(mean, variance, lam, beta_y):
     if beta_y == 0:
         return mean, variance
     mu, b = mean, lam - beta_y
-    for _ in range(10):  # mu and v depend on each other
+    for _ in range(6):  # mu and v depend on each other
         q = variance + (mean - mu) ** 2
         v = (-b + torch.sqrt(b**2 + 4 * beta_y * lam * q)) / (2 * beta_y)
         mu = lam * mean / (lam + beta_y * v)

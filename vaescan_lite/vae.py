@@ -9,40 +9,31 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from scipy.ndimage import uniform_filter1d
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .augmentation import Augmentation
 from .cache import written_whole
-from .ecg import LEADS_8, BeatSet, to_eight_leads
+from .reconstruction import SEGMENTS_MS, BeatPCA, BeatTransformer, segment_errors
 from .training import Budget, seeded_weights, train
 
+__all__ = [
+    "BUDGETS", "SEGMENTS_MS", "BeatNetwork", "BeatPCA", "BeatVAE", "VAEOutput",
+    "gaussian_kl", "laplace_nll", "likelihood_profile", "residual_profile", "sample_gaussian", "segment_errors", "vae_loss",
+]  # fmt: skip
+
 BUDGETS = {
-    "smoke": Budget(epochs=40, batch_size=64, learning_rate=3e-3, weight_decay=1e-4),
-    "workshop": Budget(epochs=180, batch_size=128, learning_rate=2e-3, weight_decay=1e-4),
-    "full": Budget(epochs=60, batch_size=128, learning_rate=2e-3, weight_decay=1e-4),
+    "smoke": Budget(epochs=60, batch_size=64, learning_rate=5e-3, weight_decay=0.1),
+    "workshop": Budget(epochs=120, batch_size=128, learning_rate=5e-3, weight_decay=0.1),
+    "full": Budget(epochs=60, batch_size=128, learning_rate=5e-3, weight_decay=0.1),
 }
-
-# Dower's matrix: potentials of I, II, V1 ... V6 (rows) from a heart dipole with axes left, inferior, posterior (columns).
-# Edenbrandt and Pahlm, J Electrocardiol 1988;21:361-367, print the same numbers.
-DOWER = np.array(
-    [
-        (0.632, -0.235, 0.059),
-        (0.235, 1.066, -0.132),
-        (-0.515, 0.157, -0.917),
-        (0.044, 0.164, -1.387),
-        (0.882, 0.098, -1.277),
-        (1.213, 0.127, -0.601),
-        (1.125, 0.127, -0.086),
-        (0.831, 0.076, 0.230),
-    ],
-    dtype=np.float32,
-)
-
 ACTIVE_VARIANCE = 0.01
+N_FRONT = 160  # principal components that the encoder sees
+QRS_MS = SEGMENTS_MS["QRS"]
 
 
 # ---------------------------------------------------------------- losses
@@ -139,9 +130,7 @@ class Encoder(nn.Module):
     def __init__(self, n_values, n_components, n_hidden, n_latents):
         super().__init__()
         self.front = nn.Linear(n_values, n_components)
-        self.hidden = nn.Sequential(
-            nn.Linear(n_components, n_hidden), nn.GELU(), nn.Linear(n_hidden, n_hidden), nn.GELU()
-        )
+        self.hidden = nn.Sequential(nn.Linear(n_components, n_hidden), nn.GELU(), nn.Linear(n_hidden, n_hidden), nn.GELU())
         self.head = nn.Linear(n_hidden, 2 * n_latents)
         self.skip = nn.Linear(n_components, n_latents)
 
@@ -210,9 +199,9 @@ class BeatNetwork(nn.Module):
         spread = torch.from_numpy(np.sqrt(pca.explained_variance_).astype(np.float32).clip(1e-6))
         self.mean_beat.copy_(torch.from_numpy(mean_beat))
         self.profile.copy_(torch.from_numpy(profile.ravel()))
-        self.encoder.front.weight.copy_(axes / spread[:, None])
+        self.encoder.front.weight.copy_(axes / spread[:, None].sqrt())
         self.encoder.front.bias.zero_()
-        self.encoder.skip.weight.copy_(torch.eye(n_latents, n_front))
+        self.encoder.skip.weight.copy_(torch.eye(n_latents, n_front) / spread.sqrt())
         self.encoder.skip.bias.zero_()
         self.encoder.head.weight.mul_(0.1)
         self.encoder.head.bias[n_latents:] = -3.0
@@ -225,145 +214,7 @@ class BeatNetwork(nn.Module):
         self.log_level.fill_(math.log(max(np.abs(standardised - standardised @ kept.T @ kept).mean(), 1e-6)))
 
 
-# ---------------------------------------------------------------- augmentation
-
-
-class Augmentation:
-    """Changes of a beat that a heart, a chest or an electrode could have made: turn, gain, and warped intervals.
-
-    Parameters
-    ----------
-    fs : float
-        Sampling frequency in Hz.
-    r_index : int
-        Sample of the R peak.
-    turn_deg, gain, pr, qt : float
-        Standard deviations: of the rotation about each axis in degrees, of the log-gain, and of the log-factors that
-        stretch the time before and after the QRS.
-    jitter_samples : float
-        Width of the uniform shift of the whole beat, in samples.
-
-    Notes
-    -----
-    The turn acts on the dipolar part of the beat alone: ``x + D (R - 1) D^+ x`` with Dower's matrix D and a rotation R
-    leaves what a dipole cannot explain untouched. Standard leads in the order I, II, V1 ... V6 are assumed.
-    """
-
-    def __init__(self, fs, r_index, *, turn_deg=6.0, gain=0.1, pr=0.06, qt=0.05, jitter_samples=1.0):
-        self.r_index, self.onset, self.end = r_index, -0.06 * fs, 0.06 * fs
-        self.turn, self.gain, self.pr, self.qt, self.jitter = math.radians(turn_deg), gain, pr, qt, jitter_samples
-        self.dower = torch.from_numpy(DOWER)
-        self.inverse_dower = torch.linalg.pinv(self.dower)
-
-    def draw(self, n_beats, n_times, generator):
-        """Draw lead matrices (n_beats, 8, 8) and reading positions (n_beats, n_times)."""
-
-        def normal(*shape):
-            return torch.randn(shape, generator=generator)
-
-        turn = rotation_matrices(self.turn * normal(n_beats, 3)) - torch.eye(3)
-        matrices = torch.eye(8) + self.dower @ turn @ self.inverse_dower
-        matrices = matrices * torch.exp(self.gain * normal(n_beats, 1, 1))
-        time = torch.arange(n_times) - float(self.r_index)
-        pr, qt = torch.exp(self.pr * normal(n_beats, 1)), torch.exp(self.qt * normal(n_beats, 1))
-        warped = torch.where(time < self.onset, self.onset + (time - self.onset) * pr, time)
-        warped = torch.where(time > self.end, self.end + (time - self.end) * qt, warped)
-        shift = self.jitter * (torch.rand((n_beats, 1), generator=generator) - 0.5)
-        return matrices, warped + shift + self.r_index
-
-    @staticmethod
-    def apply(x, draw):
-        """Apply one draw to beats (n_beats, 8, n_times)."""
-        matrices, positions = draw
-        return read_between_samples(matrices @ x, positions)
-
-
-def rotation_matrices(turns):
-    """Rotations about the axes `turns`, by their lengths in radians: (n, 3) -> (n, 3, 3), Rodrigues' formula."""
-    angle = turns.norm(dim=1, keepdim=True).clamp_min(1e-9)
-    x, y, z = (turns / angle).T
-    zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).view(-1, 3, 3)
-    angle = angle[..., None]
-    return torch.eye(3) + torch.sin(angle) * cross + (1 - torch.cos(angle)) * (cross @ cross)
-
-
-def read_between_samples(x, positions):
-    """Read beats (n, n_leads, n_times) at `positions` (n, n_times) in samples, by cubic convolution (Keys 1981).
-
-    Positions outside the window read the nearest end.
-    """
-    n_times = x.shape[-1]
-    positions = positions.clamp(0, n_times - 1)
-    left = positions.floor().clamp(max=n_times - 2)
-    f = (positions - left)[:, None]
-
-    def at(offset):
-        index = (left.long() + offset).clamp(0, n_times - 1)
-        return x.gather(2, index[:, None].expand(-1, x.shape[1], -1))
-
-    a, b, c, d = at(-1), at(0), at(1), at(2)
-    return b + 0.5 * f * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))
-
-
-# ---------------------------------------------------------------- what both transformers share
-
-
-class _BeatTransformer(TransformerMixin, BaseEstimator):
-    """Checks of input, and rows of NaN for beats that are not usable."""
-
-    def fit_transform(self, beats, y=None, **fit_params):
-        """Fit, then transform the same beats; `y` is ignored, as in any unsupervised transformer."""
-        return self.fit(beats, **fit_params).transform(beats)
-
-    def _remember_form(self, beats):
-        """Keep what new beats must agree with: sampling rate, R peak, leads, window."""
-        signals, _ = _signals_of(beats)
-        if signals.ndim != 3 or signals.shape[1] != len(LEADS_8):
-            raise ValueError(f"beats must have shape (n_beats, 8, n_times) in mV; got {signals.shape}.")
-        known = isinstance(beats, BeatSet)
-        self.fs_ = beats.fs if known else None
-        self.r_index_ = beats.r_index if known else None
-        self.leads_ = LEADS_8
-        self.n_times_ = signals.shape[2]
-
-    def _checked(self, beats, name="beats"):
-        """Signals (n_beats, 8, n_times) and the mask of usable rows, or an error that says what differs."""
-        signals, usable = _signals_of(beats)
-        expected = f"{len(self.leads_)} leads x {self.n_times_} samples"
-        if signals.ndim != 3 or signals.shape[1:] != (len(self.leads_), self.n_times_):
-            raise ValueError(
-                f"{name} must have shape (n_beats, {len(self.leads_)}, {self.n_times_}), {expected}, as in fit; got {signals.shape}."
-            )
-        if isinstance(beats, BeatSet):
-            for what, then in (("fs", self.fs_), ("r_index", self.r_index_)):
-                now = getattr(beats, what)
-                if then is not None and now != then:
-                    raise ValueError(
-                        f"{name} have {what} {now:g}, the beats of fit had {then:g}; make them with the same rate and window."
-                    )
-        return signals, usable
-
-    def _rows(self, usable, values):
-        """Put `values`, one row per usable beat, into rows of NaN."""
-        out = np.full((len(usable), *values.shape[1:]), np.nan, dtype=np.float32)
-        out[usable] = values
-        return out
-
-
-def _signals_of(beats):
-    """Eight leads as float32 array, and which rows are usable."""
-    if isinstance(beats, BeatSet):
-        beats = to_eight_leads(beats)
-        return beats.signals, beats.usable & np.isfinite(beats.signals).all(axis=(1, 2))
-    signals = np.asarray(beats, dtype=np.float32)
-    return signals, np.isfinite(signals).all(axis=tuple(range(1, signals.ndim)))
-
-
-# ---------------------------------------------------------------- transformers
-
-
-class BeatVAE(_BeatTransformer):
+class BeatVAE(BeatTransformer):
     """Beta-VAE for median beats, as a scikit-learn style transformer.
 
     Parameters
@@ -378,6 +229,8 @@ class BeatVAE(_BeatTransformer):
         How long to train.
     scale_power : float
         Likelihood scale ~ residual ** scale_power: 0 weighs every microvolt alike and loses the P wave, 1 ruins the QRS.
+    qrs_weight : float
+        Errors in the QRS count so many times more: within that one tenth of the window lie the Q waves.
     n_components : int
         Principal components between decoder and beat.
     n_hidden : int
@@ -422,7 +275,8 @@ class BeatVAE(_BeatTransformer):
         seed=0,
         *,
         budget="workshop",
-        scale_power=0.5,
+        scale_power=0.35,
+        qrs_weight=1.5,
         n_components=128,
         n_hidden=192,
         augment=True,
@@ -433,6 +287,7 @@ class BeatVAE(_BeatTransformer):
         self.seed = seed
         self.budget = budget
         self.scale_power = scale_power
+        self.qrs_weight = qrs_weight
         self.n_components = n_components
         self.n_hidden = n_hidden
         self.augment = augment
@@ -463,7 +318,7 @@ class BeatVAE(_BeatTransformer):
         budget = _budget(self.budget)
         if self.n_latents < 1 or not self.beta >= 0:
             raise ValueError(f"n_latents must be at least 1 and beta at least 0; got {self.n_latents} and {self.beta}.")
-        new = BeatVAE(**self.get_params())
+        new = clone(self)
         new._remember_form(beats)
         signals, usable = new._checked(beats)
         inputs = [new._checked(half, "halves")[0] for half in halves or ()]
@@ -480,7 +335,8 @@ class BeatVAE(_BeatTransformer):
             held_out_signals = signals[held_out]
         if len(training) < 10 or not len(held_out_signals):
             raise ValueError(
-                f"at least 10 usable beats to train on and 1 to validate are needed; got {len(training)}, {len(held_out_signals)}."
+                "at least 10 usable beats to train on and 1 to validate are needed; "
+                f"got {len(training)} and {len(held_out_signals)}."
             )
         new._train(signals[training], [half[training] for half in inputs], held_out_signals, budget)
         self.__dict__.update(new.__dict__)
@@ -488,13 +344,13 @@ class BeatVAE(_BeatTransformer):
 
     def _train(self, beats, halves, held_out, budget):
         """Build the network, train it, and take stock of its latents."""
-        network = self._new_network(len(beats))
-        network.start_from_components(beats, residual_profile(beats, self.scale_power), self.seed)
+        fs, r_index = self._timing()
+        network = self._new_network(min(N_FRONT, len(beats) - 1))
+        profile = likelihood_profile(beats, fs, r_index, power=self.scale_power, qrs_weight=self.qrs_weight)
+        network.start_from_components(beats, profile, self.seed)
         target = torch.from_numpy(beats)
         sources = [target, *(torch.from_numpy(np.where(np.isfinite(half), half, beats)) for half in halves)]
-        fs = self.fs_ or 100.0
-        r_index = round(0.4 * fs) if self.r_index_ is None else self.r_index_
-        augmentation = Augmentation(fs, min(r_index, self.n_times_ - 1)) if self.augment else None
+        augmentation = Augmentation(fs, r_index) if self.augment else None
         n_seen = 0
 
         def loss(rows, generator):
@@ -516,8 +372,11 @@ class BeatVAE(_BeatTransformer):
         unseen = torch.from_numpy(held_out)
 
         def validation_loss():
-            same_noise = torch.Generator().manual_seed(self.seed)
-            return vae_loss(unseen, network(unseen, same_noise), network.scale, self.beta)["total"]
+            # The level is learnt on augmented beats; held-out ones are judged, and the model is left, with a level of their own.
+            output = network(unseen, torch.Generator().manual_seed(self.seed))
+            profile = network.profile.view(network.shape)
+            scale = profile * ((unseen - output.x_hat).abs() / profile).mean()
+            return vae_loss(unseen, output, scale, self.beta)["total"]
 
         self.history_ = train(
             network,
@@ -528,12 +387,24 @@ class BeatVAE(_BeatTransformer):
             validation_loss=validation_loss,
             progress=self.progress,
             description="VAE",
+            # The layers are so small that a second thread brings little; two trainings at once would wait for each other.
+            n_threads=1,
         )
+        with torch.no_grad():
+            output = network(unseen, torch.Generator().manual_seed(self.seed))
+            standardised = (unseen - output.x_hat) / network.profile.view(network.shape)
+            network.log_level.copy_(standardised.abs().mean().clamp_min(1e-6).log())
         self.network_ = network
         self._count_latents(beats)
 
-    def _new_network(self, n_beats):
-        n_front = min(160, n_beats - 1, len(self.leads_) * self.n_times_)
+    def _timing(self):
+        """Give sampling frequency and R peak; a bare array is taken for 100 Hz with R at 0.40 s."""
+        fs = 100.0 if self.fs_ is None else self.fs_
+        r_index = round(0.40 * fs) if self.r_index_ is None else self.r_index_
+        return fs, min(r_index, self.n_times_ - 1)
+
+    def _new_network(self, n_front):
+        n_front = min(n_front, len(self.leads_) * self.n_times_)
         with seeded_weights(self.seed):
             return BeatNetwork(
                 len(self.leads_),
@@ -547,8 +418,8 @@ class BeatVAE(_BeatTransformer):
 
     def _count_latents(self, beats):
         mu, logvar = (torch.from_numpy(values) for values in self._encode(beats))
-        kl = gaussian_kl(mu, logvar, torch.zeros(()), torch.zeros(())).mean(dim=0).numpy()
-        variance = mu.var(dim=0).numpy()
+        kl = gaussian_kl(mu, logvar, torch.zeros(()), torch.zeros(())).mean(dim=0).double().numpy()
+        variance = mu.var(dim=0).double().numpy()
         self.latents_ = pd.DataFrame({"variance_of_mean": variance, "kl": kl, "active": variance > ACTIVE_VARIANCE})
         self.latents_.index.name = "latent"
         order = np.argsort(-kl, kind="stable")
@@ -643,7 +514,7 @@ class BeatVAE(_BeatTransformer):
             "history": self.history_.to_dict("list"),
         }
         with written_whole(path) as temporary:
-            save_file(self.network_.state_dict(), temporary, metadata={"vaescan_lite": json.dumps(about)})
+            temporary.write_bytes(save(self.network_.state_dict(), metadata={"vaescan_lite": json.dumps(about)}))
 
     @classmethod
     def load(cls, path):
@@ -687,51 +558,10 @@ class BeatVAE(_BeatTransformer):
         vae.history_ = pd.DataFrame(about["history"]).rename_axis("epoch")
         vae.latents_ = pd.DataFrame(about["latents"]).rename_axis("latent")
         vae.active_latents_ = np.array(about["active_latents"], dtype=int)
-        vae.network_ = vae._new_network(about["network"]["n_front"] + 1)
+        vae.network_ = vae._new_network(about["network"]["n_front"])
         vae.network_.load_state_dict(weights)
         vae.network_.eval()
         return vae
-
-
-class BeatPCA(_BeatTransformer):
-    """Principal components of beats: the linear yardstick of the VAE, behind the same interface.
-
-    Parameters
-    ----------
-    n_components : int
-        Components kept.
-    seed : int
-        For scikit-learn's randomised solver, which it uses on large data.
-    """
-
-    def __init__(self, n_components=24, seed=0):
-        self.n_components = n_components
-        self.seed = seed
-
-    def fit(self, beats, y=None):
-        """Fit on the usable beats, BeatSet or array (n_beats, 8, n_times) in mV; `y` is ignored."""
-        self._remember_form(beats)
-        signals, usable = self._checked(beats)
-        if usable.sum() < self.n_components:
-            raise ValueError(f"{self.n_components} components need as many usable beats; got {usable.sum()}.")
-        self.pca_ = PCA(self.n_components, random_state=self.seed).fit(signals[usable].reshape(usable.sum(), -1))
-        return self
-
-    def transform(self, beats):
-        """Scores, float32, (n_beats, n_components); rows of NaN for beats that are not usable."""
-        check_is_fitted(self, "pca_")
-        signals, usable = self._checked(beats)
-        flat = signals[usable].reshape(usable.sum(), -1)
-        return self._rows(usable, self.pca_.transform(flat) if len(flat) else np.zeros((0, self.n_components)))
-
-    def inverse_transform(self, z):
-        """Beats in mV, float32, (n_beats, 8, n_times), from scores (n_beats, n_components)."""
-        check_is_fitted(self, "pca_")
-        return self.pca_.inverse_transform(np.asarray(z)).reshape(-1, len(self.leads_), self.n_times_).astype(np.float32)
-
-    def reconstruct(self, beats):
-        """Project on the components and back: (n_beats, 8, n_times) in mV, rows of NaN for beats that are not usable."""
-        return self.inverse_transform(self.transform(beats))
 
 
 def residual_profile(beats, power, n_components=8):
@@ -760,49 +590,31 @@ def residual_profile(beats, power, n_components=8):
     return (profile / profile.mean()).astype(np.float32)
 
 
-def segment_errors(beats, reconstructed):
-    """Mean absolute reconstruction error by segment of the beat and lead.
+def likelihood_profile(beats, fs, r_index, *, power, qrs_weight):
+    """Shape of the likelihood's scale: `residual_profile`, smaller within the QRS.
 
     Parameters
     ----------
-    beats : BeatSet
-        Beats in mV, 8 leads.
-    reconstructed : ndarray of float, shape (n_beats, 8, n_times)
-        Their reconstructions in mV. Rows in which either holds NaN are not counted.
+    beats : ndarray of float, shape (n_beats, n_leads, n_times)
+        Beats in mV.
+    fs : float
+        Sampling frequency in Hz.
+    r_index : int
+        Sample of the R peak.
+    power : float
+        For `residual_profile`.
+    qrs_weight : float
+        The scale is divided by this from 70 ms before the R peak to 80 ms after it.
 
     Returns
     -------
-    DataFrame
-        In microvolts; rows P, QRS, ST, T, ST-T, all; columns the leads and ``mean``.
-
-    Notes
-    -----
-    Fixed windows around the R peak: P -320 to -80 ms, QRS -70 to 80 ms, ST 80 to 160 ms, T from 160 ms to the end of the window,
-    ST-T both together. The PR segment between P and QRS, and the start of the window, count in ``all`` only.
+    ndarray of float32, shape (n_leads, n_times)
+        With a mean of 1.
     """
-    reconstructed = np.asarray(reconstructed)
-    if reconstructed.shape != beats.signals.shape:
-        raise ValueError(f"reconstructed must have the shape of the beats, {beats.signals.shape}; got {reconstructed.shape}.")
-    error_uv = 1000 * np.abs(beats.signals - reconstructed)
-    error_uv = error_uv[np.isfinite(error_uv).all(axis=(1, 2))]
-    time_ms = (np.arange(beats.signals.shape[2]) - beats.r_index) * 1000 / beats.fs
-    rows = {}
-    for segment, (start_ms, end_ms) in SEGMENTS_MS.items():
-        inside = (time_ms >= start_ms) & (time_ms < end_ms)
-        rows[segment] = error_uv[:, :, inside].mean(axis=(0, 2))
-    table = pd.DataFrame(rows, index=beats.leads).T.rename_axis("segment")
-    table["mean"] = table.mean(axis=1)
-    return table
-
-
-SEGMENTS_MS = {
-    "P": (-320, -80),
-    "QRS": (-70, 80),
-    "ST": (80, 160),
-    "T": (160, np.inf),
-    "ST-T": (80, np.inf),
-    "all": (-np.inf, np.inf),
-}
+    profile = residual_profile(beats, power)
+    time_ms = (np.arange(beats.shape[2]) - r_index) * 1000 / fs
+    profile[:, (time_ms >= QRS_MS[0]) & (time_ms < QRS_MS[1])] /= qrs_weight
+    return profile / profile.mean()
 
 
 def _budget(budget):

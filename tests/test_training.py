@@ -1,0 +1,131 @@
+"""The training loop: it minimises, keeps the best weights, can be repeated, and leaves the world as it was."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from vaescan_lite.training import Budget, _share_of_peak, seeded_weights, torch_threads, train
+
+X = torch.linspace(-1, 1, 40).reshape(-1, 1)
+Y = 3 * X - 1
+
+
+def line(seed=0):
+    with seeded_weights(seed):
+        return nn.Linear(1, 1)
+
+
+def fit(network, budget=None, *, seed=0, validation_loss=None, y=Y, n_rows=40):
+    def loss(rows, _generator):
+        return {"total": (network(X[rows]) - y[rows]).square().mean()}
+
+    budget = budget or Budget(epochs=150, batch_size=8, learning_rate=0.05)
+    return train(network, loss, n_rows, budget, seed=seed, validation_loss=validation_loss, progress=False)
+
+
+def test_a_line_is_found():
+    network = line()
+    history = fit(network)
+    assert network.weight.item() == pytest.approx(3, abs=1e-2)
+    assert network.bias.item() == pytest.approx(-1, abs=1e-2)
+    assert history["total"].iloc[-1] < 1e-3 < history["total"].iloc[0]
+    assert not network.training
+
+
+def test_same_seed_gives_the_same_history_and_another_seed_another():
+    first, same, other = (fit(line(), Budget(epochs=3, batch_size=8), seed=seed) for seed in (0, 0, 1))
+    assert first.equals(same)
+    assert not first.equals(other)
+
+
+def test_first_weights_follow_their_seed():
+    assert torch.equal(line(1).weight, line(1).weight)
+    assert not torch.equal(line(1).weight, line(2).weight)
+
+
+def test_global_state_is_untouched():
+    state, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    fit(line())
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert torch.get_num_threads() == threads
+
+
+def test_threads_are_put_back_after_an_error():
+    before = torch.get_num_threads()
+    with pytest.raises(ZeroDivisionError), torch_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        raise ZeroDivisionError
+    assert torch.get_num_threads() == before
+
+
+def test_every_row_is_seen_once_in_each_epoch():
+    network, seen = line(), []
+
+    def loss(rows, _generator):
+        seen.append(rows)
+        return {"total": network(X[rows]).square().mean()}
+
+    train(network, loss, 40, Budget(epochs=2, batch_size=16), seed=0, progress=False)
+    epochs = torch.cat(seen).reshape(2, 40)
+    assert [sorted(epoch.tolist()) for epoch in epochs] == [list(range(40))] * 2
+    assert not torch.equal(epochs[0], epochs[1])
+    assert max(len(rows) for rows in seen) <= 16
+
+
+def test_history_holds_means_over_rows_of_every_term():
+    network = line()
+
+    def loss(rows, _generator):
+        return {"total": network(X[rows]).mean() * 0, "row": rows.float().mean()}
+
+    history = train(network, loss, 40, Budget(epochs=2, batch_size=16), seed=0, progress=False)
+    np.testing.assert_allclose(history["row"], 19.5, rtol=1e-6)
+
+
+def test_the_weights_of_the_best_epoch_are_kept():
+    network, values, kept = line(), iter([3.0, 1.0, 2.0, 5.0]), []
+
+    def validation_loss():
+        assert not network.training
+        assert not torch.is_grad_enabled()
+        kept.append(network.weight.item())
+        return next(values)
+
+    history = fit(network, Budget(epochs=4, batch_size=8, learning_rate=0.05), validation_loss=validation_loss)
+    assert network.weight.item() == kept[1]
+    assert len(set(kept)) == 4
+    assert history["validation"].tolist() == [3.0, 1.0, 2.0, 5.0]
+
+
+def test_patience_counts_epochs_without_a_better_validation_loss():
+    values = iter([3.0, 1.0, 2.0, 2.0, 2.0, 2.0])
+    history = fit(line(), Budget(epochs=6, batch_size=8, patience=2), validation_loss=lambda: next(values))
+    assert len(history) == 4
+
+
+def test_a_loss_that_is_not_finite_is_an_error_that_says_when():
+    with pytest.raises(FloatingPointError, match="loss is nan in epoch 1"):
+        fit(line(), y=torch.full_like(Y, torch.nan))
+
+
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero():
+    shares = [_share_of_peak(step, 100) for step in range(101)]
+    assert np.argmax(shares) in (9, 10)
+    assert max(shares) == 1
+    assert shares[100] == pytest.approx(0, abs=1e-12)
+    assert (np.diff(shares[:10]) > 0).all()
+    assert (np.diff(shares[10:]) < 0).all()
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 9, 10, 11])
+def test_trainings_of_few_steps_finish(epochs):
+    assert len(fit(line(), Budget(epochs=epochs, batch_size=40))) == epochs
+
+
+def test_wrong_settings_are_refused():
+    for wrong in ({"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}):
+        with pytest.raises(ValueError, match="at least 1"):
+            Budget(**wrong)
+    with pytest.raises(ValueError, match="no rows to train on"):
+        fit(line(), n_rows=0)

@@ -1,0 +1,143 @@
+"""Changes of a beat that a heart, a chest or an electrode could have made. Used by `vae` for training."""
+
+import math
+
+import torch
+
+from .dipole import DOWER
+
+
+class Augmentation:
+    """Turn, gain and warped intervals, drawn anew for every beat.
+
+    Parameters
+    ----------
+    fs : float
+        Sampling frequency in Hz.
+    r_index : int
+        Sample of the R peak.
+    turn_deg : float
+        Standard deviation of the rotation of the heart's dipole about each of three axes, in degrees.
+    gain, lead_gain : float
+        Standard deviations of the log-gain of the whole beat and of each lead.
+    pr, qt : float
+        Standard deviations of the log-factors that stretch the time before and after the QRS.
+    jitter_s : float
+        Width of the uniform shift of the whole beat, in seconds.
+
+    Notes
+    -----
+    The turn acts on the dipolar part of the beat alone: ``x + D (R - 1) D^+ x``, with Dower's matrix D and a rotation R,
+    leaves untouched what a dipole cannot explain. Leads in the order I, II, V1 ... V6 are assumed. Time is kept as it is
+    from 60 ms before R to 60 ms after it, so that the QRS keeps its shape.
+    """
+
+    def __init__(self, fs, r_index, *, turn_deg=12.0, gain=0.2, lead_gain=0.1, pr=0.12, qt=0.1, jitter_s=0.01):
+        self.r_index = r_index
+        self.onset, self.end = -0.06 * fs, 0.06 * fs  # samples from R
+        self.turn = math.radians(turn_deg)
+        self.gain, self.lead_gain, self.pr, self.qt = gain, lead_gain, pr, qt
+        self.jitter = jitter_s * fs
+        self.dower = torch.as_tensor(DOWER, dtype=torch.float32)
+        self.inverse_dower = torch.linalg.pinv(self.dower)
+
+    def draw(self, n_beats, n_times, generator):
+        """Draw one change per beat.
+
+        Parameters
+        ----------
+        n_beats, n_times : int
+            Size of the batch and of its window.
+        generator : torch.Generator
+            Source of the draws.
+
+        Returns
+        -------
+        matrices : Tensor, shape (n_beats, 8, 8)
+            New leads from old ones.
+        positions : Tensor, shape (n_beats, n_times)
+            Where each new sample is read, in old samples.
+        """
+
+        def normal(*shape):
+            return torch.randn(shape, generator=generator)
+
+        turn = rotation_matrices(self.turn * normal(n_beats, 3)) - torch.eye(3)
+        matrices = torch.eye(8) + self.dower @ turn @ self.inverse_dower
+        matrices = matrices * torch.exp(self.gain * normal(n_beats, 1, 1) + self.lead_gain * normal(n_beats, 8, 1))
+        time = torch.arange(n_times) - float(self.r_index)
+        pr, qt = torch.exp(self.pr * normal(n_beats, 1)), torch.exp(self.qt * normal(n_beats, 1))
+        warped = torch.where(time < self.onset, self.onset + (time - self.onset) * pr, time)
+        warped = torch.where(time > self.end, self.end + (time - self.end) * qt, warped)
+        shift = self.jitter * (torch.rand((n_beats, 1), generator=generator) - 0.5)
+        return matrices, warped + shift + self.r_index
+
+    @staticmethod
+    def apply(x, draw):
+        """Apply what `draw` gave to beats, Tensor (n_beats, 8, n_times)."""
+        matrices, positions = draw
+        return read_between_samples(matrices @ x, positions)
+
+
+def rotation_matrices(turns):
+    """Rotations about axes, by Rodrigues' formula.
+
+    Parameters
+    ----------
+    turns : Tensor of float, shape (n, 3)
+        Axes of rotation; their lengths are the angles in radians.
+
+    Returns
+    -------
+    Tensor, shape (n, 3, 3)
+
+    Examples
+    --------
+    >>> quarter = rotation_matrices(torch.tensor([[0.0, 0.0, math.pi / 2]]))[0]
+    >>> (quarter @ torch.tensor([1.0, 0.0, 0.0])).round().tolist()  # x turns into y
+    [0.0, 1.0, 0.0]
+    """
+    angle = turns.norm(dim=1, keepdim=True).clamp_min(1e-9)
+    x, y, z = (turns / angle).T
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).view(-1, 3, 3)
+    angle = angle[..., None]
+    return torch.eye(3) + torch.sin(angle) * cross + (1 - torch.cos(angle)) * (cross @ cross)
+
+
+def read_between_samples(x, positions):
+    """Read beats between their samples, by cubic convolution.
+
+    Parameters
+    ----------
+    x : Tensor of float, shape (n_beats, n_leads, n_times)
+        Beats.
+    positions : Tensor of float, shape (n_beats, n_times)
+        Positions in samples, the same for all leads of a beat. Outside the window the nearest end is read.
+
+    Returns
+    -------
+    Tensor, shape (n_beats, n_leads, n_times)
+
+    References
+    ----------
+    .. [1] Keys RG. Cubic convolution interpolation for digital image processing. IEEE Trans Acoust Speech Signal Process
+       1981;29:1153-1160. doi:10.1109/TASSP.1981.1163711
+
+    Examples
+    --------
+    >>> line = torch.arange(6.0).reshape(1, 1, 6)
+    >>> read_between_samples(line, torch.full((1, 2), 2.5))
+    tensor([[[2.5000, 2.5000]]])
+    """
+    n_times = x.shape[-1]
+    positions = positions.clamp(0, n_times - 1)
+    left = positions.floor().clamp(max=n_times - 2)
+    f = (positions - left)[:, None]
+
+    def at(offset):
+        index = (left.long() + offset).clamp(0, n_times - 1)
+        return x.gather(2, index[:, None].expand(-1, x.shape[1], -1))
+
+    a, b, c, d = at(-1), at(0), at(1), at(2)
+    return b + 0.5 * f * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))

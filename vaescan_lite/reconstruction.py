@@ -1,0 +1,150 @@
+"""What every encoder of beats shares: checks of its input, principal components as yardstick, error by segment."""
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import PCA
+from sklearn.utils.validation import check_is_fitted
+
+from .ecg import LEADS_8, BeatSet, to_eight_leads
+
+SEGMENTS_MS = {
+    "P": (-320, -80),
+    "QRS": (-70, 80),
+    "ST": (80, 160),
+    "T": (160, np.inf),
+    "ST-T": (80, np.inf),
+    "all": (-np.inf, np.inf),
+}
+
+
+class BeatTransformer(TransformerMixin, BaseEstimator):
+    """Checks of input, and rows of NaN for beats that are not usable."""
+
+    def fit_transform(self, beats, y=None, **fit_params):
+        """Fit, then transform the same beats; `y` is ignored, as in any unsupervised transformer."""
+        return self.fit(beats, **fit_params).transform(beats)
+
+    def _remember_form(self, beats):
+        """Keep what new beats must agree with: sampling rate, R peak, leads, window."""
+        signals, _ = _signals_of(beats)
+        if signals.ndim != 3 or signals.shape[1] != len(LEADS_8):
+            raise ValueError(f"beats must have shape (n_beats, 8, n_times) in mV; got {signals.shape}.")
+        known = isinstance(beats, BeatSet)
+        self.fs_ = beats.fs if known else None
+        self.r_index_ = beats.r_index if known else None
+        self.leads_ = LEADS_8
+        self.n_times_ = signals.shape[2]
+
+    def _checked(self, beats, name="beats"):
+        """Signals (n_beats, 8, n_times) and the mask of usable rows, or an error that says what differs."""
+        signals, usable = _signals_of(beats)
+        if signals.ndim != 3 or signals.shape[1:] != (len(self.leads_), self.n_times_):
+            raise ValueError(
+                f"{name} must have shape (n_beats, {len(self.leads_)} leads, {self.n_times_} samples), as in fit; "
+                f"got {signals.shape}."
+            )
+        if isinstance(beats, BeatSet):
+            for what, then in (("fs", self.fs_), ("r_index", self.r_index_)):
+                now = getattr(beats, what)
+                if then is not None and now != then:
+                    raise ValueError(
+                        f"{name} have {what} {now:g}, the beats of fit had {then:g}; make them with the same rate and window."
+                    )
+        return signals, usable
+
+    def _rows(self, usable, values):
+        """Put `values`, one row per usable beat, into rows of NaN."""
+        out = np.full((len(usable), *values.shape[1:]), np.nan, dtype=np.float32)
+        out[usable] = values
+        return out
+
+
+def _signals_of(beats):
+    """Eight leads as float32 array, and which rows are usable."""
+    if isinstance(beats, BeatSet):
+        beats = to_eight_leads(beats)
+        return beats.signals, beats.usable & np.isfinite(beats.signals).all(axis=(1, 2))
+    signals = np.asarray(beats, dtype=np.float32)
+    return signals, np.isfinite(signals).all(axis=tuple(range(1, signals.ndim)))
+
+
+class BeatPCA(BeatTransformer):
+    """Principal components of beats: the linear yardstick of the VAE, behind the same interface.
+
+    Parameters
+    ----------
+    n_components : int
+        Components kept.
+    seed : int
+        For scikit-learn's randomised solver, which it uses on large data.
+    """
+
+    def __init__(self, n_components=24, seed=0):
+        self.n_components = n_components
+        self.seed = seed
+
+    def fit(self, beats, y=None):
+        """Fit on the usable beats, BeatSet or array (n_beats, 8, n_times) in mV; `y` is ignored."""
+        self._remember_form(beats)
+        signals, usable = self._checked(beats)
+        if usable.sum() < self.n_components:
+            raise ValueError(f"{self.n_components} components need as many usable beats; got {usable.sum()}.")
+        self.pca_ = PCA(self.n_components, random_state=self.seed).fit(signals[usable].reshape(usable.sum(), -1))
+        return self
+
+    def transform(self, beats):
+        """Scores, float32, (n_beats, n_components); rows of NaN for beats that are not usable."""
+        check_is_fitted(self, "pca_")
+        signals, usable = self._checked(beats)
+        flat = signals[usable].reshape(usable.sum(), -1)
+        return self._rows(usable, self.pca_.transform(flat) if len(flat) else np.zeros((0, self.n_components)))
+
+    def inverse_transform(self, z):
+        """Beats in mV, float32, (n_beats, 8, n_times), from scores (n_beats, n_components)."""
+        check_is_fitted(self, "pca_")
+        z = np.asarray(z, dtype=np.float32)
+        if z.ndim != 2 or z.shape[1] != self.n_components:
+            raise ValueError(f"z must have shape (n_beats, {self.n_components}); got {z.shape}.")
+        # By hand: scikit-learn refuses the rows of NaN that stand for unusable beats.
+        flat = z @ self.pca_.components_ + self.pca_.mean_
+        return flat.reshape(-1, len(self.leads_), self.n_times_).astype(np.float32)
+
+    def reconstruct(self, beats):
+        """Project on the components and back: (n_beats, 8, n_times) in mV, rows of NaN for beats that are not usable."""
+        return self.inverse_transform(self.transform(beats))
+
+
+def segment_errors(beats, reconstructed):
+    """Mean absolute reconstruction error by segment of the beat and lead.
+
+    Parameters
+    ----------
+    beats : BeatSet
+        Beats in mV, 8 leads.
+    reconstructed : ndarray of float, shape (n_beats, 8, n_times)
+        Their reconstructions in mV. Rows in which either holds NaN are not counted.
+
+    Returns
+    -------
+    DataFrame
+        In microvolts; rows P, QRS, ST, T, ST-T, all; columns the leads and ``mean``.
+
+    Notes
+    -----
+    Fixed windows around the R peak (`SEGMENTS_MS`): P -320 to -80 ms, QRS -70 to 80 ms, ST 80 to 160 ms, T from 160 ms to the
+    end of the window, ST-T both together. The PR segment between P and QRS, and the start of the window, count in ``all`` only.
+    """
+    reconstructed = np.asarray(reconstructed)
+    if reconstructed.shape != beats.signals.shape:
+        raise ValueError(f"reconstructed must have the shape of the beats, {beats.signals.shape}; got {reconstructed.shape}.")
+    error_uv = 1000 * np.abs(beats.signals - reconstructed)
+    error_uv = error_uv[np.isfinite(error_uv).all(axis=(1, 2))]
+    time_ms = (np.arange(beats.signals.shape[2]) - beats.r_index) * 1000 / beats.fs
+    rows = {}
+    for segment, (start_ms, end_ms) in SEGMENTS_MS.items():
+        inside = (time_ms >= start_ms) & (time_ms < end_ms)
+        rows[segment] = error_uv[:, :, inside].mean(axis=(0, 2))
+    table = pd.DataFrame(rows, index=beats.leads).T.rename_axis("segment")
+    table["mean"] = table.mean(axis=1)
+    return table
