@@ -500,7 +500,8 @@ def _run_cell(rows, name, representation, models, tasks, rotation, is_test, seed
         x_training, x_test = (_finite(name, fitted.transform(part), len(part)) for part in (training, test))
         seconds.append(("representation", time.perf_counter() - started))
         y_training, y_test = (part.factors[tasks].to_numpy(dtype=float) for part in (training, test))
-        table_training, table_test, columns = _as_tables(x_training, x_test)
+        if not all(_is_network(model) for model in models.values()):
+            table_training, table_test, columns = _as_tables(x_training, x_test)
         for model_name, model in models.items():
             started = time.perf_counter()
             if _is_network(model):
