@@ -28,7 +28,7 @@ __all__ = [
 
 BUDGETS = {
     "smoke": Budget(epochs=60, batch_size=64, learning_rate=5e-3, weight_decay=0.1),
-    "workshop": Budget(epochs=120, batch_size=128, learning_rate=5e-3, weight_decay=0.1),
+    "workshop": Budget(epochs=160, batch_size=128, learning_rate=5e-3, weight_decay=0.1),
     "full": Budget(epochs=60, batch_size=128, learning_rate=5e-3, weight_decay=0.1),
 }
 ACTIVE_VARIANCE = 0.01
@@ -275,7 +275,7 @@ class BeatVAE(BeatTransformer):
         seed=0,
         *,
         budget="workshop",
-        scale_power=0.35,
+        scale_power=0.42,
         qrs_weight=1.5,
         n_components=128,
         n_hidden=192,
@@ -372,7 +372,7 @@ class BeatVAE(BeatTransformer):
         unseen = torch.from_numpy(held_out)
 
         def validation_loss():
-            # The level is learnt on augmented beats; held-out ones are judged, and the model is left, with a level of their own.
+            # The level is learnt on augmented beats; held-out ones are judged, and the model is left, with their own.
             output = network(unseen, torch.Generator().manual_seed(self.seed))
             profile = network.profile.view(network.shape)
             scale = profile * ((unseen - output.x_hat).abs() / profile).mean()

@@ -98,7 +98,10 @@ class Workspace:
         """
         from .beats import median_beats
 
-        return self._cached("beats.joblib", lambda: median_beats(self.database(), fs=100, progress=True), joblib.dump, joblib.load)
+        def make():
+            return median_beats(self.database(), fs=100, progress=True)
+
+        return self._cached("beats.joblib", make, joblib.dump, joblib.load)
 
     def measurements(self):
         """Intervals, axes and amplitudes of `beats`.
@@ -112,7 +115,7 @@ class Workspace:
         return self._cached("measurements.joblib", lambda: measure(self.beats()), joblib.dump, joblib.load)
 
     def vae(self):
-        """A BeatVAE trained on the beats of folds 1-8, stopped by fold 9; fold 10 stays unseen.
+        """Train a BeatVAE on the beats of folds 1-8, stopped by fold 9; fold 10 stays unseen.
 
         Returns
         -------
@@ -122,12 +125,13 @@ class Workspace:
 
         def fit():
             training, validation, _ = self.split()
-            return BeatVAE(seed=self.seed, budget=BUDGETS[self.profile.budget]).fit(self.beats()[training], self.beats()[validation])
+            beats = self.beats()
+            return BeatVAE(seed=self.seed, budget=BUDGETS[self.profile.budget]).fit(beats[training], beats[validation])
 
         return self._cached("vae.safetensors", fit, lambda vae, path: vae.save(path), BeatVAE.load)
 
     def scan(self):
-        """A Scan that ties diagnoses, sex and age to the latents of `vae`, fitted on folds 1-8.
+        """Tie diagnoses, sex and age to the latents of `vae` by a Scan fitted on folds 1-8.
 
         Returns
         -------
@@ -143,7 +147,7 @@ class Workspace:
         return self._cached("scan.safetensors", fit, lambda scan, path: scan.save(path), Scan.load)
 
     def benchmark(self):
-        """The small grid of chapter 9: representations x models on the superclasses, sex and three diagnoses.
+        """Run the small grid of chapter 9: representations x models on the superclasses, sex and three diagnoses.
 
         Returns
         -------
