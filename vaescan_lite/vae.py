@@ -28,8 +28,8 @@ __all__ = [
 
 BUDGETS = {
     "smoke": Budget(epochs=60, batch_size=64, learning_rate=5e-3, weight_decay=0.1),
-    "workshop": Budget(epochs=160, batch_size=128, learning_rate=5e-3, weight_decay=0.1),
-    "full": Budget(epochs=60, batch_size=128, learning_rate=5e-3, weight_decay=0.1),
+    "workshop": Budget(epochs=160, batch_size=128, learning_rate=3e-3, weight_decay=0.1),
+    "full": Budget(epochs=60, batch_size=128, learning_rate=3e-3, weight_decay=0.1),
 }
 ACTIVE_VARIANCE = 0.01
 N_FRONT = 160  # principal components that the encoder sees
