@@ -159,7 +159,9 @@ def test_validation_beats_are_not_trained_on(beats):
 def test_halves_are_inputs_whose_target_is_the_whole(beats):
     # Halves that say nothing: a VAE that must make the beat of them learns the mean beat for those inputs.
     silence = BeatSet(np.zeros_like(beats.signals), 100)
-    without, with_halves = short_vae().fit(beats), short_vae().fit(beats, halves=(silence, silence))
+    budget = Budget(epochs=8, batch_size=32)
+    without = short_vae(budget=budget).fit(beats)
+    with_halves = short_vae(budget=budget).fit(beats, halves=(silence, silence))
     assert not torch.equal(weights_of(without), weights_of(with_halves))
     zeros = np.zeros_like(beats.signals[:1])
     distance = [np.abs(vae.reconstruct(zeros) - beats.signals.mean(axis=0)).mean() for vae in (without, with_halves)]
@@ -205,7 +207,7 @@ def test_a_huge_beta_switches_latents_off():
 def test_decoder_is_small_enough_for_a_web_page():
     # base64 of float16: 2 bytes and four characters for three bytes
     vae = BeatVAE()
-    vae.leads_, vae.n_times_ = ("",) * 8, 96
+    vae.leads_, vae.n_times_, vae.fs_, vae.r_index_ = ("",) * 8, 96, 100, 40
     n_numbers = sum(value.numel() for value in vae._new_network(160).decoder.parameters())
     assert n_numbers * 2 * 4 / 3 <= 400_000
 
@@ -357,3 +359,17 @@ def test_small_waves_and_the_qrs_are_kept_on_real_beats(real_data):
     assert ratio["P"] <= 0.65
     assert ratio["ST-T"] <= 0.70
     assert ratio["QRS"] <= 1.05
+
+
+def test_a_stretch_moves_the_waves_and_leaves_the_qrs(beats, fitted):
+    decoder = clone(fitted).fit(beats).network_.decoder
+    z = torch.zeros(1, 4)
+    with torch.no_grad():
+        decoder.stretch.weight.zero_()
+        decoder.stretch.bias.zero_()
+        plain = decoder(z)[0]
+        decoder.stretch.bias[0] = float(np.log(2))  # before the QRS time runs twice as fast
+        moved = decoder(z)[0]
+    border = beats.r_index - 6  # 60 ms before R at 100 Hz
+    torch.testing.assert_close(moved[:, border:], plain[:, border:])
+    torch.testing.assert_close(moved[:, border - 10], plain[:, border - 20])

@@ -6,6 +6,8 @@ import torch
 
 from .dipole import DOWER
 
+UNSTRETCHED_S = 0.06  # to either side of R time is kept as it is, so that the QRS keeps its shape
+
 
 class Augmentation:
     """Turn, gain and warped intervals, drawn anew for every beat.
@@ -28,13 +30,11 @@ class Augmentation:
     Notes
     -----
     The turn acts on the dipolar part of the beat alone: ``x + D (R - 1) D^+ x``, with Dower's matrix D and a rotation R,
-    leaves untouched what a dipole cannot explain. Leads in the order I, II, V1 ... V6 are assumed. Time is kept as it is
-    from 60 ms before R to 60 ms after it, so that the QRS keeps its shape.
+    leaves untouched what a dipole cannot explain. Leads in the order I, II, V1 ... V6 are assumed.
     """
 
     def __init__(self, fs, r_index, *, turn_deg=12.0, gain=0.2, lead_gain=0.1, pr=0.12, qt=0.1, jitter_s=0.01):
-        self.r_index = r_index
-        self.onset, self.end = -0.06 * fs, 0.06 * fs  # samples from R
+        self.fs, self.r_index = fs, r_index
         self.turn = math.radians(turn_deg)
         self.gain, self.lead_gain, self.pr, self.qt = gain, lead_gain, pr, qt
         self.jitter = jitter_s * fs
@@ -65,18 +65,46 @@ class Augmentation:
         turn = rotation_matrices(self.turn * normal(n_beats, 3)) - torch.eye(3)
         matrices = torch.eye(8) + self.dower @ turn @ self.inverse_dower
         matrices = matrices * torch.exp(self.gain * normal(n_beats, 1, 1) + self.lead_gain * normal(n_beats, 8, 1))
-        time = torch.arange(n_times) - float(self.r_index)
-        pr, qt = torch.exp(self.pr * normal(n_beats, 1)), torch.exp(self.qt * normal(n_beats, 1))
-        warped = torch.where(time < self.onset, self.onset + (time - self.onset) * pr, time)
-        warped = torch.where(time > self.end, self.end + (time - self.end) * qt, warped)
-        shift = self.jitter * (torch.rand((n_beats, 1), generator=generator) - 0.5)
-        return matrices, warped + shift + self.r_index
+        log_factors = torch.cat([self.pr * normal(n_beats, 1), self.qt * normal(n_beats, 1)], dim=1)
+        positions = stretched_positions(n_times, self.fs, self.r_index, log_factors)
+        return matrices, positions + self.jitter * (torch.rand((n_beats, 1), generator=generator) - 0.5)
 
     @staticmethod
     def apply(x, draw):
         """Apply what `draw` gave to beats, Tensor (n_beats, 8, n_times)."""
         matrices, positions = draw
         return read_between_samples(matrices @ x, positions)
+
+
+def stretched_positions(n_times, fs, r_index, log_factors):
+    """Where to read a beat so that the time before and after its QRS is stretched.
+
+    Parameters
+    ----------
+    n_times : int
+        Samples of the window.
+    fs : float
+        Sampling frequency in Hz.
+    r_index : int
+        Sample of the R peak.
+    log_factors : Tensor of float, shape (n_beats, 2)
+        Logarithms of the speed of reading before and after the QRS: above 0, waves come to lie nearer to it.
+
+    Returns
+    -------
+    Tensor, shape (n_beats, n_times)
+        Positions in samples, for `read_between_samples`.
+
+    Examples
+    --------
+    >>> stretched_positions(5, 20, 2, torch.tensor([[0.0, math.log(2.0)]]))  # 60 ms after R time begins to run twice as fast
+    tensor([[0.0000, 1.0000, 2.0000, 3.0000, 4.8000]])
+    """
+    time = torch.arange(n_times) - float(r_index)
+    border = UNSTRETCHED_S * fs
+    before, after = log_factors.exp().split(1, dim=1)
+    positions = torch.where(time < -border, -border + (time + border) * before, time)
+    return torch.where(time > border, border + (time - border) * after, positions) + r_index
 
 
 def rotation_matrices(turns):

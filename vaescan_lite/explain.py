@@ -247,7 +247,8 @@ def decoded_effects(scan):
     """Measure what a factor does to the beats a Scan decodes.
 
     The latents of the training ECGs in ``scan.people_`` are moved by the difference that the factor makes to the mean of
-    q(z_y|y): those without it get it, those with it lose it. Both beats are decoded and measured.
+    q(z_y|y), without the pull of the prior: those without it get it, those with it lose it. Both beats are decoded and
+    measured.
 
     Parameters
     ----------
@@ -264,7 +265,7 @@ def decoded_effects(scan):
     """
     tables = []
     for kind, unspecified in (("decoded_partial", "average"), ("decoded_marginal", "observe")):
-        without, with_factor = scan.contrast_latents(unspecified)
+        without, with_factor = scan.contrast_latents(unspecified, with_prior=False)
         difference = with_factor - without
         slopes = scan.bootstrap_.astype(float)
         if unspecified == "observe":

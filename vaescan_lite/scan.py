@@ -14,7 +14,7 @@ from .operators import combine, without_unknown
 from .scan_file import load_scan, save_scan
 from .scan_network import SYMBOL_SHARE, FactorDecoder, SymbolEncoder, scan_loss, start_decoder, start_encoder
 from .training import Budget, seeded_weights, train
-from .vae import gaussian_kl, sample_gaussian
+from .vae_network import gaussian_kl, sample_gaussian
 
 __all__ = ["Scan", "combine"]
 
@@ -353,13 +353,16 @@ class Scan:
             table["log_odds"] = np.nan
         return table
 
-    def contrast_latents(self, unspecified=None):
+    def contrast_latents(self, unspecified=None, *, with_prior=True):
         """Mean latents on both sides of the contrast of each factor: no and yes, or ten years around the mean age.
 
         Parameters
         ----------
         unspecified : {"observe", "average"}, optional
             Overrides the setting of this object.
+        with_prior : bool
+            False takes out what KL(q(z_y|y) || N(0, I)) pulls a mean towards 0, a factor ``lam / (lam + beta_y v)`` with the
+            variance v of the concept: what is left is the mean of those who carry it.
 
         Returns
         -------
@@ -371,8 +374,13 @@ class Scan:
         low = np.where(coding.continuous, coding.mean - half, 0.0)
         high = np.where(coding.continuous, coding.mean + half, 1.0)
         tables = (pd.DataFrame(np.where(one, level, np.nan), columns=list(coding.names)) for level in (low, high))
-        without, with_factor = (self.factors_to_latents(table, unspecified=unspecified)[0].astype(float) for table in tables)
+        posteriors = [self.factors_to_latents(table, unspecified=unspecified) for table in tables]
+        without, with_factor = (self._means(posterior, with_prior) for posterior in posteriors)
         return without, with_factor
+
+    def _means(self, posterior, with_prior):
+        mu, logvar = (part.astype(float) for part in posterior)
+        return mu if with_prior else mu * (1 + self.beta_y * np.exp(logvar) / self.lam)
 
     def save(self, path, *, with_vae=True):
         """Write this Scan, and its VAE with it, into one safetensors file.

@@ -7,7 +7,7 @@ import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch import nn
 
-from .vae import gaussian_kl, sample_gaussian
+from .vae_network import gaussian_kl, sample_gaussian
 
 
 class SymbolEncoder(nn.Module):
