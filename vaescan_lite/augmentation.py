@@ -33,7 +33,7 @@ class Augmentation:
     leaves untouched what a dipole cannot explain. Leads in the order I, II, V1 ... V6 are assumed.
     """
 
-    def __init__(self, fs, r_index, *, turn_deg=12.0, gain=0.2, lead_gain=0.1, pr=0.12, qt=0.1, jitter_s=0.01):
+    def __init__(self, fs, r_index, *, turn_deg=12.0, gain=0.2, lead_gain=0.1, pr=0.16, qt=0.12, jitter_s=0.01):
         self.fs, self.r_index = fs, r_index
         self.turn = math.radians(turn_deg)
         self.gain, self.lead_gain, self.pr, self.qt = gain, lead_gain, pr, qt
