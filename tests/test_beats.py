@@ -173,6 +173,14 @@ def test_in_bigeminy_the_beats_that_keep_the_rhythm_are_dominant():
     assert beats.signals[0, 7, 34:46].max() > 0.9  # V6: upright in sinus beats, downwards in the ectopic ones
 
 
+def test_of_two_shapes_that_are_equally_frequent_the_narrower_is_dominant():
+    times_s = np.arange(10) + 0.45
+    for first in (0, 1):
+        beats = median_beats(ecg(train(times_s, ectopic=range(first, 10, 2))))
+        assert beats.quality.dominant_share.iloc[0] == pytest.approx(0.5, abs=0.07)
+        assert beats.signals[0, 7, 34:46].max() > 0.9, first  # V6: upright in narrow beats, downwards in wide ones
+
+
 def test_standard_error_agrees_with_the_error_made():
     clean = median_beats(ecg(train(regular()))).signals
     noisy = ecg(*[train(regular(), noise_mv=0.05, seed=seed) for seed in range(40)])

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import wfdb
+from scipy.signal import resample_poly
 
 import vaescan_lite as vl
 from vaescan_lite import delineation, measurements, simulator
@@ -177,6 +178,15 @@ def test_unusable_beats_and_beats_that_hold_nan_are_rows_of_nan_and_leave_their_
     assert table.loc["d", "qt_ms"] == pytest.approx(table.loc["a", "qt_ms"], abs=2)
 
 
+def test_without_the_40_hz_filter_voltages_are_those_that_were_simulated():
+    people = pd.DataFrame({"sex_female": [0, 1] * 20, "age_years": np.linspace(30, 80, 40)})
+    ecgs, true = simulator.simulate_with_truth(people, fs=500, seed=3)
+    wide, usual = (vl.measure(vl.median_beats(ecgs, band_hz=band)) for band in ((0.5, 150), (0.5, 40)))
+    for column in ("r_V4_mV", "r_V5_mV", "s_V2_mV", "sokolow_lyon_mV", "cornell_mV"):
+        assert wide[column].mean() == pytest.approx(true[column].mean(), abs=0.03), column
+        assert abs(usual[column].mean()) < abs(wide[column].mean()), column
+
+
 def test_a_flat_lead_has_unknown_amplitudes_and_does_not_disturb_the_intervals():
     good = beat(P, Q, R, S, T)
     signals = good.signals.copy()
@@ -287,15 +297,21 @@ def _experts(folder, record):
 
 
 @pytest.mark.real
-def test_intervals_agree_with_cardiologists_at_500_and_at_100_hz(real_data):
+@pytest.mark.parametrize("gains", ["as in the headers", "equal"])
+def test_intervals_agree_with_cardiologists_at_500_and_at_100_hz(real_data, gains):
     database = vl.open_database(real_data / "ludb-dev")
     folder = real_data / "ludb-dev" / "data"
     ids = list(database.ids)
+    at_500_hz = database.read(ids, fs=500)
+    if gains == "equal":  # the headers give each lead a gain of its own; the stored numbers are all 1 uV
+        counts = [wfdb.rdrecord(str(folder / str(i).split("/")[-1]), physical=False).d_signal.T / 1000 for i in ids]
+        at_500_hz = vl.EcgSet(np.array(counts), 500, ids=ids)
     experts = pd.DataFrame([_experts(folder, str(i).split("/")[-1]) for i in ids], index=ids)
     bars = {"qrs_ms": (8.5, 0.80), "pr_ms": (7.0, 0.93), "qt_ms": (11.0, 0.92)}
     errors = {}
     for fs in (500, 100):
-        found = vl.measure(vl.median_beats(database.read(ids, fs=fs)))
+        ecgs = vl.EcgSet(resample_poly(at_500_hz.signals, fs, 500, axis=-1), fs, ids=ids)
+        found = vl.measure(vl.median_beats(ecgs))
         for column, (largest, correlation) in bars.items():
             both = found[column].notna() & experts[column].notna()
             error = (found[column] - experts[column])[both]

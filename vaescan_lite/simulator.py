@@ -110,10 +110,10 @@ def simulate_with_truth(factors, *, fs=100, duration_s=10, seed=0, noise=True, e
           (NaN in atrial fibrillation for all that needs P);
         - ``heart_rate_bpm``: 60 / median RR in the record;
         - ``p_ qrs_ t_axis_deg``: from the net areas of I and aVF, 0 to the left, +90 to the feet;
-        - ``q_ r_ s_ st_ t_<lead>_mV`` for the twelve leads: within QRS, r is the highest point, q the lowest one before the
-          first rise to 0.03 mV, s the lowest one after it (a QS complex counts as both; 0 below 0.03 mV); st is the level 60 ms
-          after the end of QRS, t the point furthest from zero between there and the end of T; ``sokolow_lyon_mV``,
-          ``cornell_mV``, and ``r_peak_time_V1_ms``, ``_V5_ms`` from QRS onset;
+        - ``q_ r_ s_ st_ t_<lead>_mV`` for the twelve leads: within QRS, r is the highest point that rises and falls by 0.03 mV
+          (a raised J point does not), q the lowest one before the first r, s the lowest one after it (a QS complex counts as
+          both; 0 below 0.03 mV); st is the level 60 ms after the end of QRS, t the point furthest from zero between there and
+          the end of T; ``sokolow_lyon_mV``, ``cornell_mV``, and ``r_peak_time_V1_ms``, ``_V5_ms`` from QRS onset;
         - the factors as simulated, and what generated the beat (gains, angles, severities).
     """
     return _simulate(factors, fs, duration_s, seed, noise, effect_sizes, with_truth=True)

@@ -26,13 +26,15 @@ def true_measurements(beats, p, rhythm, labels, duration_s):
     after_j = p["qrs_off"] + 60
     in_qrs = _between(time_ms, p["qrs_on"], p["qrs_off"])
     in_t = _between(late_ms, after_j, p["t_end"])
-    qrs = np.where(in_qrs[..., None], np.matmul(early, TWELVE_FROM_EIGHT.T), 0)  # (n, n_times, 12)
+    leads = np.matmul(early, TWELVE_FROM_EIGHT.T)  # (n, n_times, 12)
+    qrs = np.where(in_qrs[..., None], leads, 0)
     t_part = np.where(in_t[..., None], late, 0)
     p_area = (beats.slow[:, :2] * beats.slow_width[:, :2, None]).sum(axis=1)
     axes = {"p": p_area, "qrs": qrs.sum(axis=1), "t": t_part.sum(axis=1)}  # I and II come first in eight and in twelve leads
     no_p_wave = labels["AF"] > 0
-    r = _at_least(qrs.max(axis=1))
-    started = np.logical_or.accumulate(qrs >= MIN_WAVE_mV, axis=1)
+    is_r = _rises_and_falls(leads, in_qrs[..., None]) & (qrs >= MIN_WAVE_mV)
+    r = np.where(is_r, qrs, 0).max(axis=1)
+    started = np.logical_or.accumulate(is_r, axis=1)
     q = _at_least(np.where(started, 0, qrs).min(axis=1))
     s = np.where(r > 0, _at_least(np.where(started, qrs, 0).min(axis=1)), q)
     st = late[np.arange(len(late)), np.round(after_j / 2).astype(int)]
@@ -51,7 +53,7 @@ def true_measurements(beats, p, rhythm, labels, duration_s):
     truth["p_axis_deg"] = np.where(no_p_wave, np.nan, truth["p_axis_deg"])
     for lead in ("V1", "V5"):
         i = LEADS_12.index(lead)
-        peak_ms = time_ms[qrs[:, :, i].argmax(axis=1)] - p["qrs_on"]
+        peak_ms = time_ms[np.where(is_r, qrs, 0)[:, :, i].argmax(axis=1)] - p["qrs_on"]
         truth[f"r_peak_time_{lead}_ms"] = np.where(r[:, i] > 0, peak_ms, np.nan)
     for name, values in (("q", q), ("r", r), ("s", s), ("st", st), ("t", t)):
         truth |= {f"{name}_{lead}_mV": values[:, i] for i, lead in enumerate(LEADS_12)}
@@ -70,6 +72,14 @@ def _evaluate(time_ms, centre, width, amplitude):
 
 def _between(time_ms, start_ms, end_ms):
     return (time_ms >= start_ms[:, None]) & (time_ms <= end_ms[:, None])
+
+
+def _rises_and_falls(leads, inside):
+    """Where a lead stands above both an earlier and a later point of QRS by a wave; a raised J point does not."""
+    low = np.where(inside, leads, np.inf)
+    before = np.minimum.accumulate(low, axis=1)
+    after = np.minimum.accumulate(low[:, ::-1], axis=1)[:, ::-1]
+    return inside & (leads - np.maximum(before, after) >= MIN_WAVE_mV)
 
 
 def _at_least(wave_mV):
