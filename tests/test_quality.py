@@ -80,7 +80,7 @@ def test_a_lead_that_is_cut_off_is_named(lead, fs):
 
 
 @pytest.mark.parametrize("fs", [100, 500])
-@pytest.mark.parametrize("lead", [1, 6, 11])
+@pytest.mark.parametrize("lead", [1, 2, 4, 6, 11])
 def test_a_noisy_lead_is_named_with_its_noise(lead, fs):
     rng = np.random.default_rng(0)
     row = planted(lambda x: x.__setitem__(lead, x[lead] + 0.3 * rng.standard_normal(x.shape[1])), fs=fs)

@@ -40,7 +40,7 @@ def look_at(ecgs, beats, noise_uv, r_index, fs):
     -------
     dict of ndarray, shape (n_ecgs,) or (n_ecgs, n_leads)
         ``n_nan`` (samples that are not finite), ``flat_s`` and ``saturated`` per lead of LEADS_12 or LEADS_8; ``noise`` in uV
-        per lead of LEADS_8; ``swapped``; and ``limb_errors`` (n_ecgs, 4) in uV, NaN without 12 leads.
+        per lead likewise; ``swapped``; and ``limb_errors`` (n_ecgs, 4) in uV, NaN without 12 leads.
     """
     names = standard_leads(ecgs.leads)
     signals = ecgs.signals[:, [ecgs.leads.index(lead) for lead in names]]
@@ -49,11 +49,13 @@ def look_at(ecgs, beats, noise_uv, r_index, fs):
     eight = [names.index(lead) for lead in LEADS_8]
     span = np.ptp(beats, axis=-1)
     flat_s[:, eight] = np.where(span < FLAT_MV, np.inf, flat_s[:, eight])
+    noise = quick_noise_uv(signals)
+    noise[:, eight] = np.fmax(noise_uv, noise[:, eight])
     return {
         "n_nan": n_nan,
         "flat_s": flat_s,
         "saturated": is_saturated(signals, ecgs.fs) & np.isfinite(signals[..., 0]) & (flat_s == 0),
-        "noise": np.fmax(noise_uv, quick_noise_uv(signals[:, eight])),
+        "noise": noise,
         "swapped": swapped_electrodes(beats, r_index, fs),
         "limb_errors": limb_errors_uv(signals) if len(names) == 12 else np.full((len(signals), 4), np.nan),
     }
@@ -162,11 +164,11 @@ def table_in_words(columns, leads):
     lacks_one_of_eight = is_missing[:, [names.index(lead) for lead in LEADS_8]].any(axis=1)
     table = pd.DataFrame({name: columns[name] for name in ("n_beats", "n_used", "n_ectopic", "dominant_share")})
     table["rr_s"], table["rr_sd_s"] = columns["rr_s"], columns["rr_sd_s"]
-    table["noise_uV"] = np.median(columns["noise"], axis=1)
+    table["noise_uV"] = np.median(columns["noise"][:, [names.index(lead) for lead in LEADS_8]], axis=1)
     table["flat_leads"] = _names((columns["flat_s"] > 0) & ~is_missing, names)
     table["missing_leads"] = _names(is_missing, names)
     table["saturated_leads"] = _names(columns["saturated"], names)
-    table["noisy_leads"] = _names(columns["noise"] > NOISY_UV, LEADS_8)
+    table["noisy_leads"] = _names(columns["noise"] > NOISY_UV, names)
     table["swapped"] = columns["swapped"].astype(object)
     table["limb_error_uV"] = columns["limb_errors"].max(axis=1)
     table["usable"] = (table["n_used"] > 0) & ~lacks_one_of_eight
@@ -216,7 +218,7 @@ def _words(row, columns, names):
             words.append(f"lead {lead} is flat" + (f" for {seconds:.0f} s" if np.isfinite(seconds) else ""))
         elif cut:
             words.append(f"lead {lead} is saturated: its peaks are cut off at one value")
-    for lead, noise in zip(LEADS_8, columns["noise"]):
+    for lead, noise in zip(names, columns["noise"]):
         if noise > NOISY_UV:
             words.append(f"lead {lead} is noisy: {noise:.0f} uV")
     if row["swapped"]:
