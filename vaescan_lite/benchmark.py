@@ -34,6 +34,7 @@ BASELINE = ("age + sex", "logistic")
 FEWEST_POSITIVES = 25  # over all folds, and as many negatives
 BEAT_COMPONENTS = 160  # of a flattened beat, for models of tables
 FEWEST_IN_TRAINING = 6  # of either class in each training set: the inner folds that choose C need some each
+FEWEST_TO_FIT = 3  # of either class among the ECGs that are trained on: one for each of those inner folds
 MACRO = "mean of superclasses"
 
 # Where the cost arises: (representation, model) before and after a step towards an explainable model.
@@ -500,19 +501,19 @@ def _run_cell(rows, name, representation, models, tasks, rotation, is_test, seed
         x_training, x_test = (_finite(name, fitted.transform(part), len(part)) for part in (training, test))
         seconds.append(("representation", time.perf_counter() - started))
         y_training, y_test = (part.factors[tasks].to_numpy(dtype=float) for part in (training, test))
+        # With very few ECGs (`n_training`) a task may lack examples: nothing is learnt, everybody gets the same probability.
+        can_learn = np.flatnonzero([min((y == 0).sum(), (y == 1).sum()) >= FEWEST_TO_FIT for y in y_training.T])
         if not all(_is_network(model) for model in models.values()):
             table_training, table_test, columns = _as_tables(x_training, x_test)
         for model_name, model in models.items():
             started = time.perf_counter()
+            probability = np.tile(np.nanmean(y_training, axis=0), (len(test), 1))
             if _is_network(model):
-                probability = _seeded(model, seed).fit(x_training, y_training).predict_proba(x_test)
+                probability[:, can_learn] = _seeded(model, seed).fit(x_training, y_training[:, can_learn]).predict_proba(x_test)
             else:
-                probability = np.column_stack(
-                    [
-                        _fit_one(_seeded(model, seed), table_training, y, table_test, _shown(columns, task))
-                        for task, y in zip(tasks, y_training.T)
-                    ]
-                )
+                for column in can_learn:
+                    shown, y = _shown(columns, tasks[column]), y_training[:, column]
+                    probability[:, column] = _fit_one(_seeded(model, seed), table_training, y, table_test, shown)
             seconds.append((model_name, time.perf_counter() - started))
             for column, task in enumerate(tasks):
                 is_known = np.isfinite(y_test[:, column])
