@@ -31,7 +31,7 @@ _HOME = {
 }
 _MODULES = (
     "beats", "benchmark", "book", "cache", "cnn", "cpus", "databases", "ecg", "exercises", "explain", "factors",
-    "measurements", "plots", "records", "scan", "simulator", "training", "vae", "workspace",
+    "measurements", "plots", "records", "saliency", "scan", "simulator", "training", "vae", "workspace",
 )  # fmt: skip
 
 __all__ = [*_HOME, *_MODULES]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.collections import LineCollection
 from matplotlib.ticker import MultipleLocator
 
 from .ecg import LEADS_12, to_twelve_leads
@@ -177,6 +178,58 @@ def plot_beats(beats, *, leads=LEADS_12, colors=None, alpha=1.0, height_mv=None,
         handles, labels = first.get_legend_handles_labels()
         for handle in figure.legend(handles, labels, loc="outside upper right", ncols=len(labels)).legend_handles:
             handle.set_alpha(1)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
+    return figure
+
+
+def plot_attributions(beats, maps, row=0, *, leads=("II", "V1", "V6"), title=None):
+    """Draw a beat once for each attribution map, its line red where the map speaks for the task and blue where against.
+
+    Parameters
+    ----------
+    beats : BeatSet
+        8 leads, mV.
+    maps : dict of str to ndarray of float, shape (n_beats, 8, n_times)
+        Maps of these beats; the keys name the rows of the figure.
+    row : int
+        Which beat.
+    leads : sequence of str
+        Which of the eight leads, one column each.
+    title : str, optional
+        Title of the figure.
+
+    Returns
+    -------
+    Figure
+        Every row has colours of its own, which end at the 99th percentile of the map's size over all eight leads.
+    """
+    figure, panels = plt.subplots(
+        len(maps), len(leads), figsize=(2.9 * len(leads), 1.35 * len(maps) + 0.7), sharex=True, sharey="col", squeeze=False
+    )
+    time_s = times_s(beats)
+    for axes, (label, values) in zip(panels, maps.items(), strict=True):
+        limit = max(float(np.percentile(np.abs(values[row]), 99)), 1e-12)
+        for ax, lead in zip(axes, leads, strict=True):
+            draw_paper(ax, labels=False)
+            column = beats.leads.index(lead)
+            points = np.column_stack([time_s, beats.signals[row, column]])
+            middle = 0.5 * (values[row, column, 1:] + values[row, column, :-1])
+            lines = LineCollection(
+                np.stack([points[:-1], points[1:]], axis=1),
+                array=middle,
+                cmap="coolwarm",
+                norm=plt.Normalize(-limit, limit),
+                linewidths=2.2,
+                capstyle="round",
+            )
+            ax.add_collection(lines)
+            ax.set_xlim(time_s[0], time_s[-1])
+            ax.text(0.02, 0.97, lead, transform=ax.transAxes, va="top", fontweight="bold", fontsize=9, color=INK)
+        axes[0].set_ylabel(label, rotation=0, ha="right", va="center")
+    for ax, lead in zip(panels[0], leads, strict=True):
+        signal = beats.signals[row, beats.leads.index(lead)]
+        ax.set_ylim(signal.min() - 0.15, signal.max() + 0.25)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
     return figure
