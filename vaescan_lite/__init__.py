@@ -30,8 +30,9 @@ _HOME = {
     "Workspace": "workspace",
 }
 _MODULES = (
-    "beats", "benchmark", "book", "cache", "cnn", "cpus", "databases", "ecg", "exercises", "explain", "factors",
-    "measurements", "plots", "records", "saliency", "scan", "simulator", "training", "vae", "workspace",
+    "beats", "benchmark", "book", "cache", "cnn", "cpus", "databases", "ecg", "edits", "exercises", "explain",
+    "factors", "measurements", "perturbations", "plots", "readers", "records", "requirements", "saliency", "scan",
+    "simulator", "training", "vae", "workspace",
 )  # fmt: skip
 
 __all__ = [*_HOME, *_MODULES]

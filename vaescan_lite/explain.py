@@ -7,9 +7,7 @@ from scipy.stats import mannwhitneyu
 from .associations import CONTINUOUS, FactorCoding, aligned, associate, checked_values
 from .ecg import BeatSet
 from .measurements import DEFINITIONS, measure
-
-# Borders in seconds from the R peak, for beats whose own waves are not delineated (decoded differences, averages).
-SEGMENTS_S = {"P": (-0.40, -0.12), "PR": (-0.12, -0.05), "QRS": (-0.05, 0.07), "ST": (0.07, 0.16), "T": (0.16, 0.56)}
+from .requirements import SEGMENTS_S, requirements  # noqa: F401 (vl.explain.requirements)
 
 
 def contributions(scan, beats, factor):

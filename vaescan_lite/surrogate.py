@@ -1,0 +1,98 @@
+"""An additive model of named measurements that stands in for another model's logit: part of `requirements`."""
+
+import numpy as np
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import KFold
+
+N_PARTS = 3
+N_CURVES = 16  # measurements that get more than a straight line
+STRENGTHS = np.logspace(-1, 4, 11)  # of the ridge penalty, chosen by leave-one-out inside the fitted part
+
+
+class AdditiveSurrogate:
+    """Additive models of measurements, each cross-fitted: an ECG is predicted by a model that was fitted to others.
+
+    A ridge regression on all measurements, then an explainable boosting machine without interactions on what it leaves, for the
+    16 measurements that go most with that: the sum is one curve per measurement. Boosting alone would need thousands of ECGs
+    to draw a straight line.
+
+    Parameters
+    ----------
+    measured : DataFrame, shape (n, n_measurements)
+        From `measure`. A value that is absent is the median of the fitted part, and marked; axes come with sine and cosine.
+    seed : int
+        Of the three parts, and of the boosting.
+    """
+
+    def __init__(self, measured, seed=0):
+        measured = measured.dropna(axis=1, how="all")
+        table = np.hstack([measured.to_numpy(dtype=float), _unwound(measured)])
+        absent = np.isnan(table)
+        marks = np.unique(absent[:, absent.any(axis=0)], axis=1).astype(float)
+        self.seed = seed
+        self._parts = []
+        for fitted, held_out in KFold(N_PARTS, shuffle=True, random_state=seed).split(table):
+            median = np.array(
+                [np.median(column[~np.isnan(column)]) if np.isfinite(column).any() else 0.0 for column in table[fitted].T]
+            )
+            filled = np.hstack([np.where(absent, median, table), marks])
+            low, high = filled[fitted].min(axis=0), filled[fitted].max(axis=0)
+            filled = filled.clip(low, high)  # a straight line must not be drawn far beyond what was seen
+            sd = filled[fitted].std(axis=0)
+            z = ((filled - filled[fitted].mean(axis=0)) / np.where(sd > 0, sd, 1))[:, sd > 0]
+            self._parts.append((fitted, held_out, z))
+
+    def predict(self, y):
+        """Predict a logit from measurements.
+
+        Parameters
+        ----------
+        y : array-like of float, shape (n,)
+            What to predict.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Predictions; `y` itself where it does not vary.
+        """
+        y = np.asarray(y, dtype=float)
+        predicted = y.copy()
+        if np.ptp(y) < 1e-12:
+            return predicted
+        for fitted, held_out, z in self._parts:
+            mean, scale = y[fitted].mean(), max(y[fitted].std(), 1e-12)
+            predicted[held_out] = mean + scale * _additive(z[fitted], (y[fitted] - mean) / scale, z[held_out], self.seed)
+        return predicted
+
+
+def _additive(z, y, z_new, seed):
+    from interpret.glassbox import ExplainableBoostingRegressor  # takes two seconds, which most imports do not need
+
+    straight = RidgeCV(STRENGTHS).fit(z, y)
+    left, predicted = y - straight.predict(z), straight.predict(z_new)
+    if left.var() < 1e-6:
+        return predicted
+    chosen = _most_curved(z, left)
+    curves = ExplainableBoostingRegressor(
+        interactions=0, outer_bags=1, learning_rate=0.1, max_rounds=400, max_bins=32, greedy_ratio=0, smoothing_rounds=20,
+        early_stopping_rounds=20, n_jobs=1, random_state=seed,
+    )  # fmt: skip
+    return predicted + curves.fit(z[:, chosen], left).predict(z_new[:, chosen])
+
+
+def _most_curved(z, left):
+    """Give the measurements that go most with what the straight lines leave: by themselves, squared, or bent at the mean."""
+    varied = np.flatnonzero([len(np.unique(column)) > 2 for column in z.T])  # a mark has no curve
+    left = left - left.mean()
+    found = np.zeros(len(varied))
+    for part in (z[:, varied], z[:, varied] ** 2, np.abs(z[:, varied])):
+        part = part - part.mean(axis=0)
+        size = np.sqrt((part**2).sum(axis=0) * (left**2).sum())
+        found = np.maximum(found, np.abs(left @ part) / np.where(size > 0, size, np.inf))
+    return varied[np.argsort(-found, kind="stable")[:N_CURVES]]
+
+
+def _unwound(measured):
+    """Sine and cosine of the axes, which have no ends."""
+    radians = np.deg2rad(measured[[name for name in measured if name.endswith("_deg")]].to_numpy(dtype=float))
+    return np.hstack([np.sin(radians), np.cos(radians)])
