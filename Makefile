@@ -1,6 +1,8 @@
 # make book          run every chapter and build the pages     DATABASE=<folder>|auto|simulated|ptbxl
 #                                                              PROFILE=smoke|workshop|full   SEED=<whole number>
 # make test          run the tests                             TESTS=<files and options of pytest>
+# make bench-signals  signal layer, NeuroKit2 and wfdb side by side   DATA=<folder with LUDB and PTB-XL>
+# make results       the whole benchmark for the results page: an hour or more      DATABASE=<folder>
 # make environment   install into .venv; the two above do so by themselves     PYTHON=<interpreter>
 # make clean         remove the built pages and executed chapters
 DATABASE = auto
@@ -8,13 +10,14 @@ PROFILE = workshop
 SEED = 0
 PYTHON = python3.11 python3.12 python3.13 python3 python
 TESTS =
+DATA = $(VAESCAN_TEST_DATA)
 
 VENV = .venv
 INSTALLED = $(VENV)/installed
 CALLER := $(PWD)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help book test environment clean
+.PHONY: help book test bench-signals environment clean
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' $(firstword $(MAKEFILE_LIST))
 
@@ -23,6 +26,12 @@ book: $(INSTALLED)
 
 test: $(INSTALLED)
 	@$(VENV)/bin/python -m pytest $(TESTS)
+
+bench-signals: $(INSTALLED)
+	@$(VENV)/bin/python benchmarks/signals.py --data "$(DATA)"
+
+results: $(INSTALLED)
+	@$(VENV)/bin/python -m vaescan_lite results --database "$(DATABASE)" --caller "$(CALLER)"
 
 environment: $(INSTALLED)
 

@@ -133,13 +133,15 @@ def standard_models(budget="workshop"):
     }
 
 
-def grid(budget="workshop"):
+def grid(budget="workshop", *, whole=None):
     """Give what `run` needs for a grid of this size: representations, models, and the pairs of them to score.
 
     Parameters
     ----------
     budget : {"smoke", "workshop", "full"}
-        "full" has every pair that fits; the others the small grid of chapter 9.
+        Training budget.
+    whole : bool, optional
+        Every pair that fits, or the small grid of chapter 9; default: whole with the "full" budget.
 
     Returns
     -------
@@ -147,7 +149,8 @@ def grid(budget="workshop"):
         Keyword arguments of `run`.
     """
     chosen = {"representations": standard_representations(budget), "models": standard_models(budget)}
-    return chosen if budget == "full" else {**chosen, "pairs": SMALL_GRID}
+    whole = budget == "full" if whole is None else whole
+    return chosen if whole else {**chosen, "pairs": SMALL_GRID}
 
 
 @dataclass(frozen=True, eq=False)

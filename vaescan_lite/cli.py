@@ -65,6 +65,13 @@ def _parser():
 
     book = commands.add_parser("book", parents=[run], help="run every chapter and build the HTML book")
     book.set_defaults(command=_book)
+
+    results = commands.add_parser("results", help="run the whole benchmark and write the tables of the results page (hours)")
+    results.add_argument("--database", default="auto", help="a folder of ECGs, auto, simulated or ptbxl (default: auto)")
+    results.add_argument("--folder", type=Path, default=Path("book/results"), help="where to write (default: book/results)")
+    results.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="training seeds (default: 0 1 2)")
+    results.add_argument("--caller", help=argparse.SUPPRESS)
+    results.set_defaults(command=_results)
     return parser
 
 
@@ -102,6 +109,15 @@ def _book(options):
     _chapters(options)
     first_page = build_book(options.source, options.source / "_build" / "executed")
     print(f"The first page of the book: {os.path.relpath(first_page)}")
+
+
+def _results(options):
+    from .book import resolve_database
+    from .results import make_results
+
+    database = resolve_database(options.database, options.caller)
+    for path in make_results(database, options.folder, seeds=tuple(options.seeds)):
+        print(path)
 
 
 def _positive(text):
