@@ -49,7 +49,7 @@ def attribute(
     baseline=None,
     seed=0,
     batch_size=1024,
-    n_steps=64,
+    n_steps=32,
     window=6,
     n_background=16,
 ):
