@@ -15,8 +15,8 @@ PACKAGE = Path(vl.__file__).parent
 # way back: what a named module reaches through them counts as its own import.
 ORDER = (
     "cache", "cpus", "ecg", "factors", "records", "simulator", "databases", "beats", "measurements",
-    "edits", "training", "vae", "scan", "requirements", "explain", "cnn", "saliency", "benchmark", "readers", "plots", "workspace",
-    "exercises", "book", "cli",
+    "edits", "training", "vae", "scan", "pretraining", "disentanglement", "requirements", "explain", "cnn", "saliency", "benchmark", "readers", "plots",
+    "explorer", "workspace", "exercises", "book", "cli",
 )  # fmt: skip
 PHYSIOLOGY = ORDER[: ORDER.index("measurements") + 1]
 LEGACY_RANDOM = re.compile(r"^(np|numpy)\.random\.(?!default_rng$|Generator$|SeedSequence$|BitGenerator$|PCG64$|Philox$)\w+$")
