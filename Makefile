@@ -4,6 +4,7 @@
 # make bench-signals  signal layer, NeuroKit2 and wfdb side by side   DATA=<folder with LUDB and PTB-XL>
 # make results       the whole benchmark for the results page: an hour or more      DATABASE=<folder>
 # make environment   install into .venv; the two above do so by themselves     PYTHON=<interpreter>
+# make pretrained    train the weights of load_pretrained on PTB-XL     DATABASE=<folder>
 # make clean         remove the built pages and executed chapters
 DATABASE = auto
 PROFILE = workshop
@@ -17,7 +18,7 @@ INSTALLED = $(VENV)/installed
 CALLER := $(PWD)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help book test bench-signals environment clean
+.PHONY: help book test bench-signals environment pretrained clean
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' $(firstword $(MAKEFILE_LIST))
 
@@ -34,6 +35,9 @@ results: $(INSTALLED)
 	@$(VENV)/bin/python -m vaescan_lite results --database "$(DATABASE)" --caller "$(CALLER)"
 
 environment: $(INSTALLED)
+
+pretrained: $(INSTALLED)
+	@cd "$(CALLER)" && "$(abspath $(VENV))/bin/python" -m vaescan_lite.pretraining "$(DATABASE)"
 
 clean:
 	rm -rf _build
