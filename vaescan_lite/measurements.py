@@ -55,6 +55,8 @@ def measure(beats, *, batch_size=512):
 
     Amplitudes are signed: R is at least 0, Q and S are at most 0, and a Q, R or S that a lead does not have is 0 mV, as in
     the tables of electrocardiographs. What cannot be known is NaN: everything about an absent P, a lead that is flat.
+    Voltages are those of the beat as it is. The low-pass at 40 Hz of `median_beats` takes 6 % off the R waves of simulated
+    healthy people, less off wide ones; with ``fs=500, band_hz=(0.5, 150)`` they are within 1 %.
 
     Parameters
     ----------
