@@ -85,13 +85,16 @@ def delineate(time_ms, fine, slope, rr_s, noise_uV):
     return Boundaries(p_onset, p_offset, qrs_onset, qrs_offset, t_offset)
 
 
-def _speed(slope, sigma_ms, window, balance):
+def _speed(slope, sigma_ms, window, balance, leads=8):
     """Length of the vector of smoothed lead slopes, (n_beats, n_fine).
 
     Each lead is divided by a power `balance` of its steepest slope in the window: 0 leaves the leads as they are, 1 gives all
-    the same weight. A lead below a tenth of the steepest one counts as a tenth, so that noise is not made large.
+    the same weight. A lead below a tenth of the steepest one counts as a tenth, so that noise is not made large. With
+    `leads` 12 instead of 8 the four limb leads that follow from I and II count too.
     """
     smooth = gaussian_filter1d(slope, sigma_ms * GRID_HZ / 1000, axis=-1)
+    if leads == 12:
+        smooth = to_twelve_leads(smooth)
     if balance:
         steepest = np.where(window[:, None], np.abs(smooth), 0).max(axis=-1)
         steepest = np.maximum(steepest, 0.1 * steepest.max(axis=-1, keepdims=True))
@@ -115,7 +118,7 @@ def _qrs(time_ms, slope):
     # A pause of up to 48 ms does not end the QRS: the late, small forces of a right bundle branch block follow one.
     # A slow end may last 10 ms, lest a steep ST segment of a left bundle branch block be taken in.
     # All twelve leads with the same weight, as cardiologists mark them all: the gain of a lead moves the end little.
-    bridged = _bridge(_speed(to_twelve_leads(slope), 6.0, near, 1.0), 24)
+    bridged = _bridge(_speed(slope, 6.0, near, 1.0, leads=12), 24)
     slow, steep = (_walk(time_ms, bridged, near, share, crossing_after) - 24 for share in (0.14, 0.22))
     offset = np.fmin(slow, steep + 10)
     return np.fmin(activity, onset), onset, offset
@@ -140,7 +143,7 @@ def _t_end(time_ms, slope, qrs_onset_ms, qrs_offset_ms, rr_s):
     """End of T: where the last steep part of the ST-T segment levels off."""
     latest_ms = np.fmin(time_ms[-1] - 5, rr_s * 1000 - 180)[:, None]  # before the next P wave
     window = (time_ms > qrs_offset_ms[:, None] + 80) & (time_ms < latest_ms)
-    speed = _speed(to_twelve_leads(slope), 20.0, window, 0.5)
+    speed = _speed(slope, 20.0, window, 0.5, leads=12)
     # T falls about 40 ms before a QT of 400 ms RR^(1/3) is over. Far from there a steep part counts less, so that U waves, the
     # ST segment and the next P do not pass for T; 100 ms away, it still counts half.
     usual_ms = qrs_onset_ms + 400 * np.cbrt(np.where(np.isfinite(rr_s), rr_s, 0.9)) - 40
