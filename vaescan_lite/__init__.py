@@ -27,11 +27,13 @@ _HOME = {
     "BeatVAE": "vae",
     "Scan": "scan",
     "combine": "scan",
+    "load_pretrained": "pretraining",
+    "Explorer": "explorer",
     "Workspace": "workspace",
 }
 _MODULES = (
-    "beats", "benchmark", "book", "cache", "cnn", "cpus", "databases", "ecg", "edits", "exercises", "explain",
-    "factors", "measurements", "perturbations", "plots", "readers", "records", "requirements", "saliency", "scan",
+    "beats", "benchmark", "book", "cache", "cnn", "cpus", "databases", "disentanglement", "ecg", "edits", "exercises",
+    "explain", "explorer", "factors", "measurements", "perturbations", "plots", "pretraining", "readers", "records", "requirements", "saliency", "scan",
     "simulator", "training", "vae", "workspace",
 )  # fmt: skip
 
