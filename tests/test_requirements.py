@@ -251,6 +251,8 @@ def test_other_bad_input_is_named(data):
         vl.explain.requirements(models, beats, factors, edits={"PR": EDITS["PR"]}, signs={("AVB1", "P"): 1})
     with pytest.raises(ValueError, match="must be .1 or -1; got 0"):
         vl.explain.requirements(models, beats, factors, signs={("AVB1", "PR"): 0})
+    with pytest.raises(ValueError, match="names ask for AF; factors have AVB1"):
+        vl.explain.requirements(models, beats, factors, names=["AF"])
     with pytest.raises(ValueError, match="controls name b; the models are a"):
         vl.explain.requirements(models, beats, factors, controls=["b"])
 

@@ -48,7 +48,8 @@ def r2_with_interval(y, predicted, n_resamples=500, seed=0):
     y, predicted = (y - y.mean()) / y.std(), (predicted - y.mean()) / y.std()
     weights = np.vstack([np.ones(len(y)), bootstrap_weights(np.zeros(len(y)), n_resamples, seed)]).astype(float)
     variance = weights @ y**2 / len(y) - (weights @ y / len(y)) ** 2
-    r2 = 1 - weights @ (y - predicted) ** 2 / len(y) / variance
+    error = weights @ (y - predicted) ** 2 / len(y)
+    r2 = 1 - np.divide(error, variance, out=np.full(len(error), np.nan), where=variance > 1e-9)  # a resample may not vary
     return float(r2[0]), *_ends(r2[1:]), len(y)
 
 

@@ -52,7 +52,7 @@ COLUMNS = [
 
 
 def requirements(
-    models, beats, factors, *, edits=None, signs=None, reference=None, controls=None,
+    models, beats, factors, *, edits=None, names=None, signs=None, reference=None, controls=None,
     n_explained=48, n_subsets=64, n_resamples=500, seed=0,
 ):  # fmt: skip
     """Measure whether what models say can be read in a clinician's terms, moves as published, is faithful and robust.
@@ -84,6 +84,8 @@ def requirements(
         Labels by id: 1, 0, NaN. ``sex_female`` and ``age_years`` serve to find reference beats; age is not scored.
     edits : dict of str to Edit, optional
         Default `edits.EDITS`.
+    names : sequence of str, optional
+        Factors to score; default all columns of `factors` but ``age_years``.
     signs : dict of (factor, edit) to +1 or -1, optional
         Default `PUBLISHED_SIGNS`, as far as its edits are given.
     reference : tuple of (BeatSet, DataFrame), optional
@@ -116,7 +118,7 @@ def requirements(
     Where a quantity is not defined it is NaN: a logit that never varies has no R2 and no correlation. Its change is 0: a
     constant is perfectly robust, which is why that metric alone says nothing.
     """
-    setting = _Setting(models, beats, factors, reference, n_explained, n_resamples, seed)
+    setting = _Setting(models, beats, factors, names, reference, n_explained, n_resamples, seed)
     edits, signs = _checked_edits(edits, signs)
     controls = _checked_controls(models, controls)
     rows = [*setting.accuracy(), *setting.domain(controls), *setting.monotone(edits, signs), *setting.explanations(n_subsets)]
@@ -189,7 +191,7 @@ def compare_matched(table, metric, within=0.05):
 class _Setting:
     """Beats, labels and logits that the four parts share."""
 
-    def __init__(self, models, beats, factors, reference, n_explained, n_resamples, seed):
+    def __init__(self, models, beats, factors, names, reference, n_explained, n_resamples, seed):
         if not isinstance(models, dict) or not models:
             raise ValueError(f"models must be a dict of name to model, with at least one; got {type(models).__name__}.")
         if not isinstance(beats, BeatSet):
@@ -197,7 +199,10 @@ class _Setting:
         self.beats, self.factors = _usable(beats, factors)
         if len(self.beats) < 10:
             raise ValueError(f"at least 10 usable beats are needed; got {len(self.beats)} of {len(beats)}.")
-        self.names = [name for name in self.factors if name != "age_years"]
+        self.names = [name for name in self.factors if name != "age_years"] if names is None else list(names)
+        unknown = [name for name in self.names if name not in self.factors]
+        if unknown or not self.names:
+            raise ValueError(f"names ask for {', '.join(unknown) or 'nothing'}; factors have {', '.join(self.factors)}.")
         self.models, self.seed, self.n_resamples = models, seed, n_resamples
         self.logits = {name: decide(name, model, self.beats, self.names) for name, model in models.items()}
         self.sd = {name: logits.std(ddof=0).where(lambda sd: sd > 1e-9) for name, logits in self.logits.items()}
