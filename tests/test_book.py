@@ -203,12 +203,23 @@ def test_progress_bars_do_not_reach_the_page_and_messages_do(run):
     assert "a message" in text
 
 
-def test_a_widget_that_is_not_a_progress_bar_stays():
+def notebook_with_widget(**forms):
     view = {"version_major": 2, "version_minor": 0, "model_id": "abc"}
-    data = {"application/vnd.jupyter.widget-view+json": view, "text/html": "<p>100%|###| 3/3</p>", "text/plain": "Explorer"}
+    data = {book.WIDGET: view, "text/plain": "Explorer", **forms}
     cell = new_code_cell("explorer", outputs=[new_output("display_data", data=data)])
-    notebook = new_notebook(cells=[cell], metadata={"widgets": {"state": {"abc": {}}}})
-    assert book.publishable(notebook).cells[0].outputs and "widgets" in notebook.metadata
+    return new_notebook(cells=[cell], metadata={"widgets": {"state": {"abc": {}}}})
+
+
+def test_a_widget_that_is_not_a_progress_bar_stays():
+    notebook = book.publishable(notebook_with_widget())
+    assert book.WIDGET in notebook.cells[0].outputs[0]["data"] and "widgets" in notebook.metadata
+
+
+def test_of_a_figure_with_an_html_form_the_page_keeps_that_and_not_the_widgets_state():
+    forms = {"text/html": "<p>100%|###| 3/3</p>", "image/png": "iVBO"}
+    notebook = book.publishable(notebook_with_widget(**forms))
+    assert set(notebook.cells[0].outputs[0]["data"]) == {"text/html", "image/png", "text/plain"}
+    assert "widgets" not in notebook.metadata
 
 
 def test_an_unfinished_chapter_is_not_built_into_a_book(site, run, tmp_path):

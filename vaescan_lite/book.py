@@ -20,6 +20,7 @@ from .cache import written_whole
 log = logging.getLogger(__name__)
 
 DATABASE_WORDS = ("auto", "simulated", "ptbxl")
+WIDGET = "application/vnd.jupyter.widget-view+json"
 REPORT_COLUMNS = ["chapter", "seconds", "memory_mb", "budget_s", "budget_mb", "error"]
 # Seconds from an empty cache, and MB of the largest process. Binder gives 1 GB for certain; "full" has no promise.
 BUDGETS = {"smoke": (30, 1024), "workshop": (240, 1024), "full": (None, None)}
@@ -236,7 +237,8 @@ def publishable(notebook):
     Returns
     -------
     nbformat.NotebookNode
-        Without Papermill's metadata and without progress bars, their widgets included.
+        Without Papermill's metadata and without progress bars, their widgets included. Of a figure that offers a widget and
+        HTML the page shows the HTML: its widget goes, so that its weights are in the page once.
     """
     notebook.metadata.pop("papermill", None)
     models = set()
@@ -246,8 +248,10 @@ def publishable(notebook):
             continue
         cell.outputs = [output for output in cell.outputs if not _is_progress_bar(output)]
         for output in cell.outputs:
-            view = output.get("data", {}).get("application/vnd.jupyter.widget-view+json")
-            models |= {view["model_id"]} if view else set()
+            data = output.get("data", {})
+            if "text/html" in data:
+                data.pop(WIDGET, None)
+            models |= {data[WIDGET]["model_id"]} if WIDGET in data else set()
     if not models:
         notebook.metadata.pop("widgets", None)
     return notebook
@@ -442,7 +446,7 @@ def _is_progress_bar(output):
         return output.get("name") == "stderr" and bool(re.search(bar, output["text"]))
     data = output.get("data", {})
     text = data.get("text/plain", "")
-    return "application/vnd.jupyter.widget-view+json" in data and "text/html" not in data and bool(re.search(bar, text))
+    return WIDGET in data and "text/html" not in data and bool(re.search(bar, text))
 
 
 def _write_report(report, output, parameters):
