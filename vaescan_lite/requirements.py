@@ -14,12 +14,13 @@ from .intervals import auroc_with_interval, r2_with_interval, with_interval
 from .measurements import measure
 from .perturbations import PERTURBATIONS, perturb
 from .surrogate import AdditiveSurrogate
+from .verdicts import BETTER, compare_matched, summary, void_metrics
 
 __all__ = ["GROUPS", "SEGMENTS_S", "compare_matched", "requirements", "summary"]
 
 # Does more of the edited quantity speak for (+1) or against (-1) the factor? Bundle branch blocks, LAFB, AV block, voltage and
-# strain of LVH, ST elevation of infarction: AHA/ACCF/HRS 2009 and the criteria it cites. Women against men: shorter QRS and PR,
-# smaller R and T in chest leads, lower ST (Hnatkova 2016, Mason 2007, Bidoggia 2000).
+# strain of LVH, ST elevation of infarction: AHA/ACCF/HRS 2009 and the criteria it cites. Women against men: shorter QRS
+# (Hnatkova 2016) and PR, smaller R and T in chest leads, lower J point and ST (Bidoggia 2000).
 PUBLISHED_SIGNS = {
     ("AVB1", "PR"): 1,
     ("LBBB", "QRS"): 1,
@@ -33,18 +34,6 @@ PUBLISHED_SIGNS = {
     ("sex_female", "R V5"): -1,
     ("sex_female", "ST V2"): -1,
     ("sex_female", "T V5"): -1,
-}
-BETTER = {
-    "auroc": "higher",
-    "additive R2": "higher",
-    "latent R2": "higher",
-    "share in the published sign": "higher",
-    "share never against it": "higher",
-    "subset correlation": "higher",
-    "subset correlation, occlusion": "higher",
-    "change of logit": "lower",
-    "rank correlation of explanation": "higher",
-    "auroc when perturbed": "higher",
 }
 COLUMNS = [
     "requirement", "metric", "detail", "model", "factor", "value", "low", "high", "n", "auroc", "explanation", "better", "void",
@@ -127,65 +116,8 @@ def requirements(
     pairs = pd.MultiIndex.from_frame(table[["model", "factor"]])
     table["auroc"] = auroc.reindex(pairs).to_numpy()
     table["better"] = table["metric"].map(BETTER)
-    table["void"] = table["metric"].map(_void_metrics(table, controls)).astype(object)
+    table["void"] = table["metric"].map(void_metrics(table, controls)).astype(object)
     return table[COLUMNS]
-
-
-def summary(table):
-    """Average a table of `requirements` over the factors and details that all models answer.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `requirements`.
-
-    Returns
-    -------
-    DataFrame
-        One row per requirement and metric, one column per model, then ``better`` and ``void``.
-    """
-    metrics = table.drop_duplicates("metric").set_index(["requirement", "metric"])
-    means = [_shared_means(table[table["metric"] == metric]) for _, metric in metrics.index]
-    means = pd.DataFrame(means, index=metrics.index, columns=list(dict.fromkeys(table["model"])))
-    return means.join(metrics[["better", "void"]])
-
-
-def compare_matched(table, metric, within=0.05):
-    """Compare models pairwise where they know about equally much.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `requirements`.
-    metric : str
-        One of its metrics.
-    within : float
-        Largest difference of AUROC for which a factor counts.
-
-    Returns
-    -------
-    DataFrame
-        One row per pair of models: ``difference`` of the metric (first minus second, mean over ``n_factors`` factors), mean
-        difference of ``auroc``.
-
-    Raises
-    ------
-    ValueError
-        If the metric is not in the table.
-    """
-    if metric not in set(table["metric"]):
-        raise ValueError(f"metric must be one of {', '.join(dict.fromkeys(table['metric']))}; got {metric!r}.")
-    some = table[table["metric"] == metric]
-    values = some.pivot_table("value", "factor", "model", sort=False)
-    auroc = some.pivot_table("auroc", "factor", "model", sort=False).reindex_like(values)
-    rows = []
-    names = list(values.columns)
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            gap, difference = auroc[first] - auroc[second], values[first] - values[second]
-            near = (gap.abs() <= within) & difference.notna()
-            rows.append((first, second, difference[near].mean(), gap[near].mean(), int(near.sum())))
-    return pd.DataFrame(rows, columns=["first", "second", "difference", "auroc", "n_factors"])
 
 
 class _Setting:
@@ -338,22 +270,3 @@ def _checked_controls(models, controls):
     if unknown:
         raise ValueError(f"controls name {', '.join(unknown)}; the models are {', '.join(models)}.")
     return list(controls)
-
-
-def _void_metrics(table, controls):
-    """Say for each metric whether a control does at least as well in it as the median of the other models."""
-    void = {}
-    for metric in dict.fromkeys(table["metric"]):
-        values = _shared_means(table[table["metric"] == metric]) * (1 if BETTER[metric] == "higher" else -1)
-        kinds = {name: name.rstrip("0123456789 ") for name in controls if name in values}
-        control = values[list(kinds)].groupby(kinds).mean()
-        others = values.drop(list(kinds))
-        void[metric] = bool(control.max() >= others.median()) if len(control) and len(others) else None
-    return void
-
-
-def _shared_means(some):
-    """Mean of one metric by model, over the pairs of factor and detail that all models answer (if there are none, all)."""
-    values = some.pivot_table("value", ["factor", "detail"], "model", sort=False)  # drops models that are never defined
-    shared = values.dropna()
-    return (shared if len(shared) else values).mean()
