@@ -194,6 +194,22 @@ def test_reference_beats_are_people_of_the_same_sex_and_decade(data):
     np.testing.assert_allclose(unknown[0], beats.signals.mean(axis=0), atol=1e-6)
 
 
+def test_each_ecg_is_compared_with_its_own_reference(data):
+    beats = data[0]
+    sex = np.arange(N) % 2
+    factors = pd.DataFrame({"AVB1": (np.arange(N) % 5 == 0) * 1.0, "sex_female": sex * 1.0, "age_years": 50.0})
+    means = np.stack([beats.signals[sex == value].mean(axis=0) for value in (0, 1)])
+
+    class AgainstOwnSex(LinearInGroups):
+        def contributions(self, some, factor):
+            references = vl.BeatSet(means[sex[some.ids]], fs=100)
+            return pd.DataFrame((self._groups(some) - self._groups(references)) * self.weights, columns=GROUPS)
+
+    model = AgainstOwnSex(beats)
+    table = vl.explain.requirements({"a": model}, beats, factors, names=["AVB1"], **QUICK)
+    assert value(table, "subset correlation", "a") == pytest.approx(1, abs=1e-5)
+
+
 def test_groups_cover_every_sample_of_a_beat_once(data):
     masks = group_masks(data[0])
     assert masks.shape == (40, 8, 96) and (masks.sum(axis=0) == 1).all()
