@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold
+from threadpoolctl import threadpool_limits
 
 from .statistics import bootstrap_weights
 
@@ -45,23 +46,26 @@ def linear_r2(codes, truth, *, n_folds=5, n_resamples=500, seed=0):
         If rows do not fit, a code is NaN, or a quantity is known for fewer than 20 beats.
     """
     codes, columns = _checked(codes, truth)
-    rows = {}
-    for name, y in columns.items():
-        known = np.isfinite(y)
-        x, y = codes[known], y[known]
-        if np.ptp(y) < 1e-12:
-            rows[name] = (np.nan,) * 4 + (-1, len(y))
-            continue
-        from_all, from_one = np.empty(len(y)), np.empty(len(y))
-        for fit, held_out in KFold(n_folds, shuffle=True, random_state=seed).split(x):
-            from_all[held_out] = LinearRegression().fit(x[fit], y[fit]).predict(x[held_out])
-            best = [_best_code(x[fit], y[fit])]
-            from_one[held_out] = LinearRegression().fit(x[fit][:, best], y[fit]).predict(x[held_out][:, best])
-        weights = np.vstack([np.ones(len(y)), bootstrap_weights(np.zeros(len(y)), n_resamples, seed)])
-        drawn = _r2(y, from_all, weights)
-        single = _r2(y, from_one, weights[:1])[0]
-        rows[name] = (drawn[0], *np.percentile(drawn[1:], [2.5, 97.5]), single, _best_code(x, y), len(y))
+    with threadpool_limits(1):  # hundreds of small fits, slower with more threads
+        rows = {name: _read_linearly(codes, y, n_folds, n_resamples, seed) for name, y in columns.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["r2", "low", "high", "r2_single", "code", "n"])
+
+
+def _read_linearly(codes, y, n_folds, n_resamples, seed):
+    """Give one row of `linear_r2`."""
+    known = np.isfinite(y)
+    x, y = codes[known], y[known]
+    if np.ptp(y) < 1e-12:
+        return (np.nan,) * 4 + (-1, len(y))
+    from_all, from_one = np.empty(len(y)), np.empty(len(y))
+    for fit, held_out in KFold(n_folds, shuffle=True, random_state=seed).split(x):
+        from_all[held_out] = LinearRegression().fit(x[fit], y[fit]).predict(x[held_out])
+        best = [_best_code(x[fit], y[fit])]
+        from_one[held_out] = LinearRegression().fit(x[fit][:, best], y[fit]).predict(x[held_out][:, best])
+    weights = np.vstack([np.ones(len(y)), bootstrap_weights(np.zeros(len(y)), n_resamples, seed)])
+    drawn = _r2(y, from_all, weights)
+    single = _r2(y, from_one, weights[:1])[0]
+    return drawn[0], *np.percentile(drawn[1:], [2.5, 97.5]), single, _best_code(x, y), len(y)
 
 
 @dataclass(frozen=True)
