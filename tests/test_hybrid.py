@@ -7,6 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from vaescan_lite import benchmark, hybrid
 from vaescan_lite.hybrid import BeatsWithLatents, CappedHybrid, explained_share, explained_table
+from vaescan_lite.statistics import Estimate
 from vaescan_lite.training import Budget
 
 SHORT = Budget(epochs=12, batch_size=32, learning_rate=3e-3, weight_decay=1e-2)
@@ -123,7 +124,29 @@ def test_all_hybrids_run_in_the_benchmark_next_to_the_network_and_the_affine_mod
     result = benchmark.run(db, tasks=["NORM"], **chosen, rotations=1, n_resamples=50, budget="smoke", progress=False)
     assert set(chosen["pairs"]) <= set(result.pairs)
     table = benchmark.cost(result, steps=hybrid.STEPS, tasks=["NORM"])
+    back = hybrid.won_back(result, ["NORM"])
+    assert back["cost"].to_numpy() == pytest.approx(table["cost"].to_numpy())
+    assert (back["bound"] <= back["high"] + 1e-12).all() and back.loc["affine", "won"] == 0
+    assert (back["cost"] + back["won"]).to_numpy() == pytest.approx(back.loc["affine", "cost"])
     assert list(table["step"]) == list(hybrid.STEPS) and np.isfinite(table[["cost", "low", "high"]]).all(axis=None)
+
+
+def made_result(differences, seed=0):
+    """Result whose models stand so far below the network, and vary a little in resamples."""
+    rng = np.random.default_rng(seed)
+    estimates = {("NORM", *hybrid.NETWORK): Estimate(np.array([0.91]), 0.91 + rng.normal(0, 0.01, 400))}
+    for (_, pair), d in zip(hybrid.STEPS.values(), differences):
+        noise = rng.normal(0, 0.003, 400)
+        estimates["NORM", *pair] = Estimate(np.array([0.91 - d]), estimates["NORM", *hybrid.NETWORK].replicates - d + noise)
+    return benchmark.Result(None, None, None, None, estimates)
+
+
+def test_within_needs_a_small_cost_and_a_small_bound_and_shares_are_of_the_affine_cost():
+    back = hybrid.won_back(made_result([0.04, 0.008, 0.02, -0.01]))
+    assert back["share"].to_numpy() == pytest.approx([0, 0.8, 0.5, 1.25])
+    assert back["within"].tolist() == [False, True, False, True]
+    assert back.loc["affine + capped CNN", "bound"] == pytest.approx(0.008 + 1.645 * 0.003, abs=0.001)
+    assert back["share"].notna().all() and hybrid.won_back(made_result([-0.01, 0, 0, 0]))["share"].isna().all()
 
 
 @pytest.mark.parametrize(

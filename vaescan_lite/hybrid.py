@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.special import expit
+from scipy.stats import norm
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict
@@ -20,6 +21,7 @@ from .representations import VAELatents
 from .training import Budget, seeded_weights, torch_threads, train
 
 STRENGTHS = {"C": [0.003, 0.03, 0.3]}  # of the affine part, as for the logistic models of `benchmark`
+WITHIN, WITHIN_BOUND = 0.01, 0.02  # of the network's AUROC: the difference, and its one-sided bound of 95 %
 INNER_FOLDS = 5  # for explained logits of ECGs that the explained part was not fitted to
 BEAT_AND_LATENTS = "beat + latents"
 NETWORK = (BEAT_AND_LATENTS, "CNN")
@@ -336,6 +338,46 @@ def explained_table(explained, correction, tasks):
         "overturned": overturned.mean(axis=0),
     }
     return pd.DataFrame(columns, index=pd.Index(list(tasks), name="task"))
+
+
+def won_back(result, tasks=None):
+    """Say how much of the cost each hybrid wins back, and whether it comes within .01 of the network.
+
+    Parameters
+    ----------
+    result : benchmark.Result
+        Of a run with `grid`.
+    tasks : sequence of str, optional
+        Tasks whose AUROC is averaged; None: the superclasses that were scored.
+
+    Returns
+    -------
+    DataFrame, one row per step of `STEPS` that was run
+        ``auroc``; ``cost`` (network minus model) with ``low`` and ``high``, 95 %, and ``bound``, its one-sided bound of 95 %;
+        ``won`` (model minus affine) with ``won_low`` and ``won_high``; ``share`` won back of the affine model's cost, NaN
+        where that is not above 0; ``within``: cost at most .01 with a bound of at most .02.
+
+    Notes
+    -----
+    All differences are paired. The share is a ratio of two uncertain numbers: read it beside their intervals.
+    """
+    network, affine = (result.mean_estimate(pair, tasks) for pair in (NETWORK, AFFINE))
+    rows = {}
+    for name, (_, pair) in STEPS.items():
+        if pair not in result.pairs:
+            continue
+        model = result.mean_estimate(pair, tasks)
+        left, won, whole = network - model, model - affine, network - affine
+        spread = norm.ppf(0.95) * left.between_seeds
+        bound = left.value + float(np.hypot(max(np.nanpercentile(left.replicates, 95) - left.value, 0), spread))
+        rows[name] = {
+            "auroc": model.value,
+            "cost": left.value, **dict(zip(("low", "high"), left.interval())), "bound": bound,
+            "won": won.value, **dict(zip(("won_low", "won_high"), won.interval())),
+            "share": won.value / whole.value if whole.value > 0 else np.nan,
+            "within": bool(left.value <= WITHIN and bound <= WITHIN_BOUND),
+        }  # fmt: skip
+    return pd.DataFrame(rows).T.infer_objects().rename_axis("model")
 
 
 def grid(budget="workshop", cap=2.0):

@@ -169,6 +169,31 @@ class Workspace:
 
         return self._cached("benchmark.joblib", run, joblib.dump, joblib.load)
 
+    def hybrids(self):
+        """Score the hybrids of chapter 11 on the superclasses, with the affine model and the network on either side.
+
+        Returns
+        -------
+        Result
+            As `benchmark.run` gives it.
+        """
+        from . import benchmark, hybrid
+        from .representations import Recordings
+
+        def run():
+            rows = Recordings(self.database(), self.beats().ids, beats=self.beats())
+            return benchmark.run(
+                rows,
+                **hybrid.grid(self.profile.budget),
+                rotations=self.profile.rotations,
+                seeds=(self.seed,),
+                n_resamples=self.profile.n_bootstrap,
+                budget=self.profile.budget,
+                n_jobs=-1,
+            )
+
+        return self._cached("hybrids.joblib", run, joblib.dump, joblib.load)
+
     def split(self):
         """Rows of `beats` by fold: training (1-8), validation (9) and test (10).
 
