@@ -16,7 +16,7 @@ from vaescan_lite import book
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 CHAPTERS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-ON_REAL_ECGS = ["02_median_beats", "06_scan", "09_trade_off"]
+ON_REAL_ECGS = ["02_median_beats", "05_latent_space", "06_scan", "09_trade_off"]
 SECTIONS = ["Quiz", "On real ECGs", "Take-aways", "References"]
 MOST_LINES = 12
 
@@ -378,3 +378,22 @@ def test_its_page_loads_nothing_from_another_host(chapter, html):
         assert not re.match(r"(https?:)?//", address), address
     for address in re.findall(r'<link\b[^>]*rel="(?:stylesheet|preload|icon)"[^>]*href="([^"]+)"', page):
         assert not re.match(r"(https?:)?//", address), address
+
+
+def test_the_explorers_of_chapter_5_answer_in_the_built_page(html, tmp_path):
+    from browser import Browser
+
+    browser = Browser(tmp_path)
+    try:
+        path = html / "notebooks/05_latent_space.html"
+        page = browser.open(path)
+        n_figures = path.read_text(encoding="utf-8").count('"half_floats":')
+        assert n_figures == 2, "the weights of each explorer are in the page once"
+        assert page.run("document.querySelectorAll('.vaescan-explorer path.beat').length") == 12 * n_figures
+        line = "document.querySelector('.vaescan-explorer path.beat').getAttribute('d')"
+        before = page.run(line)
+        page.drag("input[data-latent]", 0.9)
+        assert page.run(line) != before
+        assert not page.requests and not page.complaints
+    finally:
+        browser.close()

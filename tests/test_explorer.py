@@ -170,6 +170,15 @@ def test_the_bundle_has_widget_html_and_a_picture_with_alt_text(explorer):
     assert data["text/plain"] == "Explorer(10 latents, factors={'LBBB': 1})"
 
 
+def test_drawing_the_picture_leaves_matplotlib_as_it_was(explorer):
+    import matplotlib.pyplot as plt
+
+    with plt.ion():
+        open_before = plt.get_fignums()
+        explorer.picture()
+        assert plt.isinteractive() and plt.get_fignums() == open_before
+
+
 def test_two_figures_on_a_page_do_not_share_an_id_and_names_cannot_end_the_script(explorer):
     ids = [re.search(r'<div id="([^"]+)"', explorer.html(b""))[1] for _ in range(2)]
     assert ids[0] != ids[1]
@@ -391,3 +400,17 @@ def test_python_moves_the_figure_and_the_figure_tells_python(model, explorer, br
     np.testing.assert_allclose(saved["z"], model[1].factors_to_latents({"LBBB": 1})[0], atol=2e-6)
     call(page, "live.fire('factors', a[0])", {"LVH": 0})
     assert page.run("document.querySelector('#live input[aria-label=\"Left ventricular hypertrophy: no\"]').checked")
+
+
+def test_switches_of_two_figures_on_one_page_do_not_touch_each_other(model, browser, tmp_path):
+    explorers = [Explorer(*model[:2]) for _ in range(2)]
+    path = tmp_path / "page.html"
+    path.write_text(f'<meta charset="utf-8">{explorers[0].html(b"")}{explorers[1].html(b"")}')
+    page = browser.open(path)
+    shown = (
+        "[...document.querySelectorAll('.vaescan-explorer')].map(one => [...one.querySelectorAll('input[type=radio]:checked')]"
+        ".map(radio => radio.value).join(' '))"
+    )
+    assert page.run(shown) == ["unknown unknown unknown"] * 2
+    page.run("document.querySelector('input[aria-label=\"Left bundle branch block: yes\"]').click()")
+    assert page.run(shown) == ["unknown yes unknown", "unknown unknown unknown"]

@@ -10,6 +10,7 @@ const STYLE = `
 html[data-theme="dark"] .vaescan-explorer, body[data-jp-theme-light="false"] .vaescan-explorer {
   --ink: #e8ebee; --soft: #aeb8c2; --ground: #15191e; --paper: #1e1718; --small: #33262a; --large: #6d464b;
   --line: #48515b; --up: #ff8d7c; --down: #7db4f0; --ghost: #78838e; color-scheme: dark; }
+html[data-theme="dark"] .text_html:has(.vaescan-explorer) { background: none !important; padding: 0 !important; }
 .vaescan-explorer * { box-sizing: border-box; }
 .vaescan-explorer .top { display: grid; gap: 10px; grid-template-columns: minmax(0, 1fr); }
 .vaescan-explorer .leads { display: grid; gap: 2px; grid-template-columns: repeat(3, minmax(0, 1fr)); margin: 0; }
@@ -239,10 +240,9 @@ function drawBar(bar, value, most) {
   bar.style.width = `${share}%`;
 }
 
-let n_rendered = 0;
-
 function render({ model, el }) {
-  const network = readable(model.get("_network")), { scan } = network, id = `vaescan-${++n_rendered}`;
+  const network = readable(model.get("_network")), { scan } = network;
+  const id = `vaescan-${Math.random().toString(36).slice(2)}`; // radio buttons of two figures on a page are not one group
   const root = make("div", { class: "vaescan-explorer", role: "group", "aria-label": "ECG explorer" }, make("style", {}, STYLE));
   const { panel, draw } = drawLeads(network);
   const status = make("p", { class: "note", role: "status" });

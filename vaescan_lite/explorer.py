@@ -120,8 +120,7 @@ class Explorer(anywidget.AnyWidget):
 
         from .plots import plot_beats
 
-        with plt.ioff():
-            figure = plot_beats(self.beat, title=self.description())
+        figure = plot_beats(self.beat, title=self.description())
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=80)
         plt.close(figure)
