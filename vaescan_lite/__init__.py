@@ -32,9 +32,9 @@ _HOME = {
     "Workspace": "workspace",
 }
 _MODULES = (
-    "beats", "benchmark", "book", "cache", "cnn", "cpus", "databases", "disentanglement", "ecg", "edits", "exercises",
-    "explain", "explorer", "factors", "measurements", "perturbations", "plots", "pretraining", "readers", "records", "requirements", "saliency", "scan",
-    "simulator", "training", "vae", "workspace",
+    "beats", "benchmark", "book", "cache", "cnn", "cpus", "databases", "decisions", "disentanglement", "ecg", "edits",
+    "exercises", "explain", "explorer", "factors", "hybrid", "measurements", "perturbations", "plots", "pretraining",
+    "readers", "records", "requirements", "saliency", "scan", "simulator", "training", "vae", "workspace",
 )  # fmt: skip
 
 __all__ = [*_HOME, *_MODULES]

@@ -51,9 +51,9 @@ class ReadingStudy:
     Notes
     -----
     In the page a coin decides which ECG of a pair is explained, and another whether bare or explained ones come first, so that
-    neither difficulty nor practice favours one kind. Cases and controls come half and half, and wrong answers are more frequent
-    than in life: accuracy here is not the model's accuracy. Nothing is stored or sent; a reload forgets all. Explained in
-    chapter 11.
+    neither difficulty nor practice favours one kind. Cases and controls come half and half where there are enough of them, and
+    wrong answers more often than in life: accuracy here is not the model's accuracy. Nothing is stored or sent; a reload
+    forgets all. Explained in chapter 11.
     """
 
     def __init__(self, beats, y, probability, contributions, segments_s, disease, seed=0):
