@@ -15,7 +15,8 @@ PACKAGE = Path(vl.__file__).parent
 # way back: what a named module reaches through them counts as its own import.
 ORDER = (
     "cache", "cpus", "ecg", "factors", "records", "simulator", "databases", "beats", "measurements",
-    "edits", "training", "vae", "scan", "pretraining", "disentanglement", "requirements", "explain", "cnn", "saliency", "benchmark", "hybrid", "decisions", "readers", "plots",
+    "edits", "training", "vae", "scan", "pretraining", "disentanglement", "requirements", "explain", "cnn", "saliency",
+    "benchmark", "hybrid", "decisions", "readers", "plots",
     "explorer", "workspace", "exercises", "book", "cli",
 )  # fmt: skip
 PHYSIOLOGY = ORDER[: ORDER.index("measurements") + 1]
