@@ -1,0 +1,108 @@
+"""Hospitals that differ by a known cause, and calibration in many resamples."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit, logit
+
+import vaescan_lite as vl
+from vaescan_lite.dipole import DOWER
+from vaescan_lite.hospitals import chance_shift, change_band, change_gain, latent_shift, turn_heart, weighted_calibration
+from vaescan_lite.statistics import bootstrap_weights, calibration
+
+
+@pytest.fixture(scope="module")
+def ecgs():
+    return vl.simulate(pd.DataFrame({"LBBB": [0, 1, 0]}, index=[5, 6, 7]), seed=3)
+
+
+def of_dipole(vector):
+    """One ECG that a still dipole would give, twelve leads."""
+    signals = np.tile((DOWER @ np.asarray(vector, dtype=float))[None, :, None], (1, 1, 200)).astype(np.float32)
+    return vl.to_twelve_leads(vl.EcgSet(signals, fs=100))
+
+
+def test_gain_multiplies_and_leaves_the_original_alone(ecgs):
+    before = ecgs.signals.copy()
+    louder = change_gain(ecgs, 1.25)
+    np.testing.assert_allclose(louder.signals, 1.25 * before, rtol=1e-6)
+    np.testing.assert_array_equal(ecgs.signals, before)
+    assert louder.leads == ecgs.leads and louder.ids.tolist() == [5, 6, 7]
+    with pytest.raises(ValueError, match="above 0; got 0"):
+        change_gain(ecgs, 0)
+
+
+def test_a_turn_in_the_frontal_plane_moves_the_electrical_axis_by_as_much():
+    left, feet = of_dipole([1, 0, 0]), of_dipole([0, 1, 0])
+    np.testing.assert_allclose(turn_heart(left, 90).signals, feet.signals, atol=1e-6)
+
+
+def test_a_turn_in_the_horizontal_plane_goes_from_left_to_back():
+    np.testing.assert_allclose(turn_heart(of_dipole([1, 0, 0]), 0, 90).signals, of_dipole([0, 0, 1]).signals, atol=1e-6)
+
+
+def test_a_turn_and_back_changes_nothing_and_keeps_einthoven(ecgs):
+    np.testing.assert_allclose(turn_heart(turn_heart(ecgs, 25), -25).signals, ecgs.signals, atol=1e-5)
+    turned = turn_heart(ecgs, 25).signals
+    np.testing.assert_allclose(turned[:, 0] + turned[:, 2], turned[:, 1], atol=1e-5)
+    assert len(turn_heart(vl.to_eight_leads(ecgs), 5).leads) == 8
+
+
+def test_filters_hold_back_what_lies_outside_and_only_the_causal_one_delays():
+    time = np.arange(2000) / 100
+    slow, fast = np.sin(2 * np.pi * 2 * time), np.sin(2 * np.pi * 35 * time)
+    both = vl.EcgSet(np.tile(slow + fast, (1, 8, 1)).astype(np.float32), fs=100)
+    middle = slice(500, 1500)
+    smooth = change_band(both, high_hz=10).signals[0, 0]
+    np.testing.assert_allclose(smooth[middle], slow[middle], atol=0.03)
+    late = change_band(both, high_hz=10, causal=True).signals[0, 0]
+    assert np.abs(late - slow)[middle].max() > 0.1
+    level = vl.EcgSet(np.full((1, 8, 2000), 3.0, np.float32), fs=100)
+    assert np.abs(change_band(level, low_hz=0.5, causal=True).signals).max() < 1e-5
+    np.testing.assert_allclose(change_band(level, high_hz=10, causal=True).signals, 3.0, atol=1e-5)
+    with pytest.raises(ValueError, match="between 0 and 50 Hz"):
+        change_band(both, high_hz=60)
+
+
+def test_weighted_calibration_is_calibration_of_repeated_records():
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0.02, 0.9, 300)
+    y = (rng.uniform(size=300) < expit(0.5 + 0.7 * logit(p))).astype(float)
+    weights = bootstrap_weights(np.zeros(300), 3, seed=1)
+    offset, slope = weighted_calibration(y, p, weights)
+    for row, counts in enumerate(weights):
+        assert slope[row] == pytest.approx(calibration(np.repeat(y, counts), np.repeat(p, counts))[1], abs=1e-3)
+        expected = expit(logit(p) + offset[row])
+        assert counts @ expected == pytest.approx(counts @ y, abs=1e-6)
+
+
+def test_weighted_calibration_finds_a_shift_that_was_put_in():
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0.05, 0.95, 20_000)
+    y = (rng.uniform(size=20_000) < expit(logit(p) - 1.2)).astype(float)
+    offset, slope = weighted_calibration(y, p, np.ones((1, 20_000)))
+    assert offset[0] == pytest.approx(-1.2, abs=0.06) and slope[0] == pytest.approx(1, abs=0.06)
+
+
+def test_weighted_calibration_says_nan_without_both_classes_and_for_classes_that_do_not_overlap():
+    y, p = np.array([0, 0, 1, 1.0]), np.array([0.1, 0.2, 0.3, 0.9])
+    offset, slope = weighted_calibration(y, p, [[1, 1, 0, 0], [1, 1, 1, 1]])
+    assert np.isnan(offset[0]) and np.isnan(slope).all() and np.isfinite(offset[1])
+    with pytest.raises(ValueError, match="one y, probability and weight per record"):
+        weighted_calibration(y, p, np.ones((1, 3)))
+
+
+def test_the_alarm_rings_once_in_twenty_without_a_change_and_surely_with_one():
+    rng = np.random.default_rng(0)
+    mixing = 1 + 0.5 * rng.normal(size=(6, 6))  # latents that go together make chance wider
+    training = rng.normal(size=(1000, 6)) @ mixing
+    limit = np.quantile(chance_shift(training, 100), 0.95)
+    mean, sd = training.mean(axis=0), training.std(axis=0)
+
+    def rings(move):
+        new = rng.normal(size=(400, 100, 6)) @ mixing + move * sd
+        return np.mean([np.sqrt((latent_shift(some, mean, sd) ** 2).mean()) > limit for some in new])
+
+    assert 0.02 < rings(0) < 0.10 and rings(0.5) > 0.95
+    with pytest.raises(ValueError, match="finite"):
+        latent_shift(np.full((2, 6), np.nan), mean, sd)
