@@ -16,7 +16,14 @@ from vaescan_lite import book
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 CHAPTERS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-ON_REAL_ECGS = ["02_median_beats", "05_latent_space", "06_scan", "09_trade_off"]
+ON_REAL_ECGS = [
+    "02_median_beats",
+    "05_latent_space",
+    "06_scan",
+    "07_reading_explanations",
+    "09_trade_off",
+    "10_external_validation",
+]
 SECTIONS = ["Quiz", "On real ECGs", "Take-aways", "References"]
 MOST_LINES = 12
 
