@@ -2,7 +2,8 @@
 #                                                              PROFILE=smoke|workshop|full   SEED=<whole number>
 # make test          run the tests                             TESTS=<files and options of pytest>
 # make bench-signals  signal layer, NeuroKit2 and wfdb side by side   DATA=<folder with LUDB and PTB-XL>
-# make results       the whole benchmark for the results page: an hour or more      DATABASE=<folder>
+# make results       the whole benchmark for the results page; goes on where it was interrupted      DATABASE=<folder>
+#                                                              PARTS="grid age hybrids requirements reconstruction matched ..."
 # make environment   install into .venv; the two above do so by themselves     PYTHON=<interpreter>
 # make pretrained    train the weights of load_pretrained on PTB-XL     DATABASE=<folder>
 # make clean         remove the built pages and executed chapters
@@ -11,6 +12,7 @@ PROFILE = workshop
 SEED = 0
 PYTHON = python3.11 python3.12 python3.13 python3 python
 TESTS =
+PARTS =
 DATA = $(VAESCAN_TEST_DATA)
 
 VENV = .venv
@@ -18,7 +20,7 @@ INSTALLED = $(VENV)/installed
 CALLER := $(PWD)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help book test bench-signals environment pretrained clean
+.PHONY: help book test bench-signals results environment pretrained clean
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' $(firstword $(MAKEFILE_LIST))
 
@@ -32,7 +34,7 @@ bench-signals: $(INSTALLED)
 	@$(VENV)/bin/python benchmarks/signals.py --data "$(DATA)"
 
 results: $(INSTALLED)
-	@$(VENV)/bin/python -m vaescan_lite results --database "$(DATABASE)" --caller "$(CALLER)"
+	@$(VENV)/bin/python -m vaescan_lite results --database "$(DATABASE)" --caller "$(CALLER)" $(if $(PARTS),--parts $(PARTS))
 
 environment: $(INSTALLED)
 
