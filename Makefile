@@ -4,6 +4,7 @@
 # make bench-signals  signal layer, NeuroKit2 and wfdb side by side   DATA=<folder with LUDB and PTB-XL>
 # make results       the whole benchmark for the results page; goes on where it was interrupted      DATABASE=<folder>
 #                                                              PARTS="grid age hybrids requirements reconstruction matched ..."
+# make worlds        the cost in simulated worlds where its parts are known, for the results page: a quarter of an hour
 # make environment   install into .venv; the two above do so by themselves     PYTHON=<interpreter>
 # make pretrained    train the weights of load_pretrained on PTB-XL     DATABASE=<folder>
 # make clean         remove the built pages and executed chapters
@@ -20,7 +21,7 @@ INSTALLED = $(VENV)/installed
 CALLER := $(PWD)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help book test bench-signals results environment pretrained clean
+.PHONY: help book test bench-signals results worlds environment pretrained clean
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' $(firstword $(MAKEFILE_LIST))
 
@@ -35,6 +36,9 @@ bench-signals: $(INSTALLED)
 
 results: $(INSTALLED)
 	@$(VENV)/bin/python -m vaescan_lite results --database "$(DATABASE)" --caller "$(CALLER)" $(if $(PARTS),--parts $(PARTS))
+
+worlds: $(INSTALLED)
+	@$(VENV)/bin/python -m vaescan_lite worlds
 
 environment: $(INSTALLED)
 

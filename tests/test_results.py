@@ -34,6 +34,7 @@ FILES = {
     "suspect_labels": {"exclusions.csv", "suspect_labels.csv"},
     "learning_curve": {"learning_curve.csv", "learning_curve.png"},
 }
+WORLD_FILES = {"worlds.csv", "worlds_summary.csv", "worlds.png"}
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,9 @@ def small():
             patch.setattr(results, name, PAIRS[-1:])
         patch.setattr(studies.learning_curve, "__kwdefaults__", studies.learning_curve.__kwdefaults__ | {"pairs": PAIRS[-1:]})
         patch.setattr(age.age_error, "__kwdefaults__", age.age_error.__kwdefaults__ | {"pairs": (("measurements", "affine"),)})
+        patch.setattr(results, "REQUIRED", ("LVH",))
+        patch.setattr(results, "WORLDS", {"blind": {"n": 200, "seeds": (0, 1), "budget": "smoke"}})
+        patch.setattr(results, "WORLD_ROTATIONS", 1)
         yield
 
 
@@ -60,18 +64,19 @@ def folder(small, database, tmp_path_factory):
     """Results of small parts on simulated ECGs."""
     where = tmp_path_factory.mktemp("out")
     written = results.make_results(database, where, **SETTINGS)
+    written += results.make_worlds(where, names=["blind"], n_resamples=50, n_jobs=1, progress=False)[:-1]
     assert sorted(written) == sorted(where.iterdir())
     return where
 
 
 def test_every_part_writes_its_tables_and_figures(folder):
     assert set(FILES) == set(results.PARTS)
-    assert {path.name for path in folder.iterdir()} == set.union(*FILES.values()) | {"about.csv"}
+    assert {path.name for path in folder.iterdir()} == set.union(*FILES.values()) | WORLD_FILES | {"about.csv"}
 
 
 def test_it_says_what_was_run_part_by_part(folder):
     about = pd.read_csv(folder / "about.csv").set_index("part")
-    assert list(about.index) == list(results.PARTS)
+    assert list(about.index) == [*results.PARTS, "worlds"]
     row = about.loc["grid"]
     assert "220 simulated ECGs" in row["database"] and row["test folds"] == "9+10" and str(row["seeds"]) == "0"
     assert pd.Timestamp(row["date"]) and "torch 2" in row["software"] and row["usable"].endswith("of 220")
@@ -112,6 +117,7 @@ def test_what_is_finished_is_not_computed_again_and_comes_out_the_same(small, fo
         monkeypatch.setattr(module, name, fail)
     monkeypatch.setattr(results, "reconstruction_errors", fail)
     results.make_results(database, tmp_path, **SETTINGS)
+    results.make_worlds(tmp_path, n_resamples=50, n_jobs=1, progress=False)
     for path in folder.glob("*.csv"):
         assert (tmp_path / path.name).read_text() == path.read_text(), path.name
 
@@ -124,18 +130,27 @@ def test_a_single_part_replaces_its_own_row_and_leaves_the_others(small, folder,
     written = results.make_results(database, tmp_path, parts=["age"], **SETTINGS)
     assert {path.name for path in written} == {"age.csv", "about.csv"}
     dates = pd.read_csv(tmp_path / "about.csv").set_index("part")["date"]
-    assert dates.pop("age") != "2001-01-01" and set(dates) == {"2001-01-01"} and len(dates) == len(results.PARTS) - 1
+    assert dates.pop("age") != "2001-01-01" and set(dates) == {"2001-01-01"} and len(dates) == len(results.PARTS)
 
 
 def test_other_code_or_other_ecgs_have_another_folder(database, monkeypatch):
     db = vl.open_database(database)
-    one = results.kept_folder(db)
-    assert results.kept_folder(db) == one
+    one = results.kept_folder(db.fingerprint)
+    assert results.kept_folder(db.fingerprint) == one
     monkeypatch.setattr(results, "PRESENTATION", (*results.PRESENTATION, "vae"))
-    assert results.kept_folder(db) != one  # as if the source had changed
+    assert results.kept_folder(db.fingerprint) != one  # as if the source had changed
     monkeypatch.undo()
-    monkeypatch.setattr(db, "fingerprint", "another")
-    assert results.kept_folder(db) != one
+    assert results.kept_folder("another") != one
+
+
+def test_every_interval_of_the_worlds_is_in_the_summary(folder):
+    table, summary = pd.read_csv(folder / "worlds.csv"), pd.read_csv(folder / "worlds_summary.csv")
+    assert len(table) == 2 * 5 and (summary["worlds"] == 2).all() and not summary["must_cost"].any()
+
+
+def test_a_world_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(ValueError, match="unknown world.*'flat'; known are "):
+        results.make_worlds(tmp_path, names=["flat"])
 
 
 def test_a_part_that_does_not_exist_is_named(database, tmp_path):
@@ -180,8 +195,8 @@ def build(where, results_folder=None):
 def test_the_page_shows_every_table_and_figure_that_is_written(folder, tmp_path):
     article = build(tmp_path / "site", folder)
     shown = {f"{name}.{'png' if kind == 'results-figure' else 'csv'}" for kind, name, _ in directives()}
-    raw = {"scores.csv", "trade_off.csv"}  # too long for a page, or shown as a figure
-    assert shown | raw == set.union(*FILES.values()) | {"about.csv"}
+    raw = {"scores.csv", "trade_off.csv", "worlds.csv"}  # too long for a page, or shown as a figure
+    assert shown | raw == set.union(*FILES.values()) | WORLD_FILES | {"about.csv"}
     assert "Not in this copy" not in article
     n_figures = sum(kind == "results-figure" for kind, _, _ in directives())
     alts = re.findall(r'<img alt="([^"]*)"', article)

@@ -10,6 +10,7 @@ from vaescan_lite.statistics import (
     calibration,
     error_estimate,
     holm,
+    interval_over_trainings,
     mean_estimate,
     weighted_auroc,
 )
@@ -180,3 +181,13 @@ def test_bad_scores_are_refused(y, score, message):
 def test_a_rotation_without_pairs_adds_nothing():
     y, score, rotation = [1, 0, 1, 1], [0.9, 0.1, 0.0, 0.0], [1, 1, 2, 2]
     assert auroc_within(y, score, rotation) == 1.0
+
+
+def test_the_interval_over_trainings_matches_a_case_done_by_hand():
+    # mean .02, sd .01, t(2) = 4.3027, sqrt(1/3 + 1/4) = .76376: half = .032863
+    assert interval_over_trainings([0.01, 0.02, 0.03], 0.25) == pytest.approx((0.02 - 0.032863, 0.02 + 0.032863), abs=1e-5)
+    assert interval_over_trainings([0.01, np.nan, 0.02, 0.03], 0.25) == interval_over_trainings([0.01, 0.02, 0.03], 0.25)
+
+
+def test_two_trainings_cannot_tell():
+    assert interval_over_trainings([0.02, 0.02], 0.25) == (-np.inf, np.inf)

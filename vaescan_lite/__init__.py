@@ -34,7 +34,7 @@ _HOME = {
 _MODULES = (
     "beats", "benchmark", "book", "cache", "cnn", "cpus", "databases", "decisions", "disentanglement", "ecg", "edits",
     "exercises", "explain", "explorer", "factors", "hybrid", "measurements", "perturbations", "plots", "pretraining",
-    "readers", "records", "requirements", "saliency", "scan", "simulator", "training", "vae", "workspace",
+    "readers", "records", "requirements", "saliency", "scan", "simulator", "studies", "training", "vae", "workspace", "worlds",
 )  # fmt: skip
 
 __all__ = [*_HOME, *_MODULES]

@@ -25,6 +25,7 @@ from .statistics import (
     bootstrap_weights,
     calibration,
     holm,
+    interval_over_trainings,
     mean_estimate,
     weighted_auroc,
 )
@@ -35,6 +36,7 @@ BEAT_COMPONENTS = 160  # of a flattened beat, for models of tables
 FEWEST_IN_TRAINING = 6  # of either class in each training set: the inner folds that choose C need some each
 FEWEST_TO_FIT = 3  # of either class among the ECGs that are trained on: one for each of those inner folds
 MACRO = "mean of superclasses"
+TEST_SHARE = 2 / 8  # test folds for each training fold
 
 # Where the cost arises: (representation, model) before and after a step towards an explainable model.
 STEPS = {
@@ -357,7 +359,9 @@ def cost(result, steps=None, tasks=None):
     -------
     DataFrame
         Columns step, before, after, task, auroc_before, auroc_after, cost (before minus after: positive is a loss) with low
-        and high, p (of no difference), and p_holm, adjusted for all single tasks in the table.
+        and high, low_trainings and high_trainings (`statistics.interval_over_trainings`), verdict ("costs something" or "gains
+        something" where both intervals lie on one side of zero, else "cannot be told from zero"), p (of no difference), and
+        p_holm, adjusted for all single tasks in the table.
 
     Raises
     ------
@@ -379,12 +383,16 @@ def cost(result, steps=None, tasks=None):
         )
     with_macro = tasks is None and any(task in SUPERCLASSES for task in result.tasks)
     names = [*(result.tasks if tasks is None else tasks), *([MACRO] if with_macro else [])]
+    by_rotation = _by_rotation(result.predictions)
     rows = []
     for step, (before, after) in steps.items():
         for task in names:
+            averaged = [name for name in result.tasks if name in SUPERCLASSES] if task == MACRO else [task]
+            single = [by_rotation.loc[averaged, *pair].groupby("rotation").mean() for pair in (before, after)]
             ends = [result.mean_estimate(tuple(pair), None if task == MACRO else [task]) for pair in (before, after)]
             difference = ends[0] - ends[1]
             low, high = difference.interval()
+            trainings = interval_over_trainings(single[0] - single[1], TEST_SHARE)
             rows.append(
                 {
                     "step": step,
@@ -396,6 +404,9 @@ def cost(result, steps=None, tasks=None):
                     "cost": difference.value,
                     "low": low,
                     "high": high,
+                    "low_trainings": trainings[0],
+                    "high_trainings": trainings[1],
+                    "verdict": _verdict((low, high), trainings),
                     "p": difference.p_value(),
                 }
             )
@@ -404,6 +415,23 @@ def cost(result, steps=None, tasks=None):
     table["p_holm"] = np.nan
     table.loc[is_single, "p_holm"] = holm(table.loc[is_single, "p"])
     return table
+
+
+def _verdict(bootstrap, trainings):
+    """Say what both intervals of a cost allow to say: with other test people, and after other trainings."""
+    if min(bootstrap[0], trainings[0]) > 0:
+        return "costs something"
+    return "gains something" if max(bootstrap[1], trainings[1]) < 0 else "cannot be told from zero"
+
+
+def _by_rotation(predictions):
+    """AUROC of each rotation, mean over seeds; a Series with the levels task, representation, model, rotation."""
+    found = {}
+    for key, part in predictions.groupby(["task", "representation", "model", "rotation", "seed"], observed=True, sort=False):
+        y, score = part["y"].to_numpy(), part["score"].to_numpy()
+        found[key] = weighted_auroc(y, score, np.zeros(len(y)), np.ones((1, len(y))))[0]
+    names = ["task", "representation", "model", "rotation", "seed"]
+    return pd.Series(found).rename_axis(names).groupby(names[:-1], sort=False).mean()
 
 
 def _chosen(kind, given, by_name, budget):

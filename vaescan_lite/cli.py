@@ -78,6 +78,12 @@ def _parser():
     results.add_argument("--n-jobs", type=int, default=-1, help="processes (default: one for each CPU)")
     results.add_argument("--caller", help=argparse.SUPPRESS)
     results.set_defaults(command=_results)
+
+    worlds = commands.add_parser("worlds", help="measure the cost in simulated worlds where its parts are known")
+    worlds.add_argument("--folder", type=Path, default=Path("book/results"), help="where to write (default: book/results)")
+    worlds.add_argument("--names", nargs="+", default=None, metavar="world", help="such as rhythm (default: all)")
+    worlds.add_argument("--n-jobs", type=int, default=-1, help="processes (default: one for each CPU)")
+    worlds.set_defaults(command=_worlds)
     return parser
 
 
@@ -124,6 +130,13 @@ def _results(options):
     database = resolve_database(options.database, options.caller)
     settings = {name: getattr(options, name) for name in ("parts", "rotations", "budget", "n_jobs")}
     for path in make_results(database, options.folder, seeds=tuple(options.seeds), **settings):
+        print(path)
+
+
+def _worlds(options):
+    from .results import make_worlds
+
+    for path in make_worlds(options.folder, names=options.names, n_jobs=options.n_jobs):
         print(path)
 
 

@@ -477,6 +477,43 @@ def plot_trade_off(table, *, axes=None):
     return axes
 
 
+def plot_worlds(table, *, axes=None):
+    """Draw what each step costs in simulated worlds, with every seed and its interval, a panel for each world and task.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `worlds.world_costs` gives it, one world or several.
+    axes : sequence of Axes, optional
+        As many as worlds and tasks.
+
+    Returns
+    -------
+    ndarray of Axes
+    """
+    panels = list(table.groupby(["world", "task"], sort=False))
+    if axes is None:
+        _, axes = plt.subplots(
+            1, len(panels), figsize=(1.4 + 2.3 * len(panels), 3.4), sharey=True, squeeze=False, layout="constrained"
+        )
+    axes = np.ravel(axes)
+    steps = list(dict.fromkeys(table["step"]))
+    for ax, ((world, task), some) in zip(axes, panels, strict=True):
+        seeds = list(dict.fromkeys(some["seed"]))
+        places = np.linspace(-0.3, 0.3, len(seeds)) if len(seeds) > 1 else np.zeros(1)
+        for row in some.itertuples():
+            color = "#c4402f" if row.low > 0 else "#2d8a6a" if row.high < 0 else "0.45"
+            height = steps.index(row.step) + places[seeds.index(row.seed)]
+            spans = np.clip([[row.cost - row.low], [row.high - row.cost]], 0, None)
+            ax.errorbar(row.cost, height, xerr=spans, fmt="o", ms=3, elinewidth=0.8, color=color)
+        ax.axvline(0, color="0.5", lw=1, ls="--", zorder=0)
+        ax.set(title=f"{world}\n{task}", xlabel="cost (AUROC)")
+        ax.title.set_fontsize(9)
+    axes[0].set_yticks(range(len(steps)), steps)
+    axes[0].invert_yaxis()
+    return axes
+
+
 def plot_frontal_plane(vectors, *, ax=None):
     """Draw heart vectors among the six limb leads, seen from the front: degrees clockwise from lead I, as cardiologists count.
 

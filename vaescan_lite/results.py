@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from . import age, benchmark, hybrid, plots, studies
+from . import age, benchmark, hybrid, plots, studies, worlds
 from .cache import PACKAGE, cache_folder, source_hash, written_whole
 from .databases import open_database
 from .factors import DIAGNOSES, FACTOR_NAMES, SUPERCLASSES
@@ -53,6 +53,13 @@ FEWEST_JUDGED = 3  # positives in folds 9 and 10 for the requirements
 TRADE_OFFS = ("additive R2", "share in the published sign", "change of logit")
 PACKAGES = ("vaescan-lite", "numpy", "scipy", "scikit-learn", "torch", "interpret-core")
 PRESENTATION = ("answers", "book", "cli", "exercises", "explorer", "plots", "reading", "results", "workspace")
+WORLDS = {
+    "rhythm": {"n": 1000, "seeds": (0, 1, 2), "budget": "workshop"},
+    "interaction": {"n": 1000, "seeds": (0, 1, 2), "budget": "workshop"},
+    "plain": {"n": 600, "seeds": tuple(range(20)), "budget": "smoke"},
+    "blind": {"n": 600, "seeds": tuple(range(20)), "budget": "smoke"},
+}
+WORLD_ROTATIONS = 2
 N_DIGITS = 3
 
 
@@ -122,30 +129,71 @@ def make_results(database, folder, *, parts=None, keep=None, **settings):
         raise ValueError(f"unknown part(s) {', '.join(map(repr, unknown)) or '(none)'}; known are {', '.join(PARTS)}.")
     db = open_database(database)
     progress = settings.get("progress", True)
-    keep = kept_folder(db) if keep is None else Path(keep)
+    keep = kept_folder(db.fingerprint) if keep is None else Path(keep)
     study = Study(Recordings(db, progress=progress), keep=keep, **settings)
     written = []
     for name in tqdm(parts, desc="results", unit="part", disable=not progress):
         started = time.perf_counter()
-        tables, figures = PARTS[name](study)
-        for file, table in tables.items():
-            written.append(_write(Path(folder) / f"{file}.csv", partial(_to_csv, table)))
-        for file, figure in figures.items():
-            save = partial(figure.savefig, dpi=110, bbox_inches="tight", format="png")
-            written.append(_write(Path(folder) / f"{file}.png", save))
-            plt.close(figure)
-        about = Path(folder) / "about.csv"
-        _write(about, partial(_to_csv, _about(about, name, study)))
-        log.info("%s: %d files, %.0f s", name, len(tables) + len(figures), time.perf_counter() - started)
+        written += _write_part(Path(folder), _run_of(name, study), *PARTS[name](study))
+        log.info("%s: %.0f s", name, time.perf_counter() - started)
     return [*written, Path(folder) / "about.csv"]
 
 
-def kept_folder(db):
+def make_worlds(folder, *, names=None, keep=None, n_resamples=1000, n_jobs=-1, progress=True):
+    """Measure the cost in simulated worlds where its parts are known, and write table and figure.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where to write ``worlds.csv``, ``worlds_summary.csv``, ``worlds.png`` and a row of ``about.csv``.
+    names : sequence of str, optional
+        Which of `worlds.WORLDS`; None: all of them, in the sizes of `WORLDS`.
+    keep : str or Path, optional
+        As for `make_results`.
+    n_resamples, n_jobs, progress
+        As for `benchmark.run`.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    ValueError
+        If a world is not known.
+    """
+    names = list(WORLDS) if names is None else list(names)
+    unknown = [name for name in names if name not in WORLDS]
+    if unknown or not names:
+        raise ValueError(f"unknown world(s) {', '.join(map(repr, unknown)) or '(none)'}; known are {', '.join(WORLDS)}.")
+    keep = kept_folder("worlds") if keep is None else Path(keep)
+    common = {"rotations": WORLD_ROTATIONS, "n_resamples": n_resamples, "keep": keep, "n_jobs": n_jobs, "progress": progress}
+    parts = []
+    for name in tqdm(names, desc="worlds", unit="world", disable=not progress):
+        parts.append(worlds.world_costs(name, **WORLDS[name], **common))
+    table = pd.concat(parts, ignore_index=True)
+    row = {
+        "part": "worlds",
+        "database": "simulated worlds",
+        "usable": ", ".join(f"{name} {WORLDS[name]['n']} x {len(WORLDS[name]['seeds'])}" for name in names),
+        "test folds": _folds(WORLD_ROTATIONS),
+        "seeds": f"{table['seed'].min()} to {table['seed'].max()}",
+        "resamples": n_resamples,
+        "budget": " and ".join(dict.fromkeys(WORLDS[name]["budget"] for name in names)),
+    }
+    tables = {"worlds": table, "worlds_summary": worlds.summary(table)}
+    written = _write_part(Path(folder), row, tables, {"worlds": plots.plot_worlds(table)[0].figure})
+    return [*written, Path(folder) / "about.csv"]
+
+
+def kept_folder(fingerprint):
     """Folder of finished cells for these ECGs and the code that computes (not the code that draws).
 
     Parameters
     ----------
-    db : Database
+    fingerprint : str
+        Of the database.
 
     Returns
     -------
@@ -153,7 +201,7 @@ def kept_folder(db):
         In `cache.cache_folder`; deleting it is always safe.
     """
     computing = sorted({path.stem for path in PACKAGE.glob("*.py")} - set(PRESENTATION))
-    key = "|".join([db.fingerprint, source_hash(*computing), *(metadata.version(name) for name in PACKAGES[1:])])
+    key = "|".join([fingerprint, source_hash(*computing), *(metadata.version(name) for name in PACKAGES[1:])])
     return cache_folder() / "results" / hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
@@ -331,26 +379,39 @@ def _by_task(result):
     return pd.DataFrame(rows)
 
 
-def _about(path, part, study):
-    """Replace the row of this part among those that are there."""
+def _run_of(part, study):
+    """Say what was run for a part: its row of ``about.csv``."""
     rows = study.rows
-    software = [f"Python {platform.python_version()}", *(f"{name} {metadata.version(name)}" for name in PACKAGES)]
-    seeds = study.seeds[:1] if part in ONE_SEED else study.seeds
-    folds = "9, 10" if part == "requirements" else ", ".join(f"{2 * r - 1}+{2 * r}" for r in range(6 - study.rotations, 6))
-    row = {
+    return {
         "part": part,
         "database": rows.db.description,
         "usable": f"{int(rows.beats.usable.sum())} of {len(rows)}",
-        "test folds": folds,
-        "seeds": ", ".join(map(str, seeds)),
+        "test folds": "9, 10" if part == "requirements" else _folds(study.rotations),
+        "seeds": ", ".join(map(str, study.seeds[:1] if part in ONE_SEED else study.seeds)),
         "resamples": study.n_resamples,
         "budget": study.budget,
-        "software": ", ".join(software),
-        "date": datetime.date.today().isoformat(),
     }
-    before = pd.read_csv(path, dtype=str).to_dict("records") if path.exists() else []
+
+
+def _folds(rotations):
+    return ", ".join(f"{2 * r - 1}+{2 * r}" for r in range(6 - rotations, 6))
+
+
+def _write_part(folder, run, tables, figures):
+    """Write the files of a part, and its row in place of an older one; the files written, but for ``about.csv``."""
+    written = [_write(folder / f"{name}.csv", partial(_to_csv, table)) for name, table in tables.items()]
+    for name, figure in figures.items():
+        save = partial(figure.savefig, dpi=110, bbox_inches="tight", format="png")
+        written.append(_write(folder / f"{name}.png", save))
+        plt.close(figure)
+    software = [f"Python {platform.python_version()}", *(f"{name} {metadata.version(name)}" for name in PACKAGES)]
+    about = folder / "about.csv"
+    before = pd.read_csv(about, dtype=str).to_dict("records") if about.exists() else []
+    row = run | {"software": ", ".join(software), "date": datetime.date.today().isoformat()}
     by_part = {one["part"]: one for one in [*before, row]}
-    return pd.DataFrame([by_part[name] for name in PARTS if name in by_part])
+    table = pd.DataFrame([by_part[name] for name in (*PARTS, "worlds") if name in by_part])
+    _write(about, partial(_to_csv, table))
+    return written
 
 
 def _counted(left_out):

@@ -52,7 +52,10 @@ class _FromResults(SphinxDirective):
 
 
 class ResultsTable(_FromResults):
-    """``{results-table} name``: columns of ``name.csv``; ``auroc:low:high`` puts an interval behind its value."""
+    """``{results-table} name``: columns of ``name.csv``; ``auroc:low:high`` puts an interval behind its value.
+
+    A column that the file of an older run lacks is left out.
+    """
 
     option_spec = {
         "columns": directives.unchanged_required,
@@ -76,6 +79,8 @@ class ResultsTable(_FromResults):
             columns = [text.strip().split(":") for text in self.options["columns"].split(",")]
         heads = [text.strip() for text in self.options.get("heads", "").split("|") if text.strip()]
         heads = heads or [column[0].replace("_", " ") for column in columns]
+        shown = [(head, column) for head, column in zip(heads, columns, strict=True) if column[0] in rows[0]]
+        heads, columns = zip(*shown)
         lines = [f":::{{table}} {self.caption()}", ""]
         lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
         lines += ["| " + " | ".join(_cell(row, column) for column in columns) + " |" for row in rows]
