@@ -3,7 +3,8 @@
 # make test          run the tests                             TESTS=<files and options of pytest>
 # make bench-signals  signal layer, NeuroKit2 and wfdb side by side   DATA=<folder with LUDB and PTB-XL>
 # make bench-realism  real against simulated ECGs, measurement by measurement   DATABASE=<folder of real ECGs>
-# make results       the whole benchmark for the results page: an hour or more      DATABASE=<folder>
+# make results       the whole benchmark for the results page; goes on where it was interrupted      DATABASE=<folder>
+#                                                              PARTS="grid age hybrids requirements reconstruction matched ..."
 # make environment   install into .venv; the two above do so by themselves     PYTHON=<interpreter>
 # make pretrained    train the weights of load_pretrained on PTB-XL     DATABASE=<folder>
 # make clean         remove the built pages and executed chapters
@@ -12,6 +13,7 @@ PROFILE = workshop
 SEED = 0
 PYTHON = python3.11 python3.12 python3.13 python3 python
 TESTS =
+PARTS =
 DATA = $(VAESCAN_TEST_DATA)
 
 VENV = .venv
@@ -36,7 +38,7 @@ bench-realism: $(INSTALLED)
 	@cd "$(CALLER)" && "$(abspath $(VENV))/bin/python" "$(abspath benchmarks/realism.py)" --database "$(DATABASE)" --seed "$(SEED)"
 
 results: $(INSTALLED)
-	@$(VENV)/bin/python -m vaescan_lite results --database "$(DATABASE)" --caller "$(CALLER)"
+	@$(VENV)/bin/python -m vaescan_lite results --database "$(DATABASE)" --caller "$(CALLER)" $(if $(PARTS),--parts $(PARTS))
 
 environment: $(INSTALLED)
 

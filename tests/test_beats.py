@@ -8,7 +8,7 @@ import pytest
 from scipy.signal import resample_poly
 
 from vaescan_lite import BeatSet, EcgSet, averaging, median_beats, r_peaks
-from vaescan_lite.beats import beat_noise, quality, split_median_beats
+from vaescan_lite.beats import _filter_and_find, beat_noise, quality, split_median_beats
 from vaescan_lite.ecg import LEADS_8, LEADS_12, to_twelve_leads
 
 # Waves of the eight leads: centre (s from R), width (s), height in mV in each lead
@@ -127,6 +127,18 @@ def test_the_median_beat_is_the_beat_that_was_put_in():
         for d in np.arange(qrs_middle_s - 0.002, qrs_middle_s + 0.002, 0.0002)
     ]
     assert min(errors) < 0.02
+
+
+@pytest.mark.parametrize("fs", [100, 500])
+def test_the_usual_filter_keeps_33_hz_and_halves_40_hz_and_stops_mains(fs):
+    frequency_hz = np.array([0.5, 5.0, 33.0, 40.0, 49.0])
+    time_s = np.arange(10 * fs) / fs
+    waves = np.zeros((len(frequency_hz), 12, len(time_s)))
+    waves[:, :8] = np.sin(2 * np.pi * frequency_hz[:, None] * time_s + 0.3)[:, None]
+    filtered, *_ = _filter_and_find(waves[:, :8].astype(np.float32), fs, fs, (0.5, 40))
+    middle = slice(2 * fs, 8 * fs)
+    gain = np.sqrt((filtered[:, 0, middle] ** 2).mean(axis=-1) / (waves[:, 0, middle] ** 2).mean(axis=-1))
+    np.testing.assert_allclose(gain, [0.5, 1.0, 0.955, 0.5, 0.037], atol=0.02)
 
 
 def test_the_r_peak_lies_at_the_same_sample_wherever_the_recording_starts():

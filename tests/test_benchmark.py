@@ -212,3 +212,45 @@ def test_matching_takes_away_what_age_alone_would_tell(rows):
 def test_a_learning_curve_says_which_sizes_there_are(rows):
     with pytest.raises(ValueError, match="sizes must be from 10 to 320.*got \\[5000\\]"):
         studies.learning_curve(rows, [50, 5000], pairs=[("first lead", "plain")])
+
+
+def test_a_listed_label_takes_no_part_in_its_task_and_is_never_another_one(rows):
+    listed = rows.ids[rows.factors["clear"].to_numpy() == 1][:7]
+    settings = {"representations": {"first lead": FirstLead()}, "models": {"plain": LogisticRegression()}, "n_resamples": 50}
+    table = studies.without_suspects(
+        rows, "clear", excluded=listed, pairs=[("first lead", "plain")], progress=False, **settings
+    )
+    n = table[table["representation"] == "first lead"].set_index("labels")[["n", "n_positive"]]
+    assert (n.loc["all"] - n.loc["without the list"]).tolist() == [7, 7]
+    assert rows.factors["clear"].notna().all()  # the labels themselves stay as they are
+
+
+def test_the_exclusion_list_holds_for_its_database_and_its_labels_only():
+    suspects = [("PTB-XL", 2, "LBBB", "x"), ("PTB-XL", 3, "LBBB", "x"), ("PTB-XL", 2, "AF", "x"), ("LUDB", 2, "LBBB", "x")]
+    labels = pd.DataFrame({"LBBB": [1.0, 1.0, 0.0]}, index=[1, 2, 3])
+    db = SimpleNamespace(name="PTB-XL", factors=lambda names: labels)
+    assert studies.exclusion_list(db, "LBBB", suspects)["id"].tolist() == [2]
+    db.name = "simulated"
+    assert len(studies.exclusion_list(db, "LBBB", suspects)) == 0
+
+
+def test_finished_cells_are_found_again_unless_labels_or_model_differ(rows, tmp_path):
+    FirstLead.seen.clear()
+    one = run(rows, rotations=2, keep=tmp_path)
+    assert len(FirstLead.seen) == 2
+    two = run(rows, rotations=3, keep=tmp_path)  # the last two rotations are there
+    assert len(FirstLead.seen) == 3
+    shared = two.predictions[two.predictions["rotation"] > 3].reset_index(drop=True)
+    pd.testing.assert_frame_equal(shared, one.predictions)
+    other = rows.factors.assign(clear=1 - rows.factors["clear"])
+    run(rows.with_factors(other), rotations=2, keep=tmp_path)
+    run(rows, rotations=2, keep=tmp_path, models={"plain": LogisticRegression(C=0.1)})
+    run(rows[:-1], rotations=2, keep=tmp_path)
+    assert len(FirstLead.seen) == 9
+
+
+def test_the_kept_cells_of_another_age_are_not_mistaken_for_these(rows, tmp_path):
+    one = run(rows, rotations=1, keep=tmp_path)
+    older = rows.with_factors(rows.factors.assign(age_years=rows.factors["clear"] * 50 + 20))
+    two = run(older, rotations=1, keep=tmp_path)
+    assert auroc(one, "clear", *benchmark.BASELINE)["auroc"] < 0.8 < auroc(two, "clear", *benchmark.BASELINE)["auroc"]

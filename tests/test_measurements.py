@@ -8,6 +8,7 @@ from scipy.signal import resample_poly
 
 import vaescan_lite as vl
 from vaescan_lite import delineation, measurements, simulator
+from vaescan_lite.detection import band_pass_gain
 from vaescan_lite.ecg import LEADS_8, LEADS_12, BeatSet
 
 # Gaussians: centre and width in ms, then amplitude in mV in I, II, V1 ... V6.
@@ -235,6 +236,45 @@ def test_crossings_lie_between_the_samples_where_a_line_crosses():
     assert np.isnan(delineation.crossing_before(time_ms, values + 10, level, start)[0])
 
 
+WITHIN = {"ms": 8, "mV": 0.05, "deg": 5}
+WORTH_FINDING = {"ms": 15, "mV": 0.1, "deg": 10}
+
+
+def paired_changes(factor, *, fs, n, seed, columns=None):
+    """True and measured change of each column in n people when they get a disease, their means by column."""
+    healthy = pd.DataFrame({"sex_female": np.arange(n) % 2, "age_years": np.linspace(30, 80, n)})
+    truth, found = [], []
+    for factors in (healthy, healthy.assign(**{factor: 1})):
+        ecgs, true = simulator.simulate_with_truth(factors, fs=fs, seed=seed)
+        truth.append(true)
+        found.append(vl.measure(vl.median_beats(ecgs)))
+    columns = [c for c in measurements.DEFINITIONS if c in truth[0]] if columns is None else columns
+    means = {}
+    for column in columns:
+        true_change, change = (pair[1][column] - pair[0][column] for pair in (truth, found))
+        error = change - true_change
+        if column.endswith("_deg"):
+            true_change, error = ((x + 180) % 360 - 180 for x in (true_change, error))
+        means[column] = (true_change.mean(), true_change.mean() + error.mean())
+    return means
+
+
+@pytest.mark.parametrize("fs", [100, 500])
+@pytest.mark.parametrize("factor", ["LBBB", "RBBB", "AVB1", "LAFB"])
+def test_every_true_change_of_a_block_is_found_with_its_sign_and_size(factor, fs):
+    errors = {}  # as shares of what is allowed
+    for column, (expected, change) in paired_changes(factor, fs=fs, n=300, seed=8).items():
+        unit = column.split("_")[-1]
+        if unit in WITHIN and abs(expected) >= WORTH_FINDING[unit]:
+            assert np.sign(change) == np.sign(expected), column
+            errors[column] = abs(change - expected) / WITHIN[unit]
+    assert len(errors) >= (1 if factor == "AVB1" else 8)
+    # Whether an R of 0.03 mV is there decides between Q and S: a handful of people more or less is 0.02 mV in the mean.
+    sharp = [error for column, error in errors.items() if not column.startswith(("q_", "s_"))]
+    assert max(sharp) <= 1, errors
+    assert max(errors.values()) <= 1.4 and np.mean(np.array(list(errors.values())) <= 1) >= 0.95, errors
+
+
 @pytest.mark.parametrize("fs", [100, 500])
 @pytest.mark.parametrize(("factor", "columns"), [
     ("LBBB", ("qrs_ms", "qt_ms", "qrs_axis_deg", "t_V5_mV", "r_peak_time_V5_ms")),
@@ -245,21 +285,59 @@ def test_crossings_lie_between_the_samples_where_a_line_crosses():
     ("IMI", ("qrs_axis_deg", "q_III_mV")),
 ])  # fmt: skip
 def test_what_a_diagnosis_changes_in_simulated_ecgs_is_measured_with_its_size(factor, columns, fs):
-    n = 60
-    healthy = pd.DataFrame({"sex_female": np.arange(n) % 2, "age_years": np.linspace(30, 80, n)})
-    truth, found = [], []
-    for factors in (healthy, healthy.assign(**{factor: 1})):
-        ecgs, true = simulator.simulate_with_truth(factors, fs=fs, seed=3)
-        truth.append(true[list(columns)].to_numpy())
-        found.append(vl.measure(vl.median_beats(ecgs))[list(columns)].to_numpy())
-    true_change, change = truth[1] - truth[0], found[1] - found[0]
-    within = {"ms": 8, "mV": 0.05, "deg": 5}
-    for i, column in enumerate(columns):
-        if column.endswith("_deg"):
-            true_change[:, i], change[:, i] = ((x[:, i] + 180) % 360 - 180 for x in (true_change, change))
-        expected = np.nanmean(true_change[:, i])
-        assert abs(expected) > within[column.split("_")[-1]], f"{column}: nothing to find"
-        assert np.nanmean(change[:, i]) == pytest.approx(expected, abs=within[column.split("_")[-1]]), column
+    for column, (expected, change) in paired_changes(factor, fs=fs, n=120, seed=3, columns=columns).items():
+        assert abs(expected) > WITHIN[column.split("_")[-1]], f"{column}: nothing to find"
+        assert change == pytest.approx(expected, abs=WITHIN[column.split("_")[-1]]), column
+
+
+def test_the_usual_filter_takes_less_than_a_twentieth_off_r_waves_at_100_hz():
+    people = pd.DataFrame({"sex_female": [0, 1] * 30, "age_years": np.linspace(30, 80, 60)})
+    ecgs, true = simulator.simulate_with_truth(people, fs=100, seed=12)
+    found = vl.measure(vl.median_beats(ecgs))
+    for column in ("r_I_mV", "r_II_mV", "r_V4_mV", "r_V5_mV", "r_V6_mV", "s_V1_mV", "s_V2_mV"):
+        large = true[column].abs() > 0.3
+        assert 0.95 < (found[column] / true[column])[large].median() < 1.01, column
+
+
+@pytest.mark.parametrize("fs", [100, 500])
+@pytest.mark.parametrize(("r_mV", "is_there"), [(0.0, False), (0.02, False), (0.12, True)])
+def test_the_bump_that_a_filter_makes_before_a_deep_wave_is_no_r_and_a_true_r_is_one(r_mV, is_there, fs):
+    time_ms = np.arange(-500, 500) * 2.0
+    width = np.where(time_ms < 0, 7, 16)  # falls as steeply as they come, rises slowly
+    v1 = -1.5 * np.exp(-0.5 * (time_ms / width) ** 2) + r_mV * np.exp(-0.5 * ((time_ms + 23) / 8) ** 2)
+    spectrum = np.fft.rfft(v1) * band_pass_gain(np.fft.rfftfreq(len(v1), 1 / 500), 0, 40)
+    filtered = np.fft.irfft(spectrum, n=len(v1))[300:780]
+    assert filtered.max() > measurements.MIN_WAVE_mV  # there is a bump, whether there was an R or not
+    signals = beat(P, Q, R, S, T).signals.copy()
+    signals[0, LEADS_8.index("V1")] = filtered
+    found = vl.measure(BeatSet(signals[..., :: 500 // fs], fs=fs, rr_s=[0.9])).iloc[0]
+    if is_there:
+        assert found.r_V1_mV == pytest.approx(r_mV, abs=0.05) and found.q_V1_mV == 0
+    else:
+        assert found.r_V1_mV == 0 and found.q_V1_mV == found.s_V1_mV < -1.2
+
+
+@pytest.mark.parametrize("fs", [100, 125, 250, 257, 500, 1000])
+def test_beats_between_their_samples_are_those_of_the_continuous_curve(fs):
+    time_s = (np.arange(round(0.96 * fs)) - round(0.4 * fs)) / fs
+
+    def curve(time_s):  # a slow wave on a drift, and a QRS of which 1 % lies above 50 Hz
+        drift = 0.3 + 0.5 * time_s
+        return drift + np.exp(-0.5 * ((time_s - 0.0013) / 0.010) ** 2) + 0.3 * np.exp(-0.5 * ((time_s - 0.25) / 0.05) ** 2)
+
+    time_ms, fine, slope = delineation.interpolate(curve(time_s)[None, None], fs, round(0.4 * fs))
+    assert np.allclose(np.diff(time_ms), 2) and 0 in time_ms
+    assert np.abs(fine[0, 0] - curve(time_ms / 1000)).max() < 0.005
+    slow = np.abs(time_ms - 250) < 100
+    assert np.abs(slope[0, 0] - np.gradient(curve(time_ms / 1000), time_ms))[slow].max() < 1e-4
+
+
+def test_the_filter_of_the_beats_hardly_moves_the_intervals():
+    people = pd.DataFrame({"sex_female": [0, 1] * 20, "age_years": np.linspace(30, 80, 40)})
+    ecgs = simulator.simulate(people, fs=500, seed=3)
+    wide, usual = (vl.measure(vl.median_beats(ecgs, band_hz=band)) for band in ((0.5, 150), (0.5, 40)))
+    for column in ("pr_ms", "qrs_ms", "qt_ms"):
+        assert abs((wide[column] - usual[column]).mean()) < 1.5, column
 
 
 def test_simulated_fibrillation_has_no_p_wave_and_simulated_sinus_rhythm_has_one():

@@ -112,3 +112,36 @@ def test_functions_draw_where_they_are_told(ecgs):
 def test_the_style_of_the_book_can_be_used():
     with plt.style.context(plots.STYLE):
         assert plt.rcParams["axes.spines.top"] is False
+
+
+def trade_off_table():
+    rows = [
+        ("additive R2", "open", 0.9, 0.80, False, True, False, "higher"),
+        ("additive R2", "closed", 0.2, 0.95, False, True, False, "higher"),
+        ("additive R2", "worse", 0.5, 0.70, False, False, False, "higher"),
+        ("change of logit", "open", 0.1, 0.80, False, True, True, "lower"),
+        ("change of logit", "constant", 0.0, 0.50, True, False, True, "lower"),
+    ]
+    columns = ["metric", "model", "value", "auroc", "control", "front", "void", "better"]
+    table = pd.DataFrame(rows, columns=columns)
+    ends = {f"{end}": table["value"] + 0.05 * sign for end, sign in (("low", -1), ("high", 1))}
+    return table.assign(**ends, auroc_low=table["auroc"] - 0.05, auroc_high=table["auroc"] + 0.05)
+
+
+def test_the_front_runs_through_its_models_and_lower_is_better_to_the_right():
+    axes = plots.plot_trade_off(trade_off_table())
+    front = next(line for line in axes[0].lines if line.get_label() == "front")
+    assert list(zip(*front.get_data())) == [(0.2, 0.95), (0.9, 0.80)]
+    assert not axes[0].xaxis_inverted() and axes[1].xaxis_inverted()
+    assert axes[0].get_title() == "" and axes[1].get_title().startswith("void")
+    names = [text.get_text() for text in axes[1].get_legend().get_texts()]
+    assert names.count("open") == 1 and {"closed", "worse", "control", "front"} <= set(names)
+
+
+def test_a_learning_curve_has_its_sizes_and_a_line_for_each_pair():
+    table = pd.DataFrame(
+        {"n_training": [100, 50, 50, 100], "representation": ["a", "a", "b", "b"], "model": "m", "auroc": [0.8, 0.7, 0.6, 0.65]}
+    )
+    ax = plots.plot_learning_curve(table.assign(low=table["auroc"] - 0.1, high=table["auroc"] + 0.1))
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["50", "100"]
+    assert [list(line.get_ydata()) for line in ax.lines] == [[0.7, 0.8], [0.6, 0.65]]

@@ -8,7 +8,7 @@ import vaescan_lite as vl
 from vaescan_lite import readers
 from vaescan_lite.edits import EDITS
 from vaescan_lite.groups import GROUPS, group_masks, reference_beats, row_correlation
-from vaescan_lite.requirements import compare_matched, summary
+from vaescan_lite.requirements import compare_matched, summary, trade_off
 
 QUICK = {"n_explained": 6, "n_subsets": 32, "n_resamples": 50}
 N = 150
@@ -350,3 +350,40 @@ def test_models_fitted_to_permuted_labels_know_nothing_of_new_people(fitted):
     assert auroc[[name for name in models if "permuted" in name]].between(0.1, 0.85).all()
     void = table.drop_duplicates("metric").set_index("metric")["void"]
     assert not void["auroc"] and not void["share in the published sign"] and void["subset correlation, occlusion"]
+
+
+# ---- trade-off
+
+
+def rows_of(metric, better, values, void=False):
+    """Rows of a table of requirements for one factor and detail; ``values`` are model to (value, auroc)."""
+    rows = []
+    for model, (value, auroc) in values.items():
+        for name, number in ((metric, value), ("auroc", auroc)):
+            spread = {"low": number - 0.1, "high": number + 0.1, "better": better, "void": void}
+            rows.append({"metric": name, "detail": "", "model": model, "factor": "LVH", "value": number, **spread})
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(("better", "sign"), [("higher", 1), ("lower", -1)])
+def test_the_front_holds_those_that_no_other_beats_in_both(better, sign):
+    metric = {"higher": "additive R2", "lower": "change of logit"}[better]
+    values = {"open": (0.9, 0.8), "closed": (0.2, 0.95), "worse": (0.5, 0.7), "as good": (0.9, 0.8), "constant": (1.0, 0.99)}
+    found = trade_off(rows_of(metric, better, {name: (sign * v, a) for name, (v, a) in values.items()}), metric)
+    found = found.set_index("model")
+    assert found.index[found["front"]].tolist() == ["open", "closed", "as good"]
+    assert found.loc["constant", "control"] and not found.loc["open", "control"]
+    assert found.loc["open", "auroc_low"] == pytest.approx(0.7) and found.loc["open", "value"] == pytest.approx(sign * 0.9)
+
+
+def test_both_axes_are_means_over_what_all_models_answer():
+    both = rows_of("additive R2", "higher", {"a": (0.6, 0.8), "b": (0.4, 0.9)})
+    only_a = rows_of("additive R2", "higher", {"a": (0.0, 0.5)}).assign(factor="IMI")
+    found = trade_off(pd.concat([both, only_a]), "additive R2").set_index("model")
+    assert found.loc["a", "value"] == pytest.approx(0.6) and found.loc["a", "auroc"] == pytest.approx(0.8)
+    assert (found["n_pairs"] == 1).all()
+
+
+def test_a_trade_off_of_an_unknown_metric_is_named():
+    with pytest.raises(ValueError, match="metric must be one of additive R2, auroc; got 'beauty'"):
+        trade_off(rows_of("additive R2", "higher", {"a": (0.5, 0.5)}), "beauty")

@@ -8,6 +8,7 @@ from vaescan_lite.statistics import (
     average_precision_within,
     bootstrap_weights,
     calibration,
+    error_estimate,
     holm,
     mean_estimate,
     weighted_auroc,
@@ -128,6 +129,15 @@ def test_the_mean_of_estimates_averages_seeds_and_resamples():
     a, b = Estimate(np.array([0.8, 0.9]), np.array([0.7, 0.8])), Estimate(np.array([0.6, 0.7]), np.array([0.5, 0.4]))
     mean = mean_estimate([a, b])
     assert mean.by_seed.tolist() == pytest.approx([0.7, 0.8]) and mean.replicates.tolist() == pytest.approx([0.6, 0.6])
+
+
+def test_the_error_of_repeated_records_is_their_mean_and_pairing_holds(scored):
+    _, error, rotation = scored
+    one, two = error_estimate([error, error + 2], rotation, 30), error_estimate([error + 1], rotation, 30)
+    weights = bootstrap_weights(rotation, 30)
+    expected = [np.repeat(error + 1, w).mean() for w in weights]
+    assert one.by_seed.tolist() == pytest.approx([error.mean(), error.mean() + 2])
+    assert one.replicates == pytest.approx(expected) and (one - two).replicates == pytest.approx(np.zeros(30), abs=1e-12)
 
 
 def test_average_precision_of_one_rotation_agrees_with_scikit_learn(scored):

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 
-from vaescan_lite.ecg import BeatSet
+from vaescan_lite.ecg import BeatSet, to_twelve_leads
 from vaescan_lite.training import Budget
 from vaescan_lite.vae import (
     ACTIVE_VARIANCE,
     BUDGETS,
     BeatVAE,
     VAEOutput,
+    beat_nll,
     gaussian_kl,
     laplace_nll,
     likelihood_profile,
@@ -77,17 +79,46 @@ def test_likelihood_agrees_with_torch_distributions():
 
 
 def test_loss_terms_of_a_case_done_by_hand():
-    x = torch.ones(4, 2, 10)  # 20 residuals of 1 mV at a scale of 0.5: 20 * (1/0.5 + log(2*0.5)) = 40
+    # 1 mV everywhere: I and II 1, III 0, aVR -1, aVL and aVF 0.5, V1 ... V6 1: 10 mV in each of 9 samples, at a scale of 0.5
+    x = torch.ones(4, 8, 9)  # 8/12 * 9 * 10 * (1/0.5 + log(2*0.5)) = 120
     mu = torch.tensor([[2.0, 0.0]]).expand(4, 2)  # 2^2 / 2 = 2 nats
-    output = VAEOutput(torch.zeros(4, 2, 10), mu, torch.zeros(4, 2))
-    terms = vae_loss(x, output, torch.full((2, 10), 0.5), beta=3.0)
-    assert terms["reconstruction"].item() == pytest.approx(40)
+    output = VAEOutput(torch.zeros(4, 8, 9), mu, torch.zeros(4, 2))
+    terms = vae_loss(x, output, torch.full((12, 9), 0.5), beta=3.0)
+    assert terms["reconstruction"].item() == pytest.approx(120)
     assert terms["kl"].item() == pytest.approx(2)
-    assert terms["total"].item() == pytest.approx(46)
+    assert terms["total"].item() == pytest.approx(126)
+
+
+def test_an_error_in_three_shows_in_the_likelihood_even_where_one_and_two_hardly_move():
+    # I down and II up by d: III moves by 2 d, as an inferior Q wave does. The same d upwards in both leaves III alone.
+    x, d = torch.zeros(2, 8, 1), 0.1
+    x[0, :2, 0] = torch.tensor([-d, d])
+    x[1, :2, 0] = torch.tensor([d, d])
+    opposite, alike = beat_nll(x, torch.zeros(2, 8, 1), torch.ones(12, 1))
+    # absolute values of I, II, III, aVR, aVL, aVF in units of d: 1 1 2 0 1.5 1.5 against 1 1 0 1 0.5 0.5
+    assert (opposite - alike).item() == pytest.approx(8 / 12 * (7 - 4) * d, rel=1e-4)
+
+
+def test_a_new_network_reads_and_writes_the_principal_components_of_twelve_leads(beats):
+    profile = likelihood_profile(beats.signals, 100, 40, power=0.4, qrs_weight=1.5)
+    vae = BeatVAE(n_latents=6)
+    vae._remember_form(beats)
+    network = vae._new_network(40)
+    network.start_from_components(beats.signals, profile, 0)
+    network.encoder.head.weight.data.zero_()
+    network.encoder.head.bias.data.zero_()
+    network.decoder.head.weight.data.zero_()
+    twelve = (to_twelve_leads(beats.signals) - to_twelve_leads(beats.signals.mean(axis=0, keepdims=True))) / profile
+    pca = PCA(6, random_state=0).fit(twelve.reshape(len(twelve), -1))
+    oracle = pca.inverse_transform(pca.transform(twelve.reshape(len(twelve), -1))).reshape(twelve.shape)
+    with torch.no_grad():
+        x_hat = network.decode(network.encode(torch.from_numpy(beats.signals))[0]).numpy()
+    rebuilt = (to_twelve_leads(x_hat) - to_twelve_leads(beats.signals.mean(axis=0, keepdims=True))) / profile
+    np.testing.assert_allclose(rebuilt, oracle, atol=2e-3)
 
 
 def test_loss_does_not_depend_on_how_many_beats_are_in_the_batch():
-    x, mu, scale = torch.rand(3, 2, 10), torch.rand(3, 4), torch.ones(2, 10)
+    x, mu, scale = torch.rand(3, 8, 10), torch.rand(3, 4), torch.ones(12, 10)
     once = vae_loss(x, VAEOutput(x + 1, mu, mu), scale, beta=1.0)
     twice = vae_loss(x.repeat(2, 1, 1), VAEOutput((x + 1).repeat(2, 1, 1), mu.repeat(2, 1), mu.repeat(2, 1)), scale, beta=1.0)
     assert once["total"].item() == pytest.approx(twice["total"].item())
@@ -98,8 +129,9 @@ def test_scale_follows_the_residual_and_is_smaller_in_the_qrs(beats):
     np.testing.assert_allclose(flat, 1)
     plain = residual_profile(beats.signals, power=0.5)
     assert plain.mean() == pytest.approx(1, abs=1e-5)
-    weighted = likelihood_profile(beats.signals, 100, 40, power=0.5, qrs_weight=2.0)
+    weighted = likelihood_profile(beats.signals, 100, 40, power=0.5, qrs_weight=2.0, derived_weight=0.25)
     ratio = (weighted / plain)[0]
+    np.testing.assert_allclose((weighted / plain)[2:6], 4 * ratio * np.ones((4, 1)), rtol=1e-5)  # III, aVR, aVL, aVF
     # -70 to 80 ms around sample 40 are samples 33 to 47
     np.testing.assert_allclose(ratio[33:48], ratio[0] / 2, rtol=1e-5)
     np.testing.assert_allclose(ratio[[32, 48]], ratio[0], rtol=1e-5)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -13,11 +12,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
-from tqdm.auto import tqdm
 
 from .cnn import EcgCNN
 from .cpus import available_cpus, limited_threads
-from .factors import SUPERCLASSES
+from .factors import PERSON, SUPERCLASSES
+from .jobs import run_jobs
 from .representations import AgeSex, Measurements, MedianBeat, PCAScores, Recordings, Rules, TenSeconds, VAELatents
 from .statistics import (
     Estimate,
@@ -244,6 +243,7 @@ def run(
     n_training=None,
     n_resamples=1000,
     budget="workshop",
+    keep=None,
     n_jobs=1,
     progress=True,
 ):
@@ -272,6 +272,9 @@ def run(
         Bootstrap resamples behind each interval.
     budget : {"smoke", "workshop", "full"}
         Training budget of representations and models that are given by name.
+    keep : str or Path, optional
+        A folder in which finished cells (a representation with its models, in one rotation with one seed) are kept and found
+        again, as in `jobs.run_jobs`.
     n_jobs : int
         Processes; -1 means as many as this process has CPUs.
     progress : bool
@@ -317,22 +320,18 @@ def run(
     tasks, left_out_tasks = _scorable(list(tasks), rows.factors, splits)
     rows.prepare({name for representation, _ in cells.values() for name in getattr(representation, "needs", ("beats",))})
     n_jobs = available_cpus() if n_jobs == -1 else n_jobs
+    labels = rows.factors[[*tasks, *(name for name in PERSON if name not in tasks and name in rows.factors)]]
     jobs = [
-        delayed(_run_cell)(rows, name, *cells[name], tasks, rotation, is_test, seed, n_training, n_jobs)
+        (
+            (rows.ids, rows.fold, labels, name, *cells[name], tasks, rotation, seed, n_training),
+            _run_cell,
+            (rows, name, *cells[name], tasks, rotation, is_test, seed, n_training, n_jobs),
+        )
         for name in cells
         for seed in seeds
         for rotation, is_test in splits
     ]
-    parts = list(
-        tqdm(
-            Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs),
-            total=len(jobs),
-            desc="benchmark",
-            unit="cell",
-            disable=not progress,
-            leave=False,
-        )
-    )
+    parts = run_jobs(jobs, keep=keep, n_jobs=n_jobs, description="benchmark", unit="cell", progress=progress)
     predictions = _in_order(pd.concat([part for part, _ in parts]), tasks, cells)
     seconds = pd.concat([seconds for _, seconds in parts]).sort_values(
         ["representation", "seed", "rotation"], ignore_index=True

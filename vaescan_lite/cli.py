@@ -1,4 +1,4 @@
-"""The command ``vaescan-lite``: simulate a database, run the chapters, build the book."""
+"""The command ``vaescan-lite``: simulate a database, run the chapters, build the book, write its results."""
 
 import argparse
 import logging
@@ -66,10 +66,16 @@ def _parser():
     book = commands.add_parser("book", parents=[run], help="run every chapter and build the HTML book")
     book.set_defaults(command=_book)
 
-    results = commands.add_parser("results", help="run the whole benchmark and write the tables of the results page (hours)")
+    results = commands.add_parser(
+        "results", help="run the whole benchmark and write the tables of the results page; goes on where it was interrupted"
+    )
     results.add_argument("--database", default="auto", help="a folder of ECGs, auto, simulated or ptbxl (default: auto)")
     results.add_argument("--folder", type=Path, default=Path("book/results"), help="where to write (default: book/results)")
     results.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="training seeds (default: 0 1 2)")
+    results.add_argument("--parts", nargs="+", default=None, metavar="part", help="such as grid or age (default: all)")
+    results.add_argument("--rotations", type=int, default=5, help="pairs of test folds, 1 to 5 (default: 5)")
+    results.add_argument("--budget", choices=("smoke", "workshop", "full"), default="workshop", help="training budget")
+    results.add_argument("--n-jobs", type=int, default=-1, help="processes (default: one for each CPU)")
     results.add_argument("--caller", help=argparse.SUPPRESS)
     results.set_defaults(command=_results)
     return parser
@@ -116,7 +122,8 @@ def _results(options):
     from .results import make_results
 
     database = resolve_database(options.database, options.caller)
-    for path in make_results(database, options.folder, seeds=tuple(options.seeds)):
+    settings = {name: getattr(options, name) for name in ("parts", "rotations", "budget", "n_jobs")}
+    for path in make_results(database, options.folder, seeds=tuple(options.seeds), **settings):
         print(path)
 
 

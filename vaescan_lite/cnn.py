@@ -1,11 +1,11 @@
-"""The black boxes: small 1-D convolutional networks for median beats and for ten-second ECGs, many tasks at once."""
+"""The black boxes: small 1-D convolutional networks for median beats and for ten-second ECGs, for many tasks or a number."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from torch import nn
 
 from .training import Budget, seeded_weights, torch_threads, train
@@ -144,7 +144,66 @@ AUGMENTATIONS = {"beat": SignalAugmentation(shift=2, mixup=0.3), "ten seconds": 
 LONGEST_BEAT = 400  # samples; what is longer is taken for a whole ECG
 
 
-class EcgCNN(ClassifierMixin, BaseEstimator):
+class _Network(BaseEstimator):
+    """What the two networks share: settings, training, and the network's output."""
+
+    is_multitask = True
+
+    def __init__(self, kind="auto", budget="workshop", augmentation=None, seed=0, progress=False):
+        self.kind = kind
+        self.budget = budget
+        self.augmentation = augmentation
+        self.seed = seed
+        self.progress = progress
+
+    def _fit(self, signals, y):
+        signals = _checked_signals(signals)
+        y, weight = (torch.from_numpy(part) for part in self._targets(y, len(signals)))
+        kind = _kind(self.kind, signals.shape[2])
+        budget = _budget(self.budget, kind)
+        augmentation = AUGMENTATIONS[kind] if self.augmentation is None else self.augmentation
+        self.n_tasks_, self.n_leads_, self.n_times_ = y.shape[1], signals.shape[1], signals.shape[2]
+        scale = torch.from_numpy(np.maximum(signals.std(axis=(0, 2), keepdims=True), 1e-3))  # (1, n_leads, 1), mV
+
+        def loss(rows, generator):
+            x = augmentation(torch.from_numpy(signals[rows.numpy()]) / scale, generator)
+            return {"total": _mixed_loss(network, x, y[rows], weight[rows], augmentation.mixup, generator, self._error)}
+
+        with seeded_weights(self.seed):  # around the training too: dropout draws from torch's global generator
+            if kind == "beat":
+                network = FlatteningNetwork(self.n_leads_, self.n_times_, self.n_tasks_)
+            else:
+                network = PoolingNetwork(self.n_leads_, self.n_tasks_)
+            self.history_ = train(
+                network,
+                loss,
+                len(signals),
+                budget,
+                seed=self.seed,
+                progress=self.progress,
+                description=f"CNN, {kind}",
+                n_threads=N_THREADS,
+            )
+        self.network_ = nn.Sequential(_Divide(scale), network).eval()
+        return self
+
+    def _output(self, signals):
+        if not hasattr(self, "network_"):
+            raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit(signals, y) first.")
+        signals = _checked_signals(signals)
+        if signals.shape[1:] != (self.n_leads_, self.n_times_):
+            raise ValueError(
+                f"trained on signals of shape (n, {self.n_leads_}, {self.n_times_}), leads and samples; got {signals.shape}."
+            )
+        logits = np.empty((len(signals), self.n_tasks_))
+        with torch_threads(N_THREADS), torch.no_grad():
+            for start in range(0, len(signals), PREDICTION_BATCH):
+                rows = slice(start, start + PREDICTION_BATCH)
+                logits[rows] = self.network_(torch.from_numpy(np.array(signals[rows]))).numpy()
+        return logits
+
+
+class EcgCNN(ClassifierMixin, _Network):
     """One 1-D convolutional network for several yes-or-no tasks, with the manners of scikit-learn.
 
     Parameters
@@ -189,15 +248,6 @@ class EcgCNN(ClassifierMixin, BaseEstimator):
     (40, 2)
     """
 
-    is_multitask = True
-
-    def __init__(self, kind="auto", budget="workshop", augmentation=None, seed=0, progress=False):
-        self.kind = kind
-        self.budget = budget
-        self.augmentation = augmentation
-        self.seed = seed
-        self.progress = progress
-
     def fit(self, signals, y):
         """Train a new network.
 
@@ -218,36 +268,8 @@ class EcgCNN(ClassifierMixin, BaseEstimator):
         ValueError
             If shapes do not fit, signals hold NaN, or a task lacks positives or negatives.
         """
-        signals = _checked_signals(signals)
-        y, is_known = _checked_labels(y, len(signals))
-        kind = _kind(self.kind, signals.shape[2])
-        budget = _budget(self.budget, kind)
-        augmentation = AUGMENTATIONS[kind] if self.augmentation is None else self.augmentation
-        self.n_tasks_, self.n_leads_, self.n_times_ = y.shape[1], signals.shape[1], signals.shape[2]
+        self._fit(signals, y)
         self.classes_ = np.array([0, 1])
-        scale = torch.from_numpy(np.maximum(signals.std(axis=(0, 2), keepdims=True), 1e-3))  # (1, n_leads, 1), mV
-        y, weight = torch.from_numpy(y), torch.from_numpy(is_known.astype(np.float32))
-
-        def loss(rows, generator):
-            x = augmentation(torch.from_numpy(signals[rows.numpy()]) / scale, generator)
-            return {"total": _mixed_loss(network, x, y[rows], weight[rows], augmentation.mixup, generator)}
-
-        with seeded_weights(self.seed):  # around the training too: dropout draws from torch's global generator
-            if kind == "beat":
-                network = FlatteningNetwork(self.n_leads_, self.n_times_, self.n_tasks_)
-            else:
-                network = PoolingNetwork(self.n_leads_, self.n_tasks_)
-            self.history_ = train(
-                network,
-                loss,
-                len(signals),
-                budget,
-                seed=self.seed,
-                progress=self.progress,
-                description=f"CNN, {kind}",
-                n_threads=N_THREADS,
-            )
-        self.network_ = nn.Sequential(_Divide(scale), network).eval()
         return self
 
     def decision_function(self, signals):
@@ -267,19 +289,7 @@ class EcgCNN(ClassifierMixin, BaseEstimator):
         ValueError
             If the shape is another one than in training, or signals hold NaN.
         """
-        if not hasattr(self, "network_"):
-            raise ValueError("this EcgCNN is not fitted yet; call fit(signals, y) first.")
-        signals = _checked_signals(signals)
-        if signals.shape[1:] != (self.n_leads_, self.n_times_):
-            raise ValueError(
-                f"trained on signals of shape (n, {self.n_leads_}, {self.n_times_}), leads and samples; got {signals.shape}."
-            )
-        logits = np.empty((len(signals), self.n_tasks_))
-        with torch_threads(N_THREADS), torch.no_grad():
-            for start in range(0, len(signals), PREDICTION_BATCH):
-                rows = slice(start, start + PREDICTION_BATCH)
-                logits[rows] = self.network_(torch.from_numpy(np.array(signals[rows]))).numpy()
-        return logits
+        return self._output(signals)
 
     def predict_proba(self, signals):
         """Probability of every task, ndarray of float64, shape (n, n_tasks); signals as for `decision_function`."""
@@ -288,6 +298,74 @@ class EcgCNN(ClassifierMixin, BaseEstimator):
     def predict(self, signals):
         """1 where a task is more likely than not, ndarray of int, shape (n, n_tasks)."""
         return (self.decision_function(signals) > 0).astype(int)
+
+    _error = staticmethod(nn.functional.binary_cross_entropy_with_logits)
+
+    def _targets(self, y, n_rows):
+        y, is_known = _checked_labels(y, n_rows)
+        return y, is_known.astype(np.float32)
+
+
+class EcgRegressor(RegressorMixin, _Network):
+    """The same network for one number, such as age.
+
+    Parameters
+    ----------
+    kind, budget, augmentation, seed, progress
+        As for `EcgCNN`.
+
+    Notes
+    -----
+    Loss: absolute error in standard deviations of the training set, which is also how it is scored. The rest is as in
+    `EcgCNN`, mixing of two ECGs and of their numbers included.
+
+    Examples
+    --------
+    >>> signals = np.random.default_rng(0).normal(size=(40, 8, 96)).astype(np.float32)
+    >>> EcgRegressor(budget="smoke").fit(signals, np.linspace(20, 90, 40)).predict(signals).shape
+    (40,)
+    """
+
+    def fit(self, signals, y):
+        """Train a new network.
+
+        Parameters
+        ----------
+        signals : BeatSet, EcgSet or ndarray of float, shape (n, n_leads, n_times)
+            Signals in mV, finite.
+        y : array-like of float, shape (n,)
+            The number, NaN where not known.
+
+        Returns
+        -------
+        EcgRegressor
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, signals hold NaN, or fewer than two different numbers are known.
+        """
+        return self._fit(signals, y)
+
+    def predict(self, signals):
+        """Give the number, ndarray of float64, shape (n,); signals as for `EcgCNN.decision_function`."""
+        return self.center_ + self.scale_ * self._output(signals)[:, 0]
+
+    @staticmethod
+    def _error(output, y, weight, reduction):  # as binary_cross_entropy_with_logits is called, summed
+        return (weight * (output - y).abs()).sum()
+
+    def _targets(self, y, n_rows):
+        y = np.asarray(y, dtype=float)
+        if y.shape != (n_rows,):
+            raise ValueError(f"y must have shape ({n_rows},), a number per signal; got {y.shape}.")
+        is_known = np.isfinite(y)
+        if len(np.unique(y[is_known])) < 2:
+            raise ValueError(f"y must hold at least two different known numbers; got {is_known.sum()} known ones.")
+        self.center_, self.scale_ = float(np.median(y[is_known])), float(np.std(y[is_known]))
+        standardised = np.where(is_known, (y - self.center_) / self.scale_, 0)
+        return standardised.astype(np.float32)[:, None], is_known.astype(np.float32)[:, None]
 
 
 class _Divide(nn.Module):
@@ -301,14 +379,14 @@ class _Divide(nn.Module):
         return x / self.scale
 
 
-def _mixed_loss(network, x, y, weight, mixup, generator):
-    """Binary cross-entropy of the known tasks; with `mixup`, of convex combinations of two ECGs and their labels."""
+def _mixed_loss(network, x, y, weight, mixup, generator, error):
+    """Error summed over known tasks, averaged over ECGs; with `mixup`, of convex combinations of two ECGs and their labels."""
     if mixup:
         rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
         share, partner = float(rng.beta(mixup, mixup)), torch.randperm(len(x), generator=generator)
         x = share * x + (1 - share) * x[partner]
         y, weight = share * y + (1 - share) * y[partner], weight * weight[partner]
-    return nn.functional.binary_cross_entropy_with_logits(network(x), y, weight=weight, reduction="sum") / len(x)
+    return error(network(x), y, weight=weight, reduction="sum") / len(x)
 
 
 def _kind(kind, n_times):

@@ -1,14 +1,19 @@
 """Where P, QRS and T begin and end in a median beat. What is measured between these boundaries lives in `measurements`."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy import fft
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
 
+from .detection import low_pass_gain
 from .ecg import to_twelve_leads
 
 FINE_HZ = 500.0  # beats are interpolated to this rate
+PAD_S = 0.16  # by which beats are prolonged at both ends, mirrored in their first and last sample
+SLOPE_BAND_HZ = 40.0  # where the slopes that show the edges of waves are halved
 GRID_HZ = 250.0  # enough for smoothed speeds; crossings of thresholds are interpolated between its samples
 
 
@@ -23,7 +28,9 @@ class Boundaries(NamedTuple):
 
 
 def interpolate(signals, fs, r_index):
-    """Beats on a fine grid by cubic splines.
+    """Beats on a fine grid, band-limited: the curve through the samples that holds no frequency above half their rate.
+
+    A wave of 35 Hz at 100 samples a second is given back to within 3 %, where cubic splines lose a seventh of it.
 
     Parameters
     ----------
@@ -41,13 +48,34 @@ def interpolate(signals, fs, r_index):
     fine : ndarray of float, shape (n_beats, n_leads, n_fine)
         Potentials in mV.
     slope : ndarray of float, shape (n_beats, n_leads, n_fine)
-        Their derivative in mV/ms.
+        Their derivative in mV/ms, gently low-passed (`SLOPE_BAND_HZ`), so that the edges of waves, which are sought on it,
+        depend little on the filter of the beats.
     """
-    sample_ms = (np.arange(signals.shape[-1]) - r_index) * 1000 / fs
+    n_times = signals.shape[-1]
+    pad, factor = round(PAD_S * fs), max(1, math.ceil(FINE_HZ / fs))
+    reach = np.minimum(np.arange(pad, 0, -1), n_times - 1)
+    first, last = signals[..., :1], signals[..., -1:]
+    before, after = 2 * first - signals[..., reach], 2 * last - signals[..., n_times - 1 - reach[::-1]]
+    long = np.concatenate([before, signals, after], axis=-1)
+    # The transform joins both ends: without the line from one to the other nothing jumps there.
+    n_long = long.shape[-1]
+    line_step = (long[..., -1:] - long[..., :1]) / (n_long - 1)
+    spectrum = fft.rfft(long - long[..., :1] - line_step * np.arange(n_long), axis=-1)
+    frequency_hz = np.fft.rfftfreq(n_long, 1 / fs)
+    if n_long % 2 == 0:
+        spectrum[..., -1] *= 0.5 if factor > 1 else 1  # half of it belongs to the negative frequency
+    inside = slice(pad * factor, (pad + n_times - 1) * factor + 1)
+    fine = factor * fft.irfft(spectrum, n=n_long * factor, axis=-1)[..., inside]
+    fine += long[..., :1] + line_step * (np.arange(n_long * factor)[inside] / factor)
+    gain = 2j * np.pi * frequency_hz / 1000 * low_pass_gain(frequency_hz, SLOPE_BAND_HZ, 2)
+    slope = factor * fft.irfft(spectrum * gain, n=n_long * factor, axis=-1)[..., inside] + line_step * fs / 1000
+
     step_ms = 1000 / FINE_HZ
+    sample_ms = (np.arange((n_times - 1) * factor + 1) - r_index * factor) * 1000 / (fs * factor)
     time_ms = np.arange(np.ceil(sample_ms[0] / step_ms), np.floor(sample_ms[-1] / step_ms) + 1) * step_ms
-    spline = CubicSpline(sample_ms, np.asarray(signals, dtype=float), axis=-1)
-    return time_ms, spline(time_ms), spline(time_ms, 1)
+    if fs * factor == FINE_HZ:
+        return time_ms, fine, slope
+    return time_ms, *(CubicSpline(sample_ms, values, axis=-1)(time_ms) for values in (fine, slope))
 
 
 def delineate(time_ms, fine, slope, rr_s, noise_uV):

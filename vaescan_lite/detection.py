@@ -123,10 +123,19 @@ def from_spectrum(spectrum, gain, n_padded, n_out):
     return fft.irfft(spectrum[..., :n_kept] * gain.astype(np.complex64 if np.iscomplexobj(gain) else np.float32), n=n_out)
 
 
-def band_pass_gain(frequency_hz, low_hz, high_hz, order=2):
-    """Gain of a Butterworth high-pass of second order and low-pass of any that ran forwards and backwards: zero phase."""
+def band_pass_gain(frequency_hz, low_hz, high_hz, order=8):
+    """Gain of a Butterworth high-pass of second order and low-pass of any that ran forwards and backwards: zero phase.
+
+    Both are 1/2 at their corner. A low-pass of order 8 with its corner at 40 Hz leaves 95 % of 33 Hz and 3 % of 50 Hz; one of
+    order 2 leaves 68 % and 29 %, which costs narrow R waves a twentieth of their height and lets mains through.
+    """
     high_pass = frequency_hz**4 / (frequency_hz**4 + low_hz**4) if low_hz > 0 else 1.0
-    return high_pass / (1 + (frequency_hz / high_hz) ** (2 * order))
+    return high_pass * low_pass_gain(frequency_hz, high_hz, order)
+
+
+def low_pass_gain(frequency_hz, high_hz, order):
+    """Gain of a Butterworth low-pass that ran forwards and backwards: 1/2 at `high_hz`, steeper with the order."""
+    return 1 / (1 + (frequency_hz / high_hz) ** (2 * order))
 
 
 def find_qrs(spectrum, n_padded, fs, n_samples):

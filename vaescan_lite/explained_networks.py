@@ -18,7 +18,7 @@ class ScanNetwork(nn.Module):
         weights, bias = scan.weights_, scan.bias_
         self.names = tuple(weights.index)
         self.register_buffer("mean_beat", scan.vae.network_.mean_beat.clone())
-        self.register_buffer("profile", scan.vae.network_.profile.clone())
+        self.register_buffer("unit", scan.vae.network_.unit.clone())
         self.encoder = copy.deepcopy(scan.vae.network_.encoder)
         self.readout = nn.Linear(weights.shape[1], weights.shape[0])
         with torch.no_grad():
@@ -28,7 +28,7 @@ class ScanNetwork(nn.Module):
 
     def forward(self, x):
         """Log odds of binary factors, means of continuous ones."""
-        return self.readout(self.encoder((x.flatten(1) - self.mean_beat) / self.profile)[0])
+        return self.readout(self.encoder((x.flatten(1) - self.mean_beat) / self.unit)[0])
 
 
 def network_of(model):

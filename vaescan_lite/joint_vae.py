@@ -9,7 +9,7 @@ from torch import nn
 from .augmentation import Augmentation
 from .cnn import N_THREADS, _checked_labels, _checked_signals
 from .training import Budget, seeded_weights, torch_threads, train
-from .vae import BeatVAE, likelihood_profile
+from .vae import BeatVAE
 from .vae_network import vae_loss
 
 BUDGETS = {
@@ -159,8 +159,7 @@ class _LabelledVAE(BeatVAE):
         self.n_left_out_ = 0
         fs, r_index = self._timing()
         network = self._new_network(min(160, len(signals) - 1))
-        profile = likelihood_profile(signals, fs, r_index, power=self.scale_power, qrs_weight=self.qrs_weight)
-        network.start_from_components(signals, profile, self.seed)
+        network.start_from_components(signals, self._profile(signals, fs, r_index), self.seed)
         augmentation = Augmentation(fs, r_index)
         targets, y, known = (torch.from_numpy(np.asarray(a, dtype=np.float32)) for a in (signals, y, is_known))
         with seeded_weights(self.seed):

@@ -2,12 +2,17 @@
 
 import numpy as np
 import pandas as pd
+from scipy.ndimage import gaussian_filter1d
 
 from vaescan_lite import delineation
 from vaescan_lite.ecg import LEADS_12, BeatSet, to_eight_leads, to_twelve_leads
 
 # The smallest deflection that counts as a wave: IEC 60601-2-51:2003, annex GG (30 uV).
 MIN_WAVE_mV = 0.03
+# An R that begins the QRS has to keep three quarters of that after smoothing. Our choice: so, about as many simulated people
+# have a QS complex in V1, V2 and aVR after the filter at 40 Hz as before it, healthy ones and those with a block.
+SMOOTH_MS = 5.0
+MIN_SMOOTH_WAVE_mV = 0.75 * MIN_WAVE_mV
 ST_AFTER_J_MS = 60.0
 LEADS_WITH_P = ("I", "II", "V1")
 
@@ -55,8 +60,13 @@ def measure(beats, *, batch_size=512):
 
     Amplitudes are signed: R is at least 0, Q and S are at most 0, and a Q, R or S that a lead does not have is 0 mV, as in
     the tables of electrocardiographs. What cannot be known is NaN: everything about an absent P, a lead that is flat.
-    Voltages are those of the beat as it is. The low-pass at 40 Hz of `median_beats` takes 6 % off the R waves of simulated
+    Voltages are those of the beat as it is. The low-pass at 40 Hz of `median_beats` takes 2-3 % off the R waves of simulated
     healthy people, less off wide ones; with ``fs=500, band_hz=(0.5, 150)`` they are within 1 %.
+
+    On simulated ECGs at 100 and 500 Hz, what a bundle branch block, a left anterior fascicular block or an AV block changes is
+    found with the right sign and, in the mean over people, within 8 ms, 0.05 mV or 5 degrees. Not so for blocks of half the
+    usual size or of more than 180 ms, whose QRS ends so gently that truth and caliper differ by 15 ms. Where a small R is near
+    the limit of 0.03 mV, whether there is one decides between Q and S, and the mean of these can miss by a little more.
 
     Parameters
     ----------
@@ -162,7 +172,7 @@ def _amplitudes(time_ms, leads, edges):
     around = _span(time_ms, edges.qrs_onset_ms, edges.qrs_offset_ms)
     in_qrs = _inside(time_ms[around], edges.qrs_onset_ms, edges.qrs_offset_ms)[:, None]
     qrs = np.where(in_qrs, leads[..., around], 0.0)
-    is_r = _rises_and_falls(leads[..., around], in_qrs) & (qrs >= MIN_WAVE_mV)
+    is_r = _is_r(leads[..., around], in_qrs)
     r = np.where(is_r, qrs, 0.0).max(axis=-1)
     started = np.logical_or.accumulate(is_r, axis=-1)  # the first R has begun
     q = np.where(started, 0.0, qrs).min(axis=-1)
@@ -191,12 +201,26 @@ def _amplitudes(time_ms, leads, edges):
     return out
 
 
-def _rises_and_falls(leads, inside):
-    """Where a lead stands above both an earlier and a later point of QRS by a wave; a raised start or J point does not."""
+def _is_r(leads, inside):
+    """Where each lead is in an R wave, (n_beats, n_leads, n_times).
+
+    A low-pass makes a bump of its own just before a steep fall, which would turn QS into rS. So an R before the lowest point
+    counts only if it is still there, with most of its size, after smoothing that leaves no such bumps. The end of QRS is less
+    steep.
+    """
+    is_r = _rises_and_falls(leads, inside, MIN_WAVE_mV)
+    smooth = gaussian_filter1d(leads, SMOOTH_MS * delineation.FINE_HZ / 1000, axis=-1, mode="nearest")
+    is_early = np.arange(leads.shape[-1]) < np.where(inside, leads, np.inf).argmin(axis=-1, keepdims=True)
+    is_real = (is_early & _rises_and_falls(smooth, inside, MIN_SMOOTH_WAVE_mV)).any(axis=-1, keepdims=True)
+    return is_r & (is_real | ~is_early)
+
+
+def _rises_and_falls(leads, inside, least_mV):
+    """Where a lead stands above zero and both an earlier and a later point of QRS by so much; a raised J point does not."""
     low = np.where(inside, leads, np.inf)
     before = np.minimum.accumulate(low, axis=-1)
     after = np.minimum.accumulate(low[..., ::-1], axis=-1)[..., ::-1]
-    return inside & (leads - np.maximum(before, after) >= MIN_WAVE_mV)
+    return inside & (leads - np.maximum(np.maximum(before, after), 0) >= least_mV)
 
 
 def _at(time_ms, leads, when_ms):

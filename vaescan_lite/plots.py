@@ -403,6 +403,80 @@ def plot_cost(table, *, ax=None):
     return ax
 
 
+def plot_learning_curve(table, *, ax=None):
+    """Draw scores over the number of training ECGs, with a band for the interval.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `studies.learning_curve` gives it.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 4))
+    for (representation, model), part in table.groupby(["representation", "model"], sort=False):
+        part = part.sort_values("n_training")
+        (line,) = ax.plot(part["n_training"], part["auroc"], marker="o", ms=4, label=f"{representation}, {model}")
+        ax.fill_between(part["n_training"], part["low"], part["high"], color=line.get_color(), alpha=0.12, lw=0)
+    ax.set_xscale("log")
+    sizes = sorted(table["n_training"].unique())
+    ax.set_xticks(sizes, [str(size) for size in sizes])
+    ax.minorticks_off()
+    ax.set(xlabel="training ECGs", ylabel="macro-AUROC of the superclasses")
+    ax.legend(loc="lower right")
+    return ax
+
+
+def plot_trade_off(table, *, axes=None):
+    """Draw what models know against a measured requirement, with the front of those that no other beats in both.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of `requirements.trade_off`, of one metric or several: a panel each. Right and up is better.
+    axes : sequence of Axes, optional
+        As many as metrics.
+
+    Returns
+    -------
+    ndarray of Axes
+    """
+    metrics = list(dict.fromkeys(table["metric"]))
+    if axes is None:
+        _, axes = plt.subplots(
+            1, len(metrics), figsize=(1.8 + 3.2 * len(metrics), 3.6), sharey=True, squeeze=False, layout="constrained"
+        )
+    axes = np.ravel(axes)
+    colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    models = list(dict.fromkeys(table.loc[~table["control"], "model"]))
+    for ax, metric in zip(axes, metrics, strict=True):
+        some = table[table["metric"] == metric]
+        for row in some.itertuples():
+            spans = np.clip([[row.value - row.low], [row.high - row.value]], 0, None)
+            heights = np.clip([[row.auroc - row.auroc_low], [row.auroc_high - row.auroc]], 0, None)
+            style = {"color": "0.6", "mfc": "white", "label": "control"}
+            if not row.control:
+                style = {"color": colors[models.index(row.model) % len(colors)], "label": row.model}
+            ax.errorbar(row.value, row.auroc, xerr=spans, yerr=heights, fmt="o", ms=6, elinewidth=0.8, **style)
+        front = some[some["front"]].sort_values("value")
+        ax.plot(front["value"], front["auroc"], color=INK, lw=1, ls="--", zorder=0, label="front")
+        ax.set(xlabel=metric, title="void: a control does as well" if some["void"].eq(True).any() else "")
+        if some["better"].iloc[0] == "lower":
+            ax.invert_xaxis()
+    axes[0].set_ylabel("AUROC, mean over factors")
+    entries = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels()):
+            entries.setdefault(label, handle)
+    axes[-1].legend(entries.values(), entries, loc="center left", bbox_to_anchor=(1, 0.5))
+    return axes
+
+
 def plot_frontal_plane(vectors, *, ax=None):
     """Draw heart vectors among the six limb leads, seen from the front: degrees clockwise from lead I, as cardiologists count.
 

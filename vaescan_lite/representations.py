@@ -1,5 +1,6 @@
 """What a model may see of an ECG: from age and sex to the ten-second signal, as scikit-learn transformers of `Recordings`."""
 
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -78,6 +79,11 @@ class Recordings:
         return f"Recordings({len(self)} ECGs of {self._source.db!r})"
 
     @property
+    def db(self):
+        """The database that the ECGs come from."""
+        return self._source.db
+
+    @property
     def ids(self):
         """One id per row."""
         return self._source.ids[self._rows]
@@ -106,6 +112,23 @@ class Recordings:
     def ten_seconds(self):
         """Filtered ten-second signals."""
         return self._source.ten_seconds[self._rows]
+
+    def with_factors(self, factors):
+        """Give the same ECGs, read once for both, with other labels.
+
+        Parameters
+        ----------
+        factors : DataFrame
+            Labels and other knowledge, indexed by id; as many rows or more.
+
+        Returns
+        -------
+        Recordings
+        """
+        some = object.__new__(Recordings)
+        some._source, some._rows = copy(self._source), self._rows
+        some._source.factors = self._source.factors[[]].join(factors)
+        return some
 
     def prepare(self, names):
         """Read or compute the named attributes now, for example ``("beats", "ten_seconds")``, and give back these rows."""

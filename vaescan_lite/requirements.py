@@ -14,9 +14,9 @@ from .intervals import auroc_with_interval, r2_with_interval, with_interval
 from .measurements import measure
 from .perturbations import PERTURBATIONS, perturb
 from .surrogate import AdditiveSurrogate
-from .verdicts import BETTER, compare_matched, summary, void_metrics
+from .verdicts import BETTER, compare_matched, named_controls, summary, trade_off, void_metrics
 
-__all__ = ["GROUPS", "SEGMENTS_S", "compare_matched", "requirements", "summary"]
+__all__ = ["GROUPS", "SEGMENTS_S", "compare_matched", "requirements", "summary", "trade_off"]
 
 # Does more of the edited quantity speak for (+1) or against (-1) the factor? Bundle branch blocks, LAFB, AV block, voltage and
 # strain of LVH, ST elevation of infarction: AHA/ACCF/HRS 2009 and the criteria it cites. Women against men: shorter QRS
@@ -265,7 +265,7 @@ def _checked_edits(edits, signs):
 
 def _checked_controls(models, controls):
     if controls is None:
-        return [name for name in models if "constant" in name.lower() or "permuted" in name.lower()]
+        return named_controls(models)
     unknown = [name for name in controls if name not in models]
     if unknown:
         raise ValueError(f"controls name {', '.join(unknown)}; the models are {', '.join(models)}.")

@@ -183,6 +183,32 @@ def mean_estimate(estimates):
     return Estimate(np.mean([one.by_seed for one in estimates], axis=0), np.mean([one.replicates for one in estimates], axis=0))
 
 
+def error_estimate(by_seed, rotation, n_resamples=1000):
+    """Estimate a mean over records, such as the mean absolute error, with the resamples of `bootstrap_weights`.
+
+    Parameters
+    ----------
+    by_seed : array-like of float, shape (n_seeds, n)
+        The error of each record after each training.
+    rotation : array-like, shape (n,)
+        Rotation of each record; the same rotations give the same resamples, so that differences are paired.
+    n_resamples : int
+        Number of resamples.
+
+    Returns
+    -------
+    Estimate
+
+    Examples
+    --------
+    >>> error_estimate([[2.0, 4.0]], [1, 1]).value
+    3.0
+    """
+    by_seed = np.atleast_2d(np.asarray(by_seed, dtype=float))
+    weights = bootstrap_weights(rotation, n_resamples)
+    return Estimate(by_seed.mean(axis=1), weights @ by_seed.mean(axis=0) / by_seed.shape[1])
+
+
 def holm(p_values):
     """Adjust p-values for their number by Holm's step-down method [1]_.
 

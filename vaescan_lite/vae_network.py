@@ -9,7 +9,9 @@ from sklearn.decomposition import PCA
 from torch import nn
 
 from .augmentation import read_between_samples, stretched_positions
+from .ecg import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
 
+EIGHT_OF_TWELVE = [LEADS_12.index(lead) for lead in LEADS_8]
 MOST_STRETCH = 0.7  # the decoder stretches time at most e^0.7 = 2 times
 
 
@@ -62,17 +64,50 @@ def laplace_nll(x, x_hat, scale):
     return ((x - x_hat).abs() / scale + torch.log(2 * scale)).sum(dim=(1, 2))
 
 
+def as_read(x):
+    """Make of the eight independent leads, (n_beats, 8, n_times), the twelve that a clinician reads, (n_beats, 12, n_times)."""
+    return torch.from_numpy(TWELVE_FROM_EIGHT) @ x
+
+
+def beat_nll(x, x_hat, scale):
+    """Negative log-likelihood of beats, counted on the twelve leads that are read from them.
+
+    An inferior Q wave stands in III and aVF; in I and II, of which these are made, it is a small difference that a likelihood
+    of eight leads passes over. So the four derived leads are counted as well. They hold nothing new, therefore the sum is taken
+    times 8/12: a nat of it stays a nat of eight leads.
+
+    Parameters
+    ----------
+    x, x_hat : Tensor of float, shape (n_beats, 8, n_times)
+        Beats and their reconstructions in mV.
+    scale : Tensor of float, shape (12, n_times)
+        Mean absolute deviation of the twelve leads in mV.
+
+    Returns
+    -------
+    Tensor, shape (n_beats,)
+        In nats.
+
+    Examples
+    --------
+    >>> x = torch.ones(1, 8, 1)  # I = II = 1 mV: III is 0, aVR -1, aVL and aVF 0.5; with V1 ... V6 these are 10 mV
+    >>> beat_nll(x, 0 * x, torch.full((12, 1), 0.5))  # 8/12 * 10 / 0.5, and log(2 * 0.5) is 0
+    tensor([13.3333])
+    """
+    return len(LEADS_8) / len(LEADS_12) * laplace_nll(as_read(x), as_read(x_hat), scale)
+
+
 def vae_loss(x, output, scale, beta):
     """Terms of the beta-VAE's loss: means over beats of sums over leads and time, and over latents.
 
     Parameters
     ----------
-    x : Tensor of float, shape (n_beats, n_leads, n_times)
+    x : Tensor of float, shape (n_beats, 8, n_times)
         Target beats in mV.
     output : VAEOutput
         What the network made of them.
-    scale : Tensor of float, shape (n_leads, n_times)
-        Scale of the Laplace likelihood in mV.
+    scale : Tensor of float, shape (12, n_times)
+        Scale of the Laplace likelihood of the twelve leads in mV.
     beta : float
         Weight of a nat of KL against a nat of the full likelihood.
 
@@ -81,7 +116,7 @@ def vae_loss(x, output, scale, beta):
     dict of str to Tensor
         ``total = reconstruction + beta * kl``, all in nats per beat.
     """
-    reconstruction = laplace_nll(x, output.x_hat, scale).mean()
+    reconstruction = beat_nll(x, output.x_hat, scale).mean()
     zero = torch.zeros(())
     kl = gaussian_kl(output.mu, output.logvar, zero, zero).sum(dim=1).mean()
     return {"total": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl}
@@ -146,16 +181,21 @@ class BeatNetwork(nn.Module):
         self.decoder = Decoder(n_latents, n_hidden_decoder, n_back, self.shape, fs, r_index)
         self.log_level = nn.Parameter(torch.zeros(()))
         self.register_buffer("mean_beat", torch.zeros(n_values))
-        self.register_buffer("profile", torch.ones(n_values))
+        self.register_buffer("profile", torch.ones(len(LEADS_12), n_times))
 
     @property
     def scale(self):
-        """Scale of the Laplace likelihood in mV, (n_leads, n_times): a fixed profile times a learnt level."""
-        return (self.profile * torch.exp(self.log_level)).view(self.shape)
+        """Scale of the Laplace likelihood in mV, (12, n_times): a fixed profile times a learnt level."""
+        return self.profile * torch.exp(self.log_level)
+
+    @property
+    def unit(self):
+        """What the encoder measures the eight leads in, (8 * n_times,): their part of the profile."""
+        return self.profile[EIGHT_OF_TWELVE].flatten()
 
     def encode(self, x):
         """Beats (n_beats, n_leads, n_times) -> mu, logvar, each (n_beats, n_latents)."""
-        return self.encoder((x.flatten(1) - self.mean_beat) / self.profile)
+        return self.encoder((x.flatten(1) - self.mean_beat) / self.unit)
 
     def decode(self, z):
         """Latents (n_beats, n_latents) -> beats in mV, (n_beats, n_leads, n_times)."""
@@ -168,28 +208,32 @@ class BeatNetwork(nn.Module):
 
     @torch.no_grad()
     def start_from_components(self, beats, profile, seed):
-        """Begin as principal component analysis of `beats` / `profile`; training bends it from there."""
+        """Begin as principal component analysis of the twelve leads of `beats` / `profile`; training bends it from there."""
         n_latents = self.decoder.hidden.in_features
         n_front, n_back = self.encoder.front.out_features, self.decoder.back.in_features
-        flat = beats.reshape(len(beats), -1)
-        mean_beat = flat.mean(axis=0)
-        pca = PCA(n_front, random_state=seed).fit((flat - mean_beat) / profile.ravel())
-        axes = torch.from_numpy(pca.components_.astype(np.float32))  # (n_front, n_values)
+        mean_beat = beats.mean(axis=0)
+        standardised = np.matmul(TWELVE_FROM_EIGHT, beats - mean_beat) / profile
+        flat = standardised.reshape(len(beats), -1)
+        pca = PCA(n_front, random_state=seed).fit(flat)
+        axes = pca.components_.reshape(n_front, *profile.shape)
+        # Scores from eight leads, and eight leads from scores; the derived leads follow from them both ways.
+        reading = np.einsum("clt,le->cet", axes / profile, TWELVE_FROM_EIGHT) * profile[EIGHT_OF_TWELVE]
+        writing = (axes * profile)[:, EIGHT_OF_TWELVE]
+        reading, writing = (torch.from_numpy(a.reshape(n_front, -1).astype(np.float32)) for a in (reading, writing))
         spread = torch.from_numpy(np.sqrt(pca.explained_variance_).astype(np.float32).clip(1e-6))
-        self.mean_beat.copy_(torch.from_numpy(mean_beat))
-        self.profile.copy_(torch.from_numpy(profile.ravel()))
-        self.encoder.front.weight.copy_(axes / spread[:, None].sqrt())
+        self.mean_beat.copy_(torch.from_numpy(mean_beat.ravel()))
+        self.profile.copy_(torch.from_numpy(profile))
+        self.encoder.front.weight.copy_(reading / spread[:, None].sqrt())
         self.encoder.front.bias.zero_()
         self.encoder.skip.weight.copy_(torch.eye(n_latents, n_front) / spread.sqrt())
         self.encoder.skip.bias.zero_()
         self.encoder.head.weight.mul_(0.1)
         self.encoder.head.bias[n_latents:] = -3.0
-        self.decoder.back.weight.copy_((axes * spread[:, None])[:n_back].T * self.profile[:, None])
+        self.decoder.back.weight.copy_((writing * spread[:, None])[:n_back].T)
         self.decoder.back.bias.copy_(self.mean_beat)
         self.decoder.head.weight.mul_(0.1)
         self.decoder.skip.weight.copy_(torch.eye(n_back, n_latents))
         self.decoder.stretch.weight.zero_()
         self.decoder.stretch.bias.zero_()
-        standardised = (flat - mean_beat) / profile.ravel()
         kept = pca.components_[:n_latents]
-        self.log_level.fill_(math.log(max(np.abs(standardised - standardised @ kept.T @ kept).mean(), 1e-6)))
+        self.log_level.fill_(math.log(max(np.abs(flat - flat @ kept.T @ kept).mean(), 1e-6)))

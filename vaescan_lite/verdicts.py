@@ -1,5 +1,6 @@
 """What a table of requirements says: averages, comparisons, and which metrics the controls make void."""
 
+import numpy as np
 import pandas as pd
 
 BETTER = {
@@ -33,6 +34,59 @@ def summary(table):
     means = [_shared_means(table[table["metric"] == metric]) for _, metric in metrics.index]
     means = pd.DataFrame(means, index=metrics.index, columns=list(dict.fromkeys(table["model"])))
     return means.join(metrics[["better", "void"]])
+
+
+def trade_off(table, metric):
+    """Put what a requirement measured beside what the models know, and find those that no other beats in both.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `requirements`.
+    metric : str
+        One of its metrics.
+
+    Returns
+    -------
+    DataFrame
+        One row per model that answers: metric, model, value with low and high, auroc with auroc_low and auroc_high, all of them
+        means over the same pairs of factor and detail (those that every model but the controls answers; ``n_pairs``); better
+        ("higher" or "lower"), void, control, and front: whether no other model that learnt from true labels is at least as good
+        in both and better in one. A control is never on the front.
+
+    Raises
+    ------
+    ValueError
+        If the metric is not in the table.
+
+    Notes
+    -----
+    The interval of a mean is the mean of the intervals, as if all factors erred together: too wide rather than too narrow.
+    """
+    if metric not in set(table["metric"]):
+        raise ValueError(f"metric must be one of {', '.join(dict.fromkeys(table['metric']))}; got {metric!r}.")
+    some, accuracy = table[table["metric"] == metric], table[table["metric"] == "auroc"]
+    values = some.pivot_table("value", ["factor", "detail"], "model", sort=False)
+    models, controls = list(values.columns), named_controls(values.columns)
+    shared = values.drop(columns=controls).dropna().index
+    rows = []
+    for model in models:
+        mine = some[some["model"] == model].set_index(["factor", "detail"])[["value", "low", "high"]].reindex(shared).mean()
+        known = accuracy[accuracy["model"] == model].set_index("factor")[["value", "low", "high"]]
+        known = known.reindex(shared.get_level_values("factor")).mean().set_axis(["auroc", "auroc_low", "auroc_high"])
+        rows.append({"metric": metric, "model": model, **mine, **known, "n_pairs": len(shared)})
+    found = pd.DataFrame(rows)
+    better, void = BETTER[metric], some["void"].iloc[0]
+    found = found.assign(better=better, void=void, control=found["model"].isin(controls))
+    goodness = found[["value", "auroc"]].to_numpy() * [1 if better == "higher" else -1, 1]
+    rivals = goodness[~found["control"]]
+    beaten = [((rivals >= one).all(axis=1) & (rivals > one).any(axis=1)).any() for one in goodness]
+    return found.assign(front=~np.array(beaten) & ~found["control"].to_numpy())
+
+
+def named_controls(models):
+    """Names with "constant" or "permuted" in them: models that know nothing."""
+    return [name for name in models if "constant" in name.lower() or "permuted" in name.lower()]
 
 
 def compare_matched(table, metric, within=0.05):

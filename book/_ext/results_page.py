@@ -1,0 +1,109 @@
+"""Directives of the results page: show a table or figure of ``book/results`` as `make results` wrote it, and say what was run.
+
+A copy of the book in which a part was not computed says so in place of it, and builds.
+"""
+
+import csv
+from pathlib import Path
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+FOLDER = "book/results"
+
+
+class _FromResults(SphinxDirective):
+    has_content = True
+    required_arguments = 1
+
+    def rows(self, name):
+        """Rows of ``<name>.csv`` as dicts; None where it was not written."""
+        path = Path(self.env.srcdir) / FOLDER / f"{name}.csv"
+        self.env.note_dependency(str(path))
+        if not path.exists():
+            return None
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def parsed(self, lines):
+        node = nodes.container()
+        self.state.nested_parse(StringList(lines, source=self.get_source_info()[0]), self.content_offset, node)
+        return node.children
+
+    def missing(self, file):
+        return self.parsed([f"*Not in this copy of the book: `make results DATABASE=<folder>` writes `{FOLDER}/{file}`.*"])
+
+    def what_was_run(self):
+        """Say from ``about.csv`` what was run for this table or figure."""
+        part = self.options.get("part", self.arguments[0])
+        for row in self.rows("about") or ():
+            if row["part"] == part:
+                single = "seed" if "," not in row["seeds"] else "seeds"
+                return (
+                    f"{row['database'].split(':')[0]}, {row['usable']} ECGs; test folds {row['test folds']}; "
+                    f"{single} {row['seeds']}; {row['budget']} budget; {row['date']}."
+                )
+        return ""
+
+    def caption(self):
+        return " ".join([*self.content, self.what_was_run()]).strip()
+
+
+class ResultsTable(_FromResults):
+    """``{results-table} name``: columns of ``name.csv``; ``auroc:low:high`` puts an interval behind its value."""
+
+    option_spec = {
+        "columns": directives.unchanged_required,
+        "heads": directives.unchanged,
+        "where": directives.unchanged,
+        "part": directives.unchanged,
+    }
+
+    def run(self):
+        """Give the table, or what is missing."""
+        rows = self.rows(self.arguments[0])
+        if rows is None:
+            return self.missing(f"{self.arguments[0]}.csv")
+        if not rows:
+            return self.parsed([f"{self.caption()} None."])
+        if "where" in self.options:
+            column, value = (text.strip() for text in self.options["where"].split("="))
+            rows = [row for row in rows if row[column] == value]
+        columns = [[name] for name in rows[0]]
+        if "columns" in self.options:
+            columns = [text.strip().split(":") for text in self.options["columns"].split(",")]
+        heads = [text.strip() for text in self.options.get("heads", "").split("|") if text.strip()]
+        heads = heads or [column[0].replace("_", " ") for column in columns]
+        lines = [f":::{{table}} {self.caption()}", ""]
+        lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+        lines += ["| " + " | ".join(_cell(row, column) for column in columns) + " |" for row in rows]
+        return self.parsed([*lines, ":::"])
+
+
+class ResultsFigure(_FromResults):
+    """``{results-figure} name``: ``name.png`` with its caption."""
+
+    option_spec = {"alt": directives.unchanged_required, "name": directives.unchanged, "part": directives.unchanged}
+
+    def run(self):
+        """Give the figure, or what is missing."""
+        file = f"{self.arguments[0]}.png"
+        if not (Path(self.env.srcdir) / FOLDER / file).exists():
+            return self.missing(file)
+        lines = [f":::{{figure}} /{FOLDER}/{file}", f":alt: {self.options['alt']}"]
+        lines += [f":name: {self.options['name']}"] if "name" in self.options else []
+        return self.parsed([*lines, "", self.caption(), ":::"])
+
+
+def _cell(row, column):
+    value, *ends = (row[name].replace("|", "\\|") for name in column)
+    return f"{value} ({ends[0]} to {ends[1]})" if ends and value else value
+
+
+def setup(app):
+    """Register the directives."""
+    app.add_directive("results-table", ResultsTable)
+    app.add_directive("results-figure", ResultsFigure)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
