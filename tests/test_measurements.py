@@ -185,7 +185,7 @@ def test_without_the_40_hz_filter_voltages_are_those_that_were_simulated():
     wide, usual = (vl.measure(vl.median_beats(ecgs, band_hz=band)) for band in ((0.5, 150), (0.5, 40)))
     for column in ("r_V4_mV", "r_V5_mV", "s_V2_mV", "sokolow_lyon_mV", "cornell_mV"):
         assert wide[column].mean() == pytest.approx(true[column].mean(), abs=0.03), column
-        assert abs(usual[column].mean()) < abs(wide[column].mean()), column
+        assert abs(usual[column].mean()) < abs(wide[column].mean()) + 0.002, column  # a wide S wave loses nothing
 
 
 def test_a_flat_lead_has_unknown_amplitudes_and_does_not_disturb_the_intervals():

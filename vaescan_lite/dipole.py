@@ -25,7 +25,7 @@ DOWER = np.array(
 )
 # Gains that bring the leads of normal ECGs behind Dower's matrix to those of PTB-XL (folds 1-8): lead I is larger than the
 # matrix says, V1 smaller. T has gains of its own on top, as its sources lie elsewhere in the ventricles than those of QRS.
-LEAD_GAIN = np.array([1.18, 1.0, 0.80, 1.05, 0.95, 1.03, 1.04, 1.08])
+LEAD_GAIN = np.array([1.18, 1.0, 0.80, 1.05, 0.95, 1.03, 0.99, 1.03])
 T_LEAD_GAIN = np.array([1.30, 1.10, 1.0, 1.25, 0.95, 0.85, 0.90, 1.20])
 LEAD_MATRIX = DOWER * LEAD_GAIN[:, None]
 NOT_DIPOLAR = np.eye(8) - LEAD_MATRIX @ np.linalg.pinv(LEAD_MATRIX)  # projects onto what no dipole can produce
@@ -45,17 +45,17 @@ QRS_TIMES_MS, P_TIMES_MS, T_TIMES_MS = np.arange(-180.0, 181, 2), np.arange(-120
 # AHA/ACCF/HRS 2009 definitions (block) and the fourth universal definition of infarction (lost early forces).
 NORMAL_QRS = np.array(
     [
-        [-21, 9.0, -0.05, -0.04, -0.16],  # septum: from left to right and forwards
+        [-20, 8.0, -0.05, -0.02, -0.17],  # septum: from left to right and forwards
         [-11, 7.5, 0.42, 0.27, -0.24],  # apex and anterior wall
         [0, 7.5, 0.88, 0.40, 0.12],  # free wall
         [11, 8.0, 0.52, 0.10, 0.50],  # lateral and posterior wall
         [22, 8.0, -0.04, 0.04, 0.46],  # base
-        [33, 7.0, -0.14, 0.02, 0.16],
+        [32, 6.5, -0.14, 0.02, 0.16],
     ]
 )
 LEFT_BLOCK_QRS = np.array(
     [
-        [-32, 15.0, 0.16, 0.10, -0.11],  # right ventricle first: no septal q
+        [-32, 15.0, 0.18, 0.10, -0.18],  # right ventricle first: no septal q
         [-6, 14.0, 0.48, 0.14, 0.60],
         [15, 15.0, 0.35, 0.00, 1.18],  # a dip sideways between two humps: the notch of I, aVL, V5, V6
         [42, 15.0, 0.54, -0.10, 1.22],
@@ -338,12 +338,12 @@ def _turn_heart(dipole, width, in_leads, f, p):
     turn_deg = block * _wrap_deg(p["fascicle_deg"] - usual_deg)
     out = rotate(out, 0, 1, np.radians(turn_deg))
     out[:, 0] += block[:, None] * (gain * np.array([-0.04, 0.20, 0.04]) - out[:, 0])
-    out[:, 1:6] *= 1 - 0.2 * block[:, None, None]
+    out[:, 1:6] *= 1 - 0.35 * block[:, None, None]
     out[:, 3:6, 0] -= block[:, None] * gain * np.array([0.08, 0.14, 0.06])
     wanted = np.radians(usual_deg + turn_deg)
     for _ in range(2):  # what these changes did to the net axis is made up for in the free and the lateral wall
         net = _net_frontal(in_leads(out), width)
-        size = np.maximum(np.hypot(*net.T), 0.7 * np.hypot(*usual.T))
+        size = np.maximum(np.hypot(*net.T), 0.55 * np.hypot(*usual.T))
         missing = size[:, None] * np.stack([np.cos(wanted), np.sin(wanted)], axis=1) - net
         frontal = np.einsum("ij,nj->ni", np.linalg.inv(FRONTAL_LEADS), missing) / width[:, 2:4].sum(axis=1, keepdims=True)
         out[:, 2:4, :2] += ((block > 0)[:, None] * frontal)[:, None]

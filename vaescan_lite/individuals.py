@@ -83,11 +83,11 @@ def draw_parameters(factors, traits):
     qrs = qrs + f["other_CD"] * np.maximum(slow - qrs, 0)
     qrs = qrs + left * (np.clip(152 + 11 * z["left_block"] - 5 * woman, 128, 190) - qrs)
     p["qrs_ms"] = qrs + right * (np.clip(138 + 10 * z["right_block"] - 4 * woman, 123, 175) - qrs)
-    qtcf = 402 + 19 * z["qtc"] + 9 * woman + 0.12 * (age - 55) + 8 * severe["st_t"] * z["repolarisation_kind"]
+    qtcf = 400 + 19 * z["qtc"] + 9 * woman + 0.12 * (age - 55) + 8 * severe["st_t"] * z["repolarisation_kind"]
     p["qtcf_ms"] = np.clip(qtcf, 340, 500) + 30 * left + 14 * right + 6 * severe["hypertrophy"]
     horizontal, t_size = _interact(f["interaction"], f["interaction_dial"], z)
     p["frontal_deg"] = -2 + 12.5 * z["frontal"] - 0.40 * (age - 55) + 6 * woman * young - 2 * severe["hypertrophy"]
-    p["fascicle_deg"] = np.maximum(-50 - 8 * np.abs(z["fascicle"]), -78)
+    p["fascicle_deg"] = np.maximum(-47 - 7 * np.abs(z["fascicle"]), -75)
     p["horizontal_deg"] = 16 * horizontal + 4 * severe["hypertrophy"]
     p["sagittal_deg"] = 9 * z["sagittal"]
     p["qrs_gain"] = np.exp(0.24 * z["qrs_gain"]) * (1 + 0.22 * young) * (1 - 0.16 * woman)
