@@ -2,6 +2,7 @@
 #                                                              PROFILE=smoke|workshop|full   SEED=<whole number>
 # make test          run the tests                             TESTS=<files and options of pytest>
 # make bench-signals  signal layer, NeuroKit2 and wfdb side by side   DATA=<folder with LUDB and PTB-XL>
+# make bench-realism  real against simulated ECGs, measurement by measurement   DATABASE=<folder of real ECGs>
 # make results       the whole benchmark for the results page; goes on where it was interrupted      DATABASE=<folder>
 #                                                              PARTS="grid age hybrids requirements reconstruction matched ..."
 # make worlds        the cost in simulated worlds where its parts are known, for the results page: a quarter of an hour
@@ -21,7 +22,7 @@ INSTALLED = $(VENV)/installed
 CALLER := $(PWD)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help book test bench-signals results worlds environment pretrained clean
+.PHONY: help book test bench-signals bench-realism results worlds environment pretrained clean
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' $(firstword $(MAKEFILE_LIST))
 
@@ -33,6 +34,9 @@ test: $(INSTALLED)
 
 bench-signals: $(INSTALLED)
 	@$(VENV)/bin/python benchmarks/signals.py --data "$(DATA)"
+
+bench-realism: $(INSTALLED)
+	@cd "$(CALLER)" && "$(abspath $(VENV))/bin/python" "$(abspath benchmarks/realism.py)" --database "$(DATABASE)" --seed "$(SEED)"
 
 results: $(INSTALLED)
 	@$(VENV)/bin/python -m vaescan_lite results --database "$(DATABASE)" --caller "$(CALLER)" $(if $(PARTS),--parts $(PARTS))

@@ -25,7 +25,7 @@ def found(beats):
 
 def test_the_measured_quantity_moves_by_the_intended_amount(found):
     assert set(found.index.get_level_values("edit")) == set(EDITS)
-    for edit, share in {"PR": 0.05, "R V5": 0.05, "ST V2": 0.02, "T V5": 0.15, "axis": 0.05, "QRS": 0.25}.items():
+    for edit, share in {"PR": 0.05, "R V5": 0.05, "ST V2": 0.02, "T V5": 0.18, "axis": 0.05, "QRS": 0.25}.items():
         one = found.loc[edit]
         assert (np.abs(one["measured"] - one["intended"]) <= share * np.abs(one["intended"])).all(), one
         assert (one["error"] <= share * np.abs(one["intended"]) + 1e-6).all(), one

@@ -184,8 +184,9 @@ def test_without_the_40_hz_filter_voltages_are_those_that_were_simulated():
     ecgs, true = simulator.simulate_with_truth(people, fs=500, seed=3)
     wide, usual = (vl.measure(vl.median_beats(ecgs, band_hz=band)) for band in ((0.5, 150), (0.5, 40)))
     for column in ("r_V4_mV", "r_V5_mV", "s_V2_mV", "sokolow_lyon_mV", "cornell_mV"):
-        assert wide[column].mean() == pytest.approx(true[column].mean(), abs=0.03), column
-        assert abs(usual[column].mean()) < abs(wide[column].mean()), column
+        n_waves = 2 if column in ("sokolow_lyon_mV", "cornell_mV") else 1  # each is off by the level of its PR segment, too
+        assert wide[column].mean() == pytest.approx(true[column].mean(), abs=0.03 * n_waves), column
+        assert abs(usual[column].mean()) < abs(wide[column].mean()) + 0.002, column  # a wide S wave loses nothing
 
 
 def test_a_flat_lead_has_unknown_amplitudes_and_does_not_disturb_the_intervals():

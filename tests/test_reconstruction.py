@@ -5,7 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from vaescan_lite.ecg import BeatSet
-from vaescan_lite.reconstruction import SEGMENTS_MS, BeatPCA, segment_errors
+from vaescan_lite.reconstruction import SEGMENTS_MS, BeatPCA, p_wave_fidelity, segment_errors
 
 
 @pytest.fixture
@@ -70,3 +70,69 @@ def test_errors_follow_the_sampling_rate():
 def test_errors_of_other_shapes_are_refused(beats):
     with pytest.raises(ValueError, match=r"shape of the beats, \(40, 8, 96\); got \(39, 8, 96\)"):
         segment_errors(beats, beats.signals[1:])
+
+
+def p_beats(shift_ms=0.0, noise_mV=0.0, fs=100, n=30):
+    """Beats of a P wave at -210 ms (the first) to -150 ms (the last) and a QRS complex; only P is moved by a shift."""
+    time_ms = (np.arange(round(0.96 * fs)) - round(0.4 * fs)) * 1000 / fs
+    peak_ms = np.linspace(-210, -150, n)[:, None, None] + shift_ms
+    leads = np.linspace(-0.05, 0.15, 8)[None, :, None]
+    signals = leads * np.exp(-0.5 * ((time_ms - peak_ms) / 25) ** 2) + 8 * leads * np.exp(-0.5 * (time_ms / 12) ** 2)
+    signals = signals + noise_mV * np.random.default_rng(1).normal(size=signals.shape)
+    return BeatSet(signals.astype(np.float32), fs=fs, r_index=round(0.4 * fs))
+
+
+@pytest.mark.parametrize("fs", [100, 500])
+def test_a_perfect_p_wave_has_correlation_one_and_is_on_time(fs):
+    beats = p_beats(fs=fs)
+    found = p_wave_fidelity(beats, beats.signals)
+    assert found["n"] == 30 and found["correlation"] == pytest.approx(1) and found["peak_within"] == 100
+
+
+@pytest.mark.parametrize(("shift_ms", "share"), [(30, 0), (-30, 0), (15, 100), (-15, 100), (25, 0)])
+def test_a_p_wave_at_another_time_is_off_when_it_is_further_than_allowed(shift_ms, share):
+    found = p_wave_fidelity(p_beats(), p_beats(shift_ms).signals)
+    assert found["peak_within"] == share
+    assert found["correlation"] < 0.97
+
+
+def test_correlation_of_a_shifted_wave_is_that_of_two_gaussians():
+    """Areas by hand: of a Gaussian s sqrt(2 pi), of a product of two s sqrt(pi) exp(-d^2 / (4 s^2)); the window is 240 ms."""
+    correlation = p_wave_fidelity(p_beats(fs=500), p_beats(20, fs=500).signals)["correlation"]
+    mean, product = (25 * np.sqrt(2 * np.pi)) ** 2 / 240, 25 * np.sqrt(np.pi)
+    assert correlation == pytest.approx((product * np.exp(-(20**2) / (4 * 25**2)) - mean) / (product - mean), abs=0.01)
+
+
+def test_size_and_level_of_each_lead_do_not_count_but_its_sign_does():
+    beats = p_beats()
+    level = np.random.default_rng(0).normal(size=(30, 8, 1))
+    found = p_wave_fidelity(beats, 0.4 * beats.signals + level)
+    assert found["correlation"] == pytest.approx(1, abs=1e-4) and found["peak_within"] == 100
+    assert p_wave_fidelity(beats, -beats.signals)["correlation"] == pytest.approx(-1)
+
+
+def test_noise_lowers_both_figures_and_a_flat_reconstruction_has_neither():
+    beats = p_beats()
+    noisy = p_wave_fidelity(beats, p_beats(noise_mV=0.04).signals)
+    assert 0.3 < noisy["correlation"] < 0.95 and 20 < noisy["peak_within"] < 100
+    flat = p_wave_fidelity(beats, np.zeros_like(beats.signals))
+    assert flat["correlation"] == 0 and flat["peak_within"] == 0
+
+
+def test_the_qrs_complex_has_no_say_in_the_p_wave():
+    beats = p_beats()
+    other = beats.signals.copy()
+    other[:, :, 36:] = 5
+    assert p_wave_fidelity(beats, other)["correlation"] == pytest.approx(1)
+
+
+def test_rows_of_nan_are_not_counted_and_wrong_shapes_and_short_windows_are_refused():
+    beats = p_beats()
+    other = beats.signals.copy()
+    other[3] = np.nan
+    assert p_wave_fidelity(beats, other)["n"] == 29
+    with pytest.raises(ValueError, match="shape of the beats"):
+        p_wave_fidelity(beats, other[1:])
+    short = BeatSet(beats.signals[:, :, 20:], fs=100, r_index=20)
+    with pytest.raises(ValueError, match="320 ms before R"):
+        p_wave_fidelity(short, short.signals)

@@ -424,3 +424,36 @@ def test_unknown_factors_and_bad_comparisons_are_refused(scan):
         saliency.sanity_table({"a": [np.ones((2, 3))]}, {})
     with pytest.raises(ValueError, match="control must be one of the maps a; got 'b'"):
         saliency.truth_table({"a": np.ones((2, 3))}, np.ones((2, 3), bool), control="b")
+
+
+class TestRepeatability:
+    """Correlation of population maps over trainings."""
+
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(2, 8, 30))
+
+    def test_maps_that_differ_by_scale_and_offset_repeat_perfectly(self):
+        table = saliency.repeatability([self.truth, 3 * self.truth + 1, 0.1 * self.truth], ["a", "b"])
+        np.testing.assert_allclose(table[["mean", "lowest"]], 1)
+
+    def test_noise_of_the_size_of_the_map_halves_the_correlation_of_a_pair_of_trainings(self):
+        noisy = [self.truth + self.rng.normal(size=self.truth.shape) for _ in range(4)]
+        table = saliency.repeatability(noisy, ["a", "b"])  # r = var(truth) / (var(truth) + var(noise))
+        np.testing.assert_allclose(table["mean"], 0.5, atol=0.1)
+        assert (table["lowest"] <= table["mean"]).all()
+
+    def test_a_flipped_training_is_the_lowest_pair_and_signs_count(self):
+        table = saliency.repeatability([self.truth, self.truth, -self.truth], ["a", "b"])
+        np.testing.assert_allclose(table["lowest"], -1)
+        np.testing.assert_allclose(table["mean"], -1 / 3)
+
+    def test_a_control_is_compared_with_every_training(self):
+        control = self.rng.normal(size=self.truth.shape)
+        table = saliency.repeatability([self.truth, 2 * self.truth], ["a", "b"], control=control)
+        expected = [np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in zip(self.truth, control)]
+        np.testing.assert_allclose(table["control"], expected)
+
+    def test_one_training_or_another_shape_is_refused(self):
+        for maps in ([self.truth], [self.truth, self.truth[:1]], []):
+            with pytest.raises(ValueError, match="at least two trainings"):
+                saliency.repeatability(maps, ["a", "b"])

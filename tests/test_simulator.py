@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 import wfdb
 
+import vaescan_lite as vl
 from vaescan_lite import noise, simulator
+from vaescan_lite.beats import split_median_beats
 from vaescan_lite.ecg import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
 from vaescan_lite.population import Population, draw_factors, flip_labels
 
@@ -172,6 +174,43 @@ def test_intervals_of_unselected_adults_resemble_mason_2007(truth_of):
         assert truth[name].between(low, high).mean() > 0.88
         assert truth[name].std() > (high - low) / 8  # the 2nd and 98th percentile lie 4.1 standard deviations apart
     assert truth["qrs_axis_deg"].between(-40, 91).mean() > 0.85
+
+
+# 35th and 65th percentile of the normal ECGs of PTB-XL's folds 1-8 (813 in the subset used), as `measure` reads them.
+PTBXL_NORMAL = {
+    "p_axis_deg": (39, 55), "p_I_mV": (0.061, 0.080), "p_II_mV": (0.083, 0.112), "pr_ms": (149, 164), "qrs_ms": (86, 92),
+    "qtcf_ms": (394, 407), "qrs_axis_deg": (19, 48), "t_axis_deg": (30, 44), "r_I_mV": (0.61, 0.86), "r_II_mV": (0.70, 0.96),
+    "r_V1_mV": (0.13, 0.21), "r_V2_mV": (0.37, 0.58), "r_V5_mV": (1.18, 1.49), "s_V1_mV": (-0.92, -0.68),
+    "s_V2_mV": (-1.29, -0.89), "s_V4_mV": (-0.55, -0.32), "t_I_mV": (0.188, 0.260), "t_II_mV": (0.230, 0.307),
+    "t_V2_mV": (0.35, 0.53), "t_V4_mV": (0.32, 0.46), "t_V6_mV": (0.21, 0.30),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def measured_normals():
+    factors = draw_factors(Population(prevalence={}, age_mean_years=53), 500, 0)
+    ecgs = simulator.simulate(factors)
+    return vl.measure(vl.median_beats(ecgs)), split_median_beats(ecgs, seed=0)
+
+
+def test_the_middle_of_normal_ecgs_is_where_ptbxl_has_it(measured_normals):
+    medians = measured_normals[0].median()
+    for name, (low, high) in PTBXL_NORMAL.items():
+        slack = 0.25 * (high - low)
+        assert low - slack <= medians[name] <= high + slack, f"{name}: {medians[name]:.3g}"
+
+
+def test_median_beats_of_two_halves_differ_about_as_much_as_in_ptbxl(measured_normals):
+    first, second = measured_normals[1]
+    usable = first.usable & second.usable
+    noise_uV = 1000 * np.sqrt(np.square((first.signals - second.signals)[usable] / 2).mean(axis=(1, 2)))
+    assert 6.5 < np.median(noise_uV) < 11.8  # PTB-XL's quartiles
+
+
+def test_right_bundle_branch_block_hardly_leaves_an_s_in_v1(truth_of):
+    truth = truth_of("RBBB")
+    assert truth["s_V1_mV"].median() > -0.4  # PTB-XL: -0.03, measured
+    assert truth["r_V1_mV"].median() > 2 * truth_of()["r_V1_mV"].median()
 
 
 @pytest.mark.parametrize("factor", ["bigeminy", "sinus_pause", "sinus_arrhythmia", "PVC"])

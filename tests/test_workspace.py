@@ -62,3 +62,17 @@ def test_folds_split_the_beats_without_overlap(small):
 def test_an_unknown_profile_is_named():
     with pytest.raises(ValueError, match="smoke, workshop, full.*'large'"):
         vl.Workspace(profile="large")
+
+
+def test_trainings_begin_with_the_scan_of_the_workspace_and_differ_only_by_seed(monkeypatch):
+    few = workspace.Profile(n_ecgs=60, budget="smoke", rotations=1, n_bootstrap=50, n_trainings=2)
+    monkeypatch.setitem(workspace.PROFILES, "smoke", few)
+    one = vl.Workspace(profile="smoke", database="simulated", seed=4)
+    scans = one.trainings()
+    assert [scan.seed for scan in scans] == [scan.vae.seed for scan in scans] == [4, 5]
+    assert scans[0] is one.scan() and scans[0].vae.get_params().keys() == scans[1].vae.get_params().keys()
+    beats = one.beats()[:5]
+    assert np.abs(scans[0].vae.transform(beats) - scans[1].vae.transform(beats)).max() > 0.01
+    again = vl.Workspace(profile="smoke", database="simulated", seed=4).trainings()
+    np.testing.assert_allclose(again[1].vae.transform(beats), scans[1].vae.transform(beats), atol=1e-6)
+    assert len(list(one._folder().glob("vae_5*"))) == 1

@@ -80,6 +80,50 @@ def agreement(first, second):
     return np.divide(product, size, out=np.zeros(len(product)), where=size > 0)
 
 
+def repeatability(maps, names, *, control=None):
+    """Correlation of the maps of several trainings, sample by sample, for every pair.
+
+    Parameters
+    ----------
+    maps : iterable of ndarray of float, shape (n_maps, n_leads, n_times)
+        One array per training, at least two: a map per factor, of the same factors in the same order.
+    names : sequence of str, length n_maps
+    control : ndarray of float, shape (n_maps, n_leads, n_times), optional
+        Maps of a model that knows nothing, in the same form.
+
+    Returns
+    -------
+    DataFrame, indexed by `names`
+        Pearson correlation over leads and times: ``mean`` and ``lowest`` over the pairs of trainings, and ``control``, the
+        mean over trainings of the correlation with the control. A map that is the same everywhere correlates with nothing: 0.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two trainings, or shapes differ.
+    """
+    maps = [np.asarray(one, dtype=float) for one in maps]
+    wanted = (len(names), *maps[0].shape[1:]) if maps else ()
+    if len(maps) < 2 or any(one.shape != wanted for one in [*maps, *([] if control is None else [np.asarray(control)])]):
+        raise ValueError(
+            f"give maps of shape (n_maps, n_leads, n_times) of at least two trainings, with one name per map; got {len(maps)} "
+            f"trainings of shapes {sorted({one.shape for one in maps})} and {len(names)} names."
+        )
+    pairs = np.array([_correlation(maps[i], maps[j]) for i in range(len(maps)) for j in range(i)])
+    table = pd.DataFrame({"mean": pairs.mean(axis=0), "lowest": pairs.min(axis=0)}, index=list(names))
+    if control is not None:
+        table["control"] = np.mean([_correlation(one, np.asarray(control, dtype=float)) for one in maps], axis=0)
+    return table
+
+
+def _correlation(first, second):
+    """Pearson correlation of each map with its partner, (n_maps,)."""
+    flat = [one.reshape(len(one), -1) for one in (first, second)]
+    flat = [one - one.mean(axis=1, keepdims=True) for one in flat]
+    size = np.sqrt((flat[0] ** 2).sum(axis=1) * (flat[1] ** 2).sum(axis=1))
+    return np.divide((flat[0] * flat[1]).sum(axis=1), size, out=np.zeros(len(size)), where=size > 0)
+
+
 def over_ecgs(values, *, n_resamples=1000, seed=0):
     """Mean of one value per ECG, with a bootstrap of the ECGs.
 

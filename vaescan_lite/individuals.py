@@ -14,7 +14,7 @@ TRAITS = (
     "ectopic_x", "ectopic_y", "ectopic_z", "ectopic_width", "interaction",
     "breath_rate", "breath_phase", "breath_axis", "variability", "fibrillation_rate", "fibrillation_size",
 )  # fmt: skip
-N_INDIVIDUAL = len(TRAITS) + N_QRS * 3 + N_QRS + 8 + 5 + (N_QRS + N_SLOW) * 8
+N_INDIVIDUAL = len(TRAITS) + N_QRS * 3 + N_QRS + 8 + 5 + (N_QRS + N_SLOW) * 8 + 2
 
 
 def split_individual(numbers):
@@ -27,6 +27,7 @@ def split_individual(numbers):
         ("electrode", (8,)),
         ("shift", (5,)),
         ("residual", (N_QRS + N_SLOW, 8)),
+        ("p_direction", (2,)),
     ):
         size = int(np.prod(shape))
         traits[name] = numbers[:, at : at + size].reshape(-1, *shape)
@@ -50,7 +51,8 @@ def draw_parameters(factors, traits):
         Intervals in ms, angles in degrees, gains and severities without unit. Sources: population quantiles of Mason 2007
         (46,129 adults: HR 48-98, PR 113-212, QRS 69-109, axis -40..91, QTcF 359-445 as 2nd to 98th percentile), sex
         differences of Rao 2021 (QRS +8 ms in men), WHI and ARIC (QTc 10 ms longer and J point lower in women), age by
-        Simonson and Nemati (axis turns left, r about -.3; QRS and T shrink until fifty; no effect on QRS duration).
+        Simonson and Nemati (axis turns left, r about -.3; QRS and T shrink until fifty; no effect on QRS duration). Means
+        of QRS duration, axis and their spread were moved within these limits towards PTB-XL's folds 1-8.
     """
     f, z = factors, traits
     woman, age = f["sex_female"] - 0.5, f["age_years"]
@@ -63,7 +65,7 @@ def draw_parameters(factors, traits):
     p["pr_ms"] = np.clip(pr, 105, 199) + f["AVB1"] * (
         np.maximum(208 + 26 * _exponential(z["av_block"]), 0) - np.clip(pr, 105, 199)
     )
-    p["p_ms"] = np.clip(112 + 10 * z["p_length"] + 0.1 * (age - 55), 80, 150)
+    p["p_ms"] = np.clip(112 + 12.5 * z["p_length"] + 0.1 * (age - 55), 80, 150)
     severe = {
         "inferior": f["IMI"] * np.exp(0.22 * z["inferior"]),
         "anterior": f["AMI"] * np.exp(0.22 * z["anterior"]),
@@ -74,23 +76,23 @@ def draw_parameters(factors, traits):
         "st_t": f["STTC"] * np.exp(0.25 * z["repolarisation"]),
     }
     p |= severe
-    qrs = 86 + 9 * z["qrs"] - 7 * woman
+    qrs = 84 + 9 * z["qrs"] - 7 * woman
     qrs = np.clip(qrs, 66, 113)
-    qrs = qrs + f["LAFB"] * (np.clip(qrs + 7, 80, 117) - qrs) + 6 * severe["hypertrophy"] + 4 * (f["IMI"] + f["AMI"])
+    qrs = qrs + f["LAFB"] * (np.clip(qrs + 7, 80, 117) - qrs) + 4 * severe["hypertrophy"] + 4 * (f["IMI"] + f["AMI"])
     slow = np.clip(115 + 5 * z["slow_conduction"], 110, 130)
     qrs = qrs + f["other_CD"] * np.maximum(slow - qrs, 0)
-    qrs = qrs + left * (np.clip(146 + 11 * z["left_block"] - 5 * woman, 125, 185) - qrs)
+    qrs = qrs + left * (np.clip(152 + 11 * z["left_block"] - 5 * woman, 128, 190) - qrs)
     p["qrs_ms"] = qrs + right * (np.clip(138 + 10 * z["right_block"] - 4 * woman, 123, 175) - qrs)
-    qtcf = 402 + 19 * z["qtc"] + 9 * woman + 0.12 * (age - 55) + 8 * severe["st_t"] * z["repolarisation_kind"]
+    qtcf = 400 + 19 * z["qtc"] + 9 * woman + 0.12 * (age - 55) + 8 * severe["st_t"] * z["repolarisation_kind"]
     p["qtcf_ms"] = np.clip(qtcf, 340, 500) + 30 * left + 14 * right + 6 * severe["hypertrophy"]
     horizontal, t_size = _interact(f["interaction"], f["interaction_dial"], z)
-    p["frontal_deg"] = 4 + 18 * z["frontal"] - 0.40 * (age - 55) + 6 * woman * young - 10 * severe["hypertrophy"]
-    p["fascicle_deg"] = np.maximum(-50 - 8 * np.abs(z["fascicle"]), -78)
-    p["horizontal_deg"] = 13 * horizontal + 4 * severe["hypertrophy"]
+    p["frontal_deg"] = -2 + 12.5 * z["frontal"] - 0.40 * (age - 55) + 6 * woman * young - 2 * severe["hypertrophy"]
+    p["fascicle_deg"] = np.maximum(-47 - 7 * np.abs(z["fascicle"]), -75)
+    p["horizontal_deg"] = 16 * horizontal + 4 * severe["hypertrophy"]
     p["sagittal_deg"] = 9 * z["sagittal"]
     p["qrs_gain"] = np.exp(0.24 * z["qrs_gain"]) * (1 + 0.22 * young) * (1 - 0.16 * woman)
     p["p_gain"] = np.exp(0.28 * z["p_gain"])
-    p["t_gain"] = np.exp(0.32 * t_size) * (1 + 0.25 * young * (1 - woman)) * (1 - 0.18 * woman)
+    p["t_gain"] = np.exp(0.30 * t_size) * (1 + 0.25 * young * (1 - woman)) * (1 - 0.18 * woman)
     return p
 
 

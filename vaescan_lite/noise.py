@@ -31,14 +31,14 @@ def make_noise(draws, traits, n_samples, duration_s, fs):
     Returns
     -------
     ndarray of float32, shape (n, 8, n_samples)
-        In mV. Levels per electrode, close to PTB-XL's: muscle noise median 4.5 uV RMS at 100 Hz, wander median 40 uV with a
+        In mV. Levels per electrode: muscle noise that falls from 20 Hz on, median 11 uV RMS, wander median 40 uV with a
         breathing part; mains of 50 Hz only above 130 Hz, median 2 uV. They vary between ECGs by a factor of about two.
+        The median beats of two halves of a record differ about as much as PTB-XL's do (``make bench-realism``).
     """
     level = draws["level"]
-    muscle = draws["white"]
-    if fs > 130:  # the same density as at 100 Hz up to 60 Hz, falling above
-        muscle = sosfilt(butter(1, 60, fs=fs, output="sos"), muscle, axis=-1).astype(np.float32) * np.float32(np.sqrt(fs / 100))
-    electrodes = (0.0045 * np.exp(0.5 * level[:, 0])).astype(np.float32)[:, None, None] * muscle
+    # Muscle noise falls from 20 Hz on; the root of fs keeps its density below the same at every rate.
+    muscle = sosfilt(butter(1, 20, fs=fs, output="sos").astype(np.float32), draws["white"], axis=-1)
+    electrodes = (0.0175 * np.sqrt(fs / 100) * np.exp(0.5 * level[:, 0])).astype(np.float32)[:, None, None] * muscle
     slow = np.matmul(draws["wander"], spline_basis(n_samples, duration_s, fs))
     time_s = np.arange(n_samples) / fs
     breath = np.sin(2 * np.pi * (breath_rate_hz(traits)[:, None] * time_s + ndtr(traits["breath_phase"])[:, None]))

@@ -42,17 +42,17 @@ def make_rhythm(factors, traits, parameters, normal, uniform, duration_s):
     Returns
     -------
     Rhythm
-        Sinus rhythm varies with breathing (2-5 % of RR, 10-20 % in sinus arrhythmia) and at random; in atrial fibrillation
-        RR intervals are independent with a coefficient of variation of 0.17-0.25. A ventricular extrasystole comes after
-        50-70 % of an interval with a full compensatory pause; in bigeminy (a run over two thirds of the record) every other
-        beat is an atrial one after about 75 %; in Wenckebach's block PR lengthens over three beats before one is dropped; a
-        sinus pause adds 1.0 to 1.6 intervals.
+        Sinus rhythm varies with breathing (1-5 % of RR in most people, 10-20 % in sinus arrhythmia) and at random; in atrial
+        fibrillation RR intervals are independent with a coefficient of variation of 0.17-0.25. A ventricular extrasystole
+        comes after 50-70 % of an interval with a full compensatory pause; in bigeminy (a run over two thirds of the record)
+        every other beat is an atrial one after about 75 %; in Wenckebach's block PR lengthens over three beats before one is
+        dropped; a sinus pause adds 1.0 to 1.6 intervals.
     """
     f, n, slots = factors, len(normal), normal.shape[1]
     rr = 60 / parameters["rate_bpm"][:, None]
     index = np.arange(slots)
     breath = 2 * np.pi * breath_rate_hz(traits)[:, None] * (index * rr - LEAD_IN_S) + breath_phase(traits)[:, None]
-    sinus = 0.02 * np.exp(0.45 * traits["variability"]) + 0.14 * np.exp(0.25 * traits["variability"]) * f["sinus_arrhythmia"]
+    sinus = 0.022 * np.exp(0.65 * traits["variability"]) + 0.14 * np.exp(0.25 * traits["variability"]) * f["sinus_arrhythmia"]
     smooth = (normal + np.roll(normal, 1, axis=1)) / np.sqrt(2)
     varied = np.clip(1 + np.minimum(sinus, 0.25)[:, None] * np.sin(breath) + 0.012 * smooth, 0.5, 2)
     spread = (0.21 * np.exp(0.15 * traits["variability"]) * f["AF"])[:, None]

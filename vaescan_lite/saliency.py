@@ -15,6 +15,7 @@ from .attribution_maps import (
     by_wave,
     over_ecgs,
     paired_beats,
+    repeatability,
     sanity_table,
     share_inside,
     truth_region,
@@ -25,7 +26,7 @@ from .training import torch_threads
 
 __all__ = [
     "METHODS", "agreement", "attribute", "by_wave", "n_weight_layers", "network_of", "over_ecgs", "paired_beats", "randomised",
-    "randomised_scan", "sanity_table", "share_inside", "truth_region", "truth_table",
+    "randomised_scan", "repeatability", "sanity_table", "share_inside", "truth_region", "truth_table",
 ]  # fmt: skip
 
 METHODS = {

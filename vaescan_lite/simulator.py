@@ -78,8 +78,9 @@ def simulate(factors, *, fs=100, duration_s=10, seed=0, noise=True, effect_sizes
     Notes
     -----
     A moving dipole of Gaussian waves (Sameni 2007) behind Dower's matrix, with a non-dipolar part of 5-15 % of the QRS
-    energy, breathing that tilts the axis by 1-4 degrees, and individual electrode positions; `dipole.parameters`
-    and `rhythm.make_rhythm` list the published figures.
+    energy, breathing that tilts the axis by 1-4 degrees, and individual electrode positions; `individuals.draw_parameters`
+    and `rhythm.make_rhythm` list the published figures. What publications leave open (gains of leads, direction of P, shape
+    of the blocks, noise) was matched to PTB-XL's folds 1-8; ``make bench-realism`` shows how far it holds on others.
 
     Examples
     --------

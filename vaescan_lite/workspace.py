@@ -23,18 +23,21 @@ class Profile:
         How many pairs of test folds the benchmark goes through.
     n_bootstrap : int
         Resamples behind each interval.
+    n_trainings : int
+        VAE-SCANs of different seeds whose association maps chapter 8 compares.
     """
 
     n_ecgs: int
     budget: str
     rotations: int
     n_bootstrap: int
+    n_trainings: int = 2
 
 
 PROFILES = {
     "smoke": Profile(n_ecgs=300, budget="smoke", rotations=2, n_bootstrap=200),
-    "workshop": Profile(n_ecgs=2048, budget="workshop", rotations=5, n_bootstrap=1000),
-    "full": Profile(n_ecgs=22_000, budget="full", rotations=5, n_bootstrap=2000),
+    "workshop": Profile(n_ecgs=2048, budget="workshop", rotations=5, n_bootstrap=1000, n_trainings=5),
+    "full": Profile(n_ecgs=22_000, budget="full", rotations=5, n_bootstrap=2000, n_trainings=5),
 }
 
 
@@ -121,14 +124,17 @@ class Workspace:
         -------
         BeatVAE
         """
+        return self._vae(self.seed)
+
+    def _vae(self, seed):
         from .vae import BUDGETS, BeatVAE
 
         def fit():
             training, validation, _ = self.split()
             beats = self.beats()
-            return BeatVAE(seed=self.seed, budget=BUDGETS[self.profile.budget]).fit(beats[training], beats[validation])
+            return BeatVAE(seed=seed, budget=BUDGETS[self.profile.budget]).fit(beats[training], beats[validation])
 
-        return self._cached("vae.safetensors", fit, lambda vae, path: vae.save(path), BeatVAE.load)
+        return self._cached(f"vae{self._of(seed)}.safetensors", fit, lambda vae, path: vae.save(path), BeatVAE.load)
 
     def scan(self):
         """Tie diagnoses, sex and age to the latents of `vae` by a Scan fitted on folds 1-8.
@@ -137,14 +143,31 @@ class Workspace:
         -------
         Scan
         """
+        return self._scan(self.seed)
+
+    def _scan(self, seed):
         from .scan import Scan
 
         def fit():
             training, _, _ = self.split()
-            scan = Scan(self.vae(), factors=self.scan_factors(), seed=self.seed)
+            scan = Scan(self._vae(seed), factors=self.scan_factors(), seed=seed)
             return scan.fit(self.beats()[training], self.factors())
 
-        return self._cached("scan.safetensors", fit, lambda scan, path: scan.save(path), Scan.load)
+        return self._cached(f"scan{self._of(seed)}.safetensors", fit, lambda scan, path: scan.save(path), Scan.load)
+
+    def trainings(self):
+        """Train VAE and Scan `profile.n_trainings` times; only the seed differs.
+
+        Returns
+        -------
+        list of Scan
+            The first is `scan`; the others have the next seeds, each on a VAE of its own (``scan.vae``).
+        """
+        return [self._scan(self.seed + i) for i in range(self.profile.n_trainings)]
+
+    def _of(self, seed):
+        """Name a seed that is not the workspace's own, for file names."""
+        return "" if seed == self.seed else f"_{seed}"
 
     def benchmark(self):
         """Run the small grid of chapter 9: representations x models on the superclasses, sex and three diagnoses.
