@@ -14,6 +14,7 @@ from .averaging import (
     error_per_variation,
     fits,
     medians,
+    middle_of_cycle,
     random_half,
     rhythm,
     standard_error,
@@ -304,7 +305,7 @@ def _beats_of_block(ecgs, rows, settings):
     median = medians(windows, row, count)
     noise = standard_error(windows, median, row, count)
     median = subtract_pr_level(median, before, fs)
-    variation_uv = 1000 * np.median(noise, axis=-1) / error_per_variation(count)[:, np.newaxis]
+    variation_uv = 1000 * middle_of_cycle(noise, columns["rr_s"], before, fs) / error_per_variation(count)[:, np.newaxis]
     columns |= faults.look_at(ecgs, median, variation_uv, before, fs)
     if settings["kind"] == "noise":
         parts = (noise,)
