@@ -7,9 +7,7 @@ from .ecg import LEADS_8, LEADS_12
 
 FLAT_MV = 0.04  # a lead whose median beat spans less is flat; on real ECGs the smallest lead spans 0.13 mV or more
 NOISY_UV = 150.0  # in 97 of 100 real ECGs no lead reaches this ...
-NOISY_SHARE = (
-    0.05  # ... and it must be more than this share of the lead's median beat: a beat of 4 mV that varies by 4 % is clean
-)
+NOISY_SHARE = 0.05  # ... and a lead is clean where it is less than this share of its beat: 150 uV of 4 mV
 NOISY_S = 2  # seconds of strong noise from sample to sample that make a lead noisy even if the rest is clean
 CONTRADICTION_UV = 30.0  # rounding to 5 uV explains up to 12.5 uV
 FEW_BEATS = 3
