@@ -96,7 +96,7 @@ def test_ecgs_stored_in_steps_of_5_uv_are_hardly_ever_called_saturated():
     for fs in (100, 500):
         ecgs = simulate(pd.DataFrame(index=range(60)), fs=fs, seed=2)
         counts = EcgSet(np.round(ecgs.signals / 0.005) * 0.005, fs, ids=ecgs.ids)
-        assert (quality(counts).saturated_leads != "").mean() <= (0.04 if fs == 100 else 0)
+        assert (quality(counts).saturated_leads != "").mean() <= (0.02 if fs == 100 else 0)
 
 
 def test_a_last_value_that_a_file_holds_is_not_saturation_and_a_long_stay_at_the_limit_is():

@@ -12,6 +12,7 @@ NOISY_S = 2  # seconds of strong noise from sample to sample that make a lead no
 CONTRADICTION_UV = 30.0  # rounding to 5 uV explains up to 12.5 uV
 FEW_BEATS = 3
 DOMINANT_SHARE = 0.60
+N_EQUAL = 4  # samples at the extreme value; three are chance in 1 of 200 ECGs at 100 Hz
 N_MEETINGS, N_SURE_MEETINGS = 3, 5  # beats that reach the same extreme value: suspicious, and certain
 PLATEAU_S = 0.2  # PTB-XL's files hold their last value for 0.11 s
 OPPOSITE = -0.3  # correlation below which two leads show opposite waves
@@ -95,7 +96,7 @@ def is_saturated(signals, fs):
     """
     saturated = np.zeros(signals.shape[:-1], dtype=bool)
     for extreme in (signals.max(axis=-1, keepdims=True), signals.min(axis=-1, keepdims=True)):
-        candidates = np.argwhere((signals == extreme).sum(axis=-1) >= N_MEETINGS)
+        candidates = np.argwhere((signals == extreme).sum(axis=-1) >= N_EQUAL)
         for ecg, lead in candidates:  # few: most leads touch their extreme once
             saturated[ecg, lead] |= _piles_up(np.abs(signals[ecg, lead] - extreme[ecg, lead]), fs)
     return saturated
