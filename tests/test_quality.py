@@ -7,7 +7,8 @@ from test_beats import ecg, regular, train
 
 from vaescan_lite import EcgSet
 from vaescan_lite.beats import quality
-from vaescan_lite.ecg import LEADS_12
+from vaescan_lite.ecg import LEADS_12, to_twelve_leads
+from vaescan_lite.simulator import simulate
 
 FS = 500
 
@@ -80,6 +81,34 @@ def test_a_lead_that_is_cut_off_is_named(lead, fs):
 
 
 @pytest.mark.parametrize("fs", [100, 500])
+@pytest.mark.parametrize("share", [0.5, 0.65, 0.8])
+@pytest.mark.parametrize("side", [-1, 1, 0])
+def test_a_lead_that_is_cut_off_at_any_height_on_one_or_both_sides_is_named(side, share, fs):
+    def cut(x, lead):
+        low, high = np.median(x[lead]) + share * (np.array([x[lead].min(), x[lead].max()]) - np.median(x[lead]))
+        np.clip(x[lead], low if side <= 0 else None, high if side >= 0 else None, out=x[lead])
+
+    for lead in (3, 6, 7, 8) if side < 0 else (1, 5, 9, 11):  # on the side where the QRS is large
+        assert planted(lambda x, lead=lead: cut(x, lead), fs=fs).saturated_leads == LEADS_12[lead]
+
+
+def test_ecgs_stored_in_steps_of_5_uv_are_hardly_ever_called_saturated():
+    for fs in (100, 500):
+        ecgs = simulate(pd.DataFrame(index=range(60)), fs=fs, seed=2)
+        counts = EcgSet(np.round(ecgs.signals / 0.005) * 0.005, fs, ids=ecgs.ids)
+        assert (quality(counts).saturated_leads != "").mean() <= (0.02 if fs == 100 else 0)
+
+
+def test_a_last_value_that_a_file_holds_is_not_saturation_and_a_long_stay_at_the_limit_is():
+    def end(x, seconds):
+        x[8] += np.linspace(0, 3, x.shape[1])  # the extreme value is at the end
+        x[8, -round(seconds * FS) :] = x[8].max() + 0.1
+
+    assert planted(lambda x: end(x, 0.11)).saturated_leads == ""
+    assert planted(lambda x: end(x, 0.4)).saturated_leads == "V3"
+
+
+@pytest.mark.parametrize("fs", [100, 500])
 @pytest.mark.parametrize("lead", [1, 2, 4, 6, 11])
 def test_a_noisy_lead_is_named_with_its_noise(lead, fs):
     rng = np.random.default_rng(0)
@@ -91,6 +120,45 @@ def test_a_noisy_lead_is_named_with_its_noise(lead, fs):
 def test_mains_hum_above_the_filter_is_noise_too():
     row = planted(lambda x: x.__setitem__(9, x[9] + 0.6 * np.sin(2 * np.pi * 60 * np.arange(x.shape[1]) / FS)))
     assert row.noisy_leads == "V4"
+
+
+@pytest.mark.parametrize("mains_hz", [50, 60])
+def test_mains_that_hide_the_ecg_are_noise_at_every_rate(mains_hz):
+    for fs in (250, 500, 1000):
+        row = planted(
+            lambda x, fs=fs: x.__setitem__(9, x[9] + 0.3 * np.sin(2 * np.pi * mains_hz * np.arange(x.shape[1]) / fs)), fs=fs
+        )
+        assert row.noisy_leads == "V4", fs
+
+
+@pytest.mark.parametrize("fs", [100, 500])
+def test_noise_in_a_part_of_the_recording_is_named_with_its_seconds(fs):
+    def burst(x):
+        x[11, 3 * fs : 6 * fs] += 0.5 * np.random.default_rng(0).standard_normal(3 * fs)
+
+    row = planted(burst, fs=fs)
+    assert row.noisy_leads == "V6"
+    assert any(f"lead V6 is noisy for {n} s" in row.faults for n in (2, 3))
+
+
+@pytest.mark.parametrize("fs", [100, 500])
+def test_a_fast_irregular_or_wide_rhythm_is_not_noise(fs):
+    rng = np.random.default_rng(3)
+    fast_s = np.cumsum(np.r_[0.3, rng.uniform(0.30, 0.50, 22)])
+    wide_s = np.arange(0.3, 9.8, 0.33)
+    fast = 2 * train(fast_s[fast_s < 9.7], fs, noise_mv=0.01)
+    wide = train(wide_s, fs, ectopic=range(len(wide_s)), noise_mv=0.01)
+    flutter = 2.5 * np.sin(2 * np.pi * 3.2 * np.arange(10 * fs) / fs + rng.uniform(0, 1, (8, 1)))  # steep most of the time
+    assert (quality(ecg(fast, wide, to_twelve_leads(flutter), fs=fs)).noisy_leads == "").all()
+
+
+def test_four_percent_of_a_large_beat_are_clean_and_the_same_in_a_small_one_are_noise():
+    def vary(x, size):
+        x[7] *= size / np.ptp(x[7])
+        x[7] += 0.27 * np.sin(2 * np.pi * 1.7 * np.arange(x.shape[1]) / 100)  # slow: beats that vary, not muscle noise
+
+    assert planted(lambda x: vary(x, 5.0), fs=100).noisy_leads == ""
+    assert planted(lambda x: vary(x, 2.0), fs=100).noisy_leads == "V2"
 
 
 @pytest.mark.parametrize(("a", "b", "lead"), [("RA", "LA", "lead I "), ("RA", "LL", "lead II ")])

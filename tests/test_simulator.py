@@ -244,6 +244,35 @@ def test_dials_of_detail_change_what_they_name(truth_of):
     assert np.abs(one - other).max(axis=(1, 2)).min() > 0.05
 
 
+def test_a_long_qt_lengthens_the_corrected_qt_by_60_ms_and_leaves_everything_else():
+    _, usual = simulator.simulate_with_truth(table(), noise=False)
+    ecgs, long = simulator.simulate_with_truth(table(long_qt=1), noise=False)
+    change = long - usual
+    np.testing.assert_allclose(change["qtcf_ms"], 60, atol=1.5)  # the rate of the record is not exactly the usual one
+    _, twice = simulator.simulate_with_truth(table(long_qt=2), noise=False)
+    np.testing.assert_allclose(twice["qt_ms"] - usual["qt_ms"], 2 * change["qt_ms"])
+    assert (long["NORM"] == 0).all() and (long["long_qt"] == 1).all()
+    moved = ("qt_ms", "qtcf_ms", "qtcb_ms", "NORM", "long_qt")
+    other = usual.columns.difference(moved)
+    waves = [c for c in other if c.endswith(("mV", "axis_deg", "peak_time_V1_ms", "peak_time_V5_ms"))]
+    pd.testing.assert_frame_equal(long[other.difference(waves)], usual[other.difference(waves)])
+    for column in waves:  # the foot of T no longer lies under the ST segment
+        assert change[column].abs().median() < (0.1 if column.endswith("deg") else 0.03), column
+    difference = np.abs(ecgs.signals - simulator.simulate(table(), noise=False).signals).max(axis=1)
+    assert difference.max() > 0.05 and (difference < 1e-4).mean() > 0.2  # T has moved, P and QRS have not
+
+
+def test_a_dial_that_nobody_has_draws_the_same_people_as_without_it():
+    prevalence = {"LBBB": 0.2, "notch": 0.3, "interaction": 0.5}
+    without = draw_factors(Population(prevalence=prevalence), 300, 5)
+    beside = draw_factors(Population(prevalence=prevalence | {"long_qt": 0.4}), 300, 5)
+    pd.testing.assert_frame_equal(beside[without.columns], without)
+    assert 0.3 < beside["long_qt"].mean() < 0.5
+    # The people of this seed before there was a long QT
+    assert (int(without["interaction"].sum()), int((without["interaction"] * np.arange(300)).sum())) == (148, 23728)
+    np.testing.assert_array_equal(simulator.simulate(table(long_qt=0)).signals, simulator.simulate(table()).signals)
+
+
 def test_effect_sizes_scale_what_a_factor_does():
     factors = table(LVH=1)
     half, full, none = (

@@ -14,6 +14,7 @@ from .averaging import (
     error_per_variation,
     fits,
     medians,
+    middle_of_cycle,
     random_half,
     rhythm,
     standard_error,
@@ -183,11 +184,11 @@ def quality(ecgs_or_db, ids=None, *, batch_size=512, n_jobs=1, progress=False):
     DataFrame, indexed by id
         ``usable``: whether there is a median beat; ``reason``: why not. ``n_beats``: QRS complexes found; ``n_ectopic``: set
         aside for their shape or time; ``n_used``: in the median; ``dominant_share``: share that was not set aside.
-        ``noise_uV``: standard deviation of single beats, or of one sample to the next where this is larger, median over the 8
-        leads. ``rr_s`` and ``rr_sd_s``: median and standard deviation of the RR intervals. ``flat_leads``, ``missing_leads``
-        (NaN), ``saturated_leads``, ``noisy_leads``: names, joined by commas. ``swapped``: limb electrodes that seem exchanged
-        (RA/LA or RA/LL). ``limb_error_uV``: how far the limb leads are from Einthoven's and Goldberger's laws at worst; NaN
-        without 12 leads. ``faults``: all this in words; empty for a clean ECG.
+        ``noise_uV``: standard deviation of single beats over one heart cycle, or of noise within milliseconds where this is
+        larger, median over the 8 leads. ``rr_s`` and ``rr_sd_s``: median and standard deviation of the RR intervals.
+        ``flat_leads``, ``missing_leads`` (NaN), ``saturated_leads``, ``noisy_leads``: names, joined by commas. ``swapped``:
+        limb electrodes that seem exchanged (RA/LA or RA/LL). ``limb_error_uV``: how far the limb leads are from Einthoven's and
+        Goldberger's laws at worst; NaN without 12 leads. ``faults``: all this in words; empty for a clean ECG.
 
     Notes
     -----
@@ -304,7 +305,7 @@ def _beats_of_block(ecgs, rows, settings):
     median = medians(windows, row, count)
     noise = standard_error(windows, median, row, count)
     median = subtract_pr_level(median, before, fs)
-    variation_uv = 1000 * np.median(noise, axis=-1) / error_per_variation(count)[:, np.newaxis]
+    variation_uv = 1000 * middle_of_cycle(noise, columns["rr_s"], before, fs) / error_per_variation(count)[:, np.newaxis]
     columns |= faults.look_at(ecgs, median, variation_uv, before, fs)
     if settings["kind"] == "noise":
         parts = (noise,)

@@ -10,7 +10,9 @@ from scipy.special import expit
 from .factors import CONTRADICTIONS, DIAGNOSES
 
 RHYTHM_FACTORS = ("bigeminy", "wenckebach", "sinus_pause", "sinus_arrhythmia")
-DETAIL_FACTORS = ("small_q", "delta_wave", "notch")
+DETAIL_FACTORS = ("small_q", "delta_wave", "notch", "long_qt")
+# In the order in which they are drawn; what is new goes to the end, so that the same seed gives the same people as before.
+DRAWN = (*DIAGNOSES, "STTC", *RHYTHM_FACTORS, "small_q", "delta_wave", "notch", "interaction", "long_qt")
 RHYTHM_CONTRADICTIONS = tuple(("AF", name) for name in ("bigeminy", "wenckebach", "sinus_arrhythmia"))
 PREVALENCE = {
     "LBBB": 0.04, "RBBB": 0.045, "AF": 0.06, "AVB1": 0.05, "LVH": 0.085,
@@ -27,7 +29,8 @@ class Population:
     prevalence : mapping of str to float
         Share of people with each diagnosis; the default is a little above PTB-XL's for the rare ones, so that 2,000 ECGs
         hold at least 40 of each, and about half are normal. Rhythm factors (``bigeminy`` ``wenckebach`` ``sinus_pause``
-        ``sinus_arrhythmia``), details (``small_q`` ``delta_wave`` ``notch``) and ``interaction`` occur only when named here.
+        ``sinus_arrhythmia``), details (``small_q`` ``delta_wave`` ``notch`` ``long_qt``) and ``interaction`` occur only when
+        named here.
     share_female : float
     age_mean_years, age_sd_years : float
         Ages are normal, cut at 18 and 95 years; 62 and 17 resemble PTB-XL.
@@ -62,7 +65,7 @@ class Population:
     label_flips: float = 0.0
 
     def __post_init__(self):
-        known = {*DIAGNOSES, "STTC", *RHYTHM_FACTORS, *DETAIL_FACTORS, "interaction"}
+        known = set(DRAWN)
         for name in ("prevalence", "age_log_odds", "female_log_odds"):
             unknown = set(getattr(self, name)) - known
             if unknown:
@@ -94,7 +97,7 @@ def draw_factors(population, n, seed):
     age = np.where(outside, rng.uniform(35, 80, n), age).round()
     woman = (rng.uniform(size=n) < population.share_female).astype(float)
     table = pd.DataFrame({"sex_female": woman, "age_years": age}, index=pd.RangeIndex(1, n + 1, name="ecg_id"))
-    for name in (*DIAGNOSES, "STTC", *RHYTHM_FACTORS, *DETAIL_FACTORS, "interaction"):
+    for name in DRAWN:
         draw = rng.uniform(size=n)
         if name not in population.prevalence:
             continue

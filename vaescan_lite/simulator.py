@@ -48,7 +48,8 @@ def simulate(factors, *, fs=100, duration_s=10, seed=0, noise=True, effect_sizes
           IMI or AMI becomes an infarction drawn by the seed, CD without a named block a slow QRS of 110-130 ms, HYP without
           LVH a mild one); NORM and NaN change nothing;
         - ``bigeminy wenckebach sinus_pause sinus_arrhythmia`` (0, 1): rhythm alone, the dominant beat stays as it is;
-        - ``small_q delta_wave notch``: dials, 0 for none, 1 for a typical one;
+        - ``small_q delta_wave notch long_qt``: dials, 0 for none, 1 for a typical one; ``long_qt`` lets T come later, by 60 ms
+          of the rate-corrected QT (Fridericia), and leaves its form and everything before it as they are;
         - ``interaction`` (0, 1): shown only by a product, whether horizontal heart position and T size deviate in the same
           direction (1) or in opposite ones (0); neither alone differs. Its effect size, 0 to 1, is the share of people in whom
           the sign is made to fit.
