@@ -100,7 +100,7 @@ def test_an_error_in_three_shows_in_the_likelihood_even_where_one_and_two_hardly
 
 
 def test_a_new_network_reads_and_writes_the_principal_components_of_twelve_leads(beats):
-    profile = likelihood_profile(beats.signals, 100, 40, power=0.4, qrs_weight=1.5)
+    profile = likelihood_profile(beats.signals, 100, 40, power=0.4, p_weight=1, qrs_weight=1.5, derived_weight=0.5)
     vae = BeatVAE(n_latents=6)
     vae._remember_form(beats)
     network = vae._new_network(40)
@@ -129,12 +129,13 @@ def test_scale_follows_the_residual_and_is_smaller_in_the_qrs(beats):
     np.testing.assert_allclose(flat, 1)
     plain = residual_profile(beats.signals, power=0.5)
     assert plain.mean() == pytest.approx(1, abs=1e-5)
-    weighted = likelihood_profile(beats.signals, 100, 40, power=0.5, qrs_weight=2.0, derived_weight=0.25)
+    weighted = likelihood_profile(beats.signals, 100, 40, power=0.5, p_weight=4.0, qrs_weight=2.0, derived_weight=0.25)
     ratio = (weighted / plain)[0]
     np.testing.assert_allclose((weighted / plain)[2:6], 4 * ratio * np.ones((4, 1)), rtol=1e-5)  # III, aVR, aVL, aVF
-    # -70 to 80 ms around sample 40 are samples 33 to 47
+    # -320 to -80 ms around sample 40 are samples 8 to 31, -70 to 80 ms samples 33 to 47
+    np.testing.assert_allclose(ratio[8:32], ratio[0] / 4, rtol=1e-5)
     np.testing.assert_allclose(ratio[33:48], ratio[0] / 2, rtol=1e-5)
-    np.testing.assert_allclose(ratio[[32, 48]], ratio[0], rtol=1e-5)
+    np.testing.assert_allclose(ratio[[7, 32, 48]], ratio[0], rtol=1e-5)
 
 
 def test_a_flat_lead_keeps_a_finite_weight():

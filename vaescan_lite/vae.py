@@ -41,7 +41,6 @@ BUDGETS = {
 }
 ACTIVE_VARIANCE = 0.01
 N_FRONT = 160  # principal components that the encoder sees
-QRS_MS = SEGMENTS_MS["QRS"]
 
 
 class BeatVAE(BeatTransformer):
@@ -59,8 +58,8 @@ class BeatVAE(BeatTransformer):
         How long to train.
     scale_power : float
         Likelihood scale ~ residual ** scale_power: 0 weighs every microvolt alike and loses the P wave, 1 ruins the QRS.
-    qrs_weight : float
-        Errors in the QRS count so many times more: within that one tenth of the window lie the Q waves.
+    p_weight, qrs_weight : float
+        Errors in the windows of P and QRS count so many times more: P waves are small, and within the QRS lie the Q waves.
     derived_weight : float
         An error in III, aVR, aVL or aVF counts so many times one in I or II, of which they are made. With 0.5 the latents tell
         an inferior infarction much better than without them; with 1 ST and T suffer.
@@ -110,7 +109,8 @@ class BeatVAE(BeatTransformer):
         *,
         budget="workshop",
         scale_power=0.42,
-        qrs_weight=1.45,
+        p_weight=1.5,
+        qrs_weight=1.5,
         derived_weight=0.5,
         n_components=128,
         n_hidden=192,
@@ -122,6 +122,7 @@ class BeatVAE(BeatTransformer):
         self.seed = seed
         self.budget = budget
         self.scale_power = scale_power
+        self.p_weight = p_weight
         self.qrs_weight = qrs_weight
         self.derived_weight = derived_weight
         self.n_components = n_components
@@ -233,7 +234,7 @@ class BeatVAE(BeatTransformer):
         self._count_latents(beats)
 
     def _profile(self, beats, fs, r_index):
-        weights = {"qrs_weight": self.qrs_weight, "derived_weight": self.derived_weight}
+        weights = {name: getattr(self, name) for name in ("p_weight", "qrs_weight", "derived_weight")}
         return likelihood_profile(beats, fs, r_index, power=self.scale_power, **weights)
 
     def _timing(self):
@@ -433,8 +434,8 @@ def residual_profile(beats, power, n_components=8):
     return (profile / profile.mean()).astype(np.float32)
 
 
-def likelihood_profile(beats, fs, r_index, *, power, qrs_weight, derived_weight=0.5):
-    """Shape of the likelihood's scale: `residual_profile`, smaller within the QRS, larger in the derived limb leads.
+def likelihood_profile(beats, fs, r_index, *, power, p_weight, qrs_weight, derived_weight):
+    """Shape of the likelihood's scale: `residual_profile`, smaller within P and QRS, larger in the derived limb leads.
 
     Parameters
     ----------
@@ -446,8 +447,8 @@ def likelihood_profile(beats, fs, r_index, *, power, qrs_weight, derived_weight=
         Sample of the R peak.
     power : float
         For `residual_profile`.
-    qrs_weight : float
-        The scale is divided by this from 70 ms before the R peak to 80 ms after it.
+    p_weight, qrs_weight : float
+        The scale is divided by the first from 320 to 80 ms before the R peak, by the second from 70 ms before to 80 ms after it.
     derived_weight : float
         The scale of III, aVR, aVL and aVF is divided by this: so many times an error there counts, against one in I or II.
 
@@ -458,7 +459,9 @@ def likelihood_profile(beats, fs, r_index, *, power, qrs_weight, derived_weight=
     """
     profile = residual_profile(beats, power)
     time_ms = (np.arange(beats.shape[2]) - r_index) * 1000 / fs
-    profile[:, (time_ms >= QRS_MS[0]) & (time_ms < QRS_MS[1])] /= qrs_weight
+    for segment, weight in {"P": p_weight, "QRS": qrs_weight}.items():
+        start_ms, end_ms = SEGMENTS_MS[segment]
+        profile[:, (time_ms >= start_ms) & (time_ms < end_ms)] /= weight
     profile[[lead not in LEADS_8 for lead in LEADS_12]] /= derived_weight
     return profile / profile.mean()
 
