@@ -448,7 +448,7 @@ def likelihood_profile(beats, fs, r_index, *, power, p_weight, qrs_weight, deriv
     power : float
         For `residual_profile`.
     p_weight, qrs_weight : float
-        The scale is divided by the first from 320 to 80 ms before the R peak, by the second from 70 ms before it to 80 ms after.
+        The scale is divided by the first from 320 to 80 ms before R, by the second from 70 ms before it to 80 ms after.
     derived_weight : float
         The scale of III, aVR, aVL and aVF is divided by this: so many times an error there counts, against one in I or II.
 
