@@ -451,3 +451,16 @@ def test_lead_matrix_agrees_with_wilson_and_einthoven():
     """Potentials at nine electrodes that come from a common offset cancel in every lead."""
     np.testing.assert_allclose(noise.LEADS_FROM_ELECTRODES.sum(axis=1), 0, atol=1e-6)
     assert TWELVE_FROM_EIGHT.shape == (12, 8)
+
+
+def test_true_effects_are_those_of_one_factor_on_the_same_people():
+    effects = simulator.true_effects(["AVB1", "age_years", "LAFB", "AF"], n=60, seed=4).set_index(["factor", "measurement"])["true"]
+    block = effects["AVB1"]
+    assert block["pr_ms"] > 40 and block.drop("pr_ms").abs().max() < 1e-6  # a longer PR, and nothing else at all
+    people = pd.DataFrame(index=range(60))
+    old, young = (
+        simulator.simulate_with_truth(people.assign(age_years=age), seed=4, noise=False)[1]["r_V5_mV"] for age in (65, 55)
+    )
+    assert effects["age_years", "r_V5_mV"] == pytest.approx((old - young).mean())
+    assert -90 < effects["LAFB", "qrs_axis_deg"] < -30  # the short way round, to the left
+    assert np.isnan(effects["AF", "pr_ms"])  # nobody in atrial fibrillation has one

@@ -74,7 +74,7 @@ class Study:
     seeds : tuple of int
         Training seeds.
     sizes : tuple of int
-        Numbers of training ECGs of the learning curve.
+        Numbers of training ECGs of the learning curve; a larger one than all rotations have counts as what they have.
     rotations, n_resamples, budget, n_jobs, progress, keep
         As for `benchmark.run`.
     """
@@ -239,7 +239,9 @@ def _hybrids(study):
 
 
 def _learning_curve(study):
-    curve = studies.learning_curve(study.rows, study.sizes, **_with_one_seed(study))
+    largest = studies.most_training(study.rows, study.rotations)
+    sizes = sorted({min(size, largest) for size in study.sizes})
+    curve = studies.learning_curve(study.rows, sizes, **_with_one_seed(study))
     return {"learning_curve": curve}, {"learning_curve": plots.plot_learning_curve(curve).figure}
 
 

@@ -31,6 +31,8 @@ from .truth import EXPLAINED_BY, true_measurements
 
 MAY_BE_UNKNOWN = ("sex_female", "NORM", "MI", "CD", "HYP")
 WINDOW_S = (-0.52, 0.70)  # around each beat, and the parts of it that the waves reach
+AGES_COMPARED = (55, 65)  # years: an association with age is told per ten
+IN_A_BEAT = ("_ms", "_mV", "_deg")  # units of what a single beat holds; a rate needs the next beat
 P_WINDOW_S, QRS_WINDOW_S, T_WINDOW_S = (-0.52, 0.02), (-0.14, 0.18), (-0.10, 0.70)
 
 
@@ -119,6 +121,47 @@ def simulate_with_truth(factors, *, fs=100, duration_s=10, seed=0, noise=True, e
         - the factors as simulated, and what generated the beat (gains, angles, severities).
     """
     return _simulate(factors, fs, duration_s, seed, noise, effect_sizes, with_truth=True)
+
+
+def true_effects(names, *, n=200, seed=0):
+    """Measure what each factor does to the same simulated people while all else stays as it is.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Factors, each a column that `simulate` knows; of those with two values 1 is compared with 0, and for age 65 with 55
+        years.
+    n : int
+        People, healthy otherwise, of the ages and of both sexes that the seed draws.
+    seed : int
+        Who they are.
+
+    Returns
+    -------
+    DataFrame
+        One row per factor and measurement that a dominant beat holds: ``factor``, ``measurement``, and ``true``, the mean
+        change over people in the unit of the measurement; angles the short way round; people who lack the wave with or without
+        the factor are left out of that row.
+
+    Examples
+    --------
+    >>> effects = true_effects(["AVB1"], n=20).set_index("measurement")["true"]
+    >>> bool(effects["pr_ms"] > 15), bool(abs(effects["qrs_ms"]) < 1)
+    (True, True)
+    """
+    people = pd.DataFrame(index=range(n))
+    tables = []
+    for name in names:
+        pair = AGES_COMPARED if name == "age_years" else (0, 1)
+        without, with_factor = (
+            simulate_with_truth(people.assign(**{name: value}), duration_s=2, seed=seed, noise=False)[1] for value in pair
+        )
+        change = (with_factor - without)[[column for column in without if column.endswith(IN_A_BEAT)]]
+        change = change[[column for column in change if not column.startswith(("made_", "qtc"))]]
+        angles = [column for column in change if column.endswith("_deg")]
+        change[angles] = (change[angles] + 180) % 360 - 180
+        tables.append(change.mean().rename("true").rename_axis("measurement").reset_index().assign(factor=name))
+    return pd.concat(tables, ignore_index=True)[["factor", "measurement", "true"]]
 
 
 def write_simulated_database(folder, n, *, seed=0, fs=100, population=None, progress=True):

@@ -47,7 +47,7 @@ def learning_curve(db, sizes, *, pairs=CURVE, rotations=5, seeds=(0,), **setting
     """
     rows = db if isinstance(db, Recordings) else Recordings(db)
     rows = rows[rows.beats.usable]
-    largest = min((~np.isin(rows.fold, (2 * r - 1, 2 * r))).sum() for r in range(6 - rotations, 6))
+    largest = most_training(rows, rotations)
     wrong = [size for size in sizes if not 10 <= size <= largest]
     if wrong or not len(sizes):
         raise ValueError(f"sizes must be from 10 to {largest}, the training ECGs of a rotation; got {wrong or sizes}.")
@@ -64,6 +64,12 @@ def learning_curve(db, sizes, *, pairs=CURVE, rotations=5, seeds=(0,), **setting
         table.insert(0, "n_training", int(size))
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def most_training(rows, rotations=5):
+    """The usable ECGs that every rotation has to learn from; folds differ in size, so that some rotations have more."""
+    fold = rows.fold[rows.beats.usable]
+    return min(int((~np.isin(fold, (2 * r - 1, 2 * r))).sum()) for r in range(6 - rotations, 6))
 
 
 def matched(db, task, *, n_controls=3, seed=0):
