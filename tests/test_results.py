@@ -12,6 +12,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 import vaescan_lite as vl
 from vaescan_lite import age, book, cli, results, studies
+from vaescan_lite.representations import Recordings
 
 ROOT = Path(__file__).resolve().parent.parent
 PAIRS = (
@@ -22,7 +23,7 @@ PAIRS = (
     ("measurements", "logistic"),
 )
 SETTINGS = {
-    "seeds": (0,), "sizes": (60, 120), "rotations": 1, "n_resamples": 50, "budget": "smoke", "n_jobs": 1, "progress": False,
+    "seeds": (0,), "sizes": (60, 1600), "rotations": 1, "n_resamples": 50, "budget": "smoke", "n_jobs": 1, "progress": False,
 }  # fmt: skip
 FILES = {
     "grid": {"macro.csv", "scores.csv", "tasks.csv", "cost.csv", "left_out.csv", "macro.png", "cost.png"},
@@ -88,8 +89,9 @@ def test_costs_are_differences_of_the_scores_beside_them(folder):
     assert ((cost["low"] <= cost["cost"] + 0.001) & (cost["cost"] <= cost["high"] + 0.001)).all()
 
 
-def test_the_learning_curve_has_every_size(folder):
-    assert set(pd.read_csv(folder / "learning_curve.csv")["n_training"]) == {60, 120}
+def test_the_learning_curve_ends_where_the_training_folds_do(folder, database):
+    most = studies.most_training(Recordings(vl.open_database(database)), 1)
+    assert 60 < most < 220 and set(pd.read_csv(folder / "learning_curve.csv")["n_training"]) == {60, most}
 
 
 def test_ids_of_people_stay_out(folder):

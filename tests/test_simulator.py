@@ -454,7 +454,8 @@ def test_lead_matrix_agrees_with_wilson_and_einthoven():
 
 
 def test_true_effects_are_those_of_one_factor_on_the_same_people():
-    effects = simulator.true_effects(["AVB1", "age_years", "LAFB", "AF"], n=60, seed=4).set_index(["factor", "measurement"])["true"]
+    table = simulator.true_effects(["AVB1", "age_years", "LAFB", "AF"], n=60, seed=4)
+    effects = table.set_index(["factor", "measurement"])["true"]
     block = effects["AVB1"]
     assert block["pr_ms"] > 40 and block.drop("pr_ms").abs().max() < 1e-6  # a longer PR, and nothing else at all
     people = pd.DataFrame(index=range(60))

@@ -67,7 +67,7 @@ def learning_curve(db, sizes, *, pairs=CURVE, rotations=5, seeds=(0,), **setting
 
 
 def most_training(rows, rotations=5):
-    """The usable ECGs that every rotation has to learn from; folds differ in size, so that some rotations have more."""
+    """Count the usable ECGs that every rotation has to learn from; folds differ in size, so that some rotations have more."""
     fold = rows.fold[rows.beats.usable]
     return min(int((~np.isin(fold, (2 * r - 1, 2 * r))).sum()) for r in range(6 - rotations, 6))
 
