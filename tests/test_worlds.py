@@ -71,12 +71,14 @@ def test_the_summary_counts_intervals_that_hold_zero_and_says_where_the_cost_mus
         ("rhythm", 0, "detail", 0.0, -0.1, 0.1),
     ]
     rows += [("blind", 0, "detail", 0.1, 0.05, 0.2), ("blind", 1, "detail", -0.1, -0.2, 0.0)]
+    rows += [("blind", 0, "naming", 0.0, -0.1, 0.1), ("blind", 1, "naming", 0.0, -0.1, 0.1)]
     table = pd.DataFrame(rows, columns=["world", "seed", "step", "cost", "low", "high"]).assign(task="x", ceiling=0.9)
     found = worlds.summary(table).set_index(["world", "step"])
     row = found.loc[("rhythm", "rhythm")]
     assert (row["worlds"], row["cost"], row["lowest"], row["highest"]) == (2, pytest.approx(0.3), 0.2, 0.4)
-    assert found["must_cost"].tolist() == [True, False, False]
-    assert found["holds_zero"].tolist() == [0, 1, 0.5]  # an interval that ends at zero holds it
+    assert found["must_cost"].tolist() == [True, False, False, False, False]
+    assert found["holds_zero"].tolist() == [0, 1, 0.5, 1, 0.75]  # an interval that ends at zero holds it
+    assert found.index[-1] == ("blind", worlds.EVERY_STEP) and found["worlds"].iloc[-1] == 2
 
 
 def test_an_unknown_world_and_another_rate_are_named():

@@ -200,7 +200,8 @@ class BeatVAE(BeatTransformer):
                     source = torch.where(pick == i, noisy[rows], source)
             if augmentation is not None:
                 draw = augmentation.draw(len(rows), self.n_times_, generator)
-                x, source = augmentation.apply(x, draw), augmentation.apply(source, draw)
+                changed = augmentation.apply(x, draw)
+                x, source = changed, changed if source is x else augmentation.apply(source, draw)
             # The KL term comes in over a fifth of the training: latents learn to be useful before they are taxed.
             warm_up = min(1.0, n_seen / (0.2 * budget.epochs * len(beats)))
             return vae_loss(x, network(source, generator), network.scale, warm_up * self.beta)
