@@ -6,7 +6,7 @@
 # make results       the whole benchmark for the results page; goes on where it was interrupted      DATABASE=<folder>
 #                                                              PARTS="grid age hybrids requirements reconstruction matched ..."
 # make worlds        the cost in simulated worlds where its parts are known, for the results page: a quarter of an hour
-# make environment   install into .venv; the two above do so by themselves     PYTHON=<interpreter>
+# make environment   install into .venv; the others do so by themselves     PYTHON=<interpreter>
 # make pretrained    train the weights of load_pretrained on PTB-XL     DATABASE=<folder>
 # make clean         remove the built pages and executed chapters
 DATABASE = auto
