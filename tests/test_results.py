@@ -11,7 +11,7 @@ import yaml
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 import vaescan_lite as vl
-from vaescan_lite import age, book, cli, results, studies
+from vaescan_lite import age, benchmark, book, cli, results, studies
 from vaescan_lite.representations import Recordings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -147,7 +147,7 @@ def test_other_code_or_other_ecgs_have_another_folder(database, monkeypatch):
 
 def test_every_interval_of_the_worlds_is_in_the_summary(folder):
     table, summary = pd.read_csv(folder / "worlds.csv"), pd.read_csv(folder / "worlds_summary.csv")
-    assert len(table) == 2 * 5 and (summary["worlds"] == 2).all() and not summary["must_cost"].any()
+    assert len(table) == 2 * len(benchmark.STEPS) and (summary["worlds"] == 2).all() and not summary["must_cost"].any()
 
 
 def test_a_world_that_does_not_exist_is_named(tmp_path):

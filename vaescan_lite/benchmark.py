@@ -36,6 +36,8 @@ BEAT_COMPONENTS = 160  # of a flattened beat, for models of tables
 FEWEST_IN_TRAINING = 6  # of either class in each training set: the inner folds that choose C need some each
 FEWEST_TO_FIT = 3  # of either class among the ECGs that are trained on: one for each of those inner folds
 MACRO = "mean of superclasses"
+UNDECIDED = "cannot be told from zero"
+ALPHA = 0.05
 TEST_SHARE = 2 / 8  # test folds for each training fold
 
 # Where the cost arises: (representation, model) before and after a step towards an explainable model.
@@ -45,6 +47,7 @@ STEPS = {
     "transparency": (("VAE latents", "boosting"), ("VAE latents", "logistic")),
     "naming": (("VAE latents", "logistic"), ("measurements", "logistic")),
     "all but naming": (("ten seconds", "CNN"), ("VAE latents", "logistic")),
+    "whole way": (("ten seconds", "CNN"), ("measurements", "logistic")),
 }
 SMALL_GRID = (
     ("measurements", "logistic"),
@@ -329,7 +332,7 @@ def run(
             _run_cell,
             (rows, name, *cells[name], tasks, rotation, is_test, seed, n_training, n_jobs),
         )
-        for name in cells
+        for name in reversed(cells)  # the longest first, so that no process is left alone with them at the end
         for seed in seeds
         for rotation, is_test in splits
     ]
@@ -360,8 +363,8 @@ def cost(result, steps=None, tasks=None):
     DataFrame
         Columns step, before, after, task, auroc_before, auroc_after, cost (before minus after: positive is a loss) with low
         and high, low_trainings and high_trainings (`statistics.interval_over_trainings`), verdict ("costs something" or "gains
-        something" where both intervals lie on one side of zero, else "cannot be told from zero"), p (of no difference), and
-        p_holm, adjusted for all single tasks in the table.
+        something" where both intervals lie on one side of zero and p_holm, if there is one, is below 0.05; else "cannot be told
+        from zero"), p (of no difference), and p_holm, adjusted for all single tasks in the table.
 
     Raises
     ------
@@ -414,6 +417,7 @@ def cost(result, steps=None, tasks=None):
     is_single = table["task"] != MACRO
     table["p_holm"] = np.nan
     table.loc[is_single, "p_holm"] = holm(table.loc[is_single, "p"])
+    table.loc[table["p_holm"] >= ALPHA, "verdict"] = UNDECIDED
     return table
 
 
@@ -421,7 +425,7 @@ def _verdict(bootstrap, trainings):
     """Say what both intervals of a cost allow to say: with other test people, and after other trainings."""
     if min(bootstrap[0], trainings[0]) > 0:
         return "costs something"
-    return "gains something" if max(bootstrap[1], trainings[1]) < 0 else "cannot be told from zero"
+    return "gains something" if max(bootstrap[1], trainings[1]) < 0 else UNDECIDED
 
 
 def _by_rotation(predictions):

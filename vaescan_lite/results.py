@@ -390,7 +390,7 @@ def _run_of(part, study):
         "usable": f"{int(rows.beats.usable.sum())} of {len(rows)}",
         "test folds": "9, 10" if part == "requirements" else _folds(study.rotations),
         "seeds": ", ".join(map(str, study.seeds[:1] if part in ONE_SEED else study.seeds)),
-        "resamples": study.n_resamples,
+        "resamples": {"requirements": study.n_resamples // 2, "reconstruction": 0}.get(part, study.n_resamples),
         "budget": study.budget,
     }
 

@@ -124,7 +124,8 @@ class Estimate:
     -----
     The interval of 95 % is the percentile interval of the bootstrap, each of its two distances from the value widened by
     1.96 standard deviations over training seeds (added as squares). That is the variance of a single training, not of
-    the mean over seeds: somebody who trains once should land inside. With one seed that part is unknown and counts as zero.
+    the mean over seeds, for somebody who trains once. From two or three seeds it is a rough guess, more often too small
+    than too large; with one seed it is unknown and counts as zero.
 
     Examples
     --------

@@ -99,7 +99,7 @@ def train(network, loss, n_rows, budget, *, seed, validation_loss=None, progress
     if n_rows < 1:
         raise ValueError(f"{description}: no rows to train on.")
     generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=budget.learning_rate, weight_decay=budget.weight_decay)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=budget.learning_rate, weight_decay=budget.weight_decay, fused=True)
     n_batches = -(-n_rows // budget.batch_size)
     n_steps = budget.epochs * n_batches
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _share_of_peak(step, n_steps))
