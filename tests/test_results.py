@@ -210,7 +210,7 @@ def test_the_page_shows_every_table_and_figure_that_is_written(folder, tmp_path)
 def test_numbers_of_the_page_are_those_of_the_files(folder, tmp_path):
     text = re.sub(r"<[^>]+>", "", build(tmp_path / "site", folder))
     best = pd.read_csv(folder / "macro.csv").iloc[0]
-    assert f"{best['auroc']} ({best['low']} to {best['high']})" in text
+    assert f"{best['auroc']:.3f} ({best['low']:.3f} to {best['high']:.3f})" in text
 
 
 def test_a_copy_without_results_builds_and_says_so(tmp_path):

@@ -36,7 +36,7 @@ class Profile:
 
 PROFILES = {
     "smoke": Profile(n_ecgs=300, budget="smoke", rotations=2, n_bootstrap=200),
-    "workshop": Profile(n_ecgs=2048, budget="workshop", rotations=3, n_bootstrap=1000, n_trainings=3),
+    "workshop": Profile(n_ecgs=2048, budget="workshop", rotations=3, n_bootstrap=1000),
     "full": Profile(n_ecgs=22_000, budget="full", rotations=5, n_bootstrap=2000, n_trainings=5),
 }
 

@@ -83,7 +83,10 @@ class ResultsTable(_FromResults):
         heads, columns = zip(*shown)
         lines = [f":::{{table}} {self.caption()}", ""]
         lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-        lines += ["| " + " | ".join(_cell(row, column) for column in columns) + " |" for row in rows]
+        decimals = [max(_n_decimals(row[name]) for row in rows for name in column) for column in columns]
+        for row in rows:
+            cells = [_cell(row, column, n_decimals) for column, n_decimals in zip(columns, decimals, strict=True)]
+            lines.append("| " + " | ".join(cells) + " |")
         return self.parsed([*lines, ":::"])
 
 
@@ -102,8 +105,22 @@ class ResultsFigure(_FromResults):
         return self.parsed([*lines, "", self.caption(), ":::"])
 
 
-def _cell(row, column):
-    value, *ends = (row[name].replace("|", "\\|") for name in column)
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _n_decimals(text):
+    return len(text.partition(".")[2]) if _is_number(text) else 0
+
+
+def _cell(row, column, n_decimals):
+    """Text of a cell; numbers of a column have equally many decimals."""
+    texts = [f"{float(row[name]):.{n_decimals}f}" if _is_number(row[name]) else row[name] for name in column]
+    value, *ends = (text.replace("|", "\\|") for text in texts)
     return f"{value} ({ends[0]} to {ends[1]})" if ends and value else value
 
 
