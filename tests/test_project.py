@@ -206,5 +206,6 @@ def test_the_continuous_test_calls_make_test_and_hands_its_failure_on(tmp_path):
 
     alone = run()
     assert alone.returncode == 3 and alone.stdout == f"make test data= in {clone}\n"
-    (tmp_path / "shared/data").mkdir(parents=True)
-    assert f"data={tmp_path / 'shared/data'} " in run().stdout
+    beside = re.search(r"-d \.\./(\S+) ", (ROOT / ".ci/run").read_text(encoding="utf-8"))[1]
+    (tmp_path / beside).mkdir(parents=True)
+    assert f"data={tmp_path / beside} " in run().stdout
