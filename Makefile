@@ -30,7 +30,7 @@ book: $(INSTALLED)
 	@$(VENV)/bin/python -m vaescan_lite book --profile "$(PROFILE)" --database "$(DATABASE)" --seed "$(SEED)" --caller "$(CALLER)"
 
 test: $(INSTALLED)
-	@$(VENV)/bin/python -m pytest $(TESTS)
+	@$(VENV)/bin/python -m pytest -n auto --dist loadfile $(TESTS)
 
 bench-signals: $(INSTALLED)
 	@$(VENV)/bin/python benchmarks/signals.py --data "$(DATA)"

@@ -5,6 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from vaescan_lite.cpus import available_cpus
+
+
+def pytest_xdist_auto_num_workers(config):
+    """As many worker processes for ``-n auto`` as there are CPUs, a quota included."""
+    return available_cpus()
+
+
+def pytest_configure(config):
+    """Give each of several worker processes a CPU of its own: what it starts takes its threads from what it has."""
+    worker = getattr(config, "workerinput", {}).get("workerid", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cpus = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cpus[int(worker.removeprefix("gw")) % len(cpus)]})
+
 
 @pytest.fixture(scope="session")
 def real_data():
