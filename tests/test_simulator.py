@@ -9,7 +9,7 @@ import wfdb
 
 import vaescan_lite as vl
 from vaescan_lite import noise, simulator
-from vaescan_lite.beats import split_median_beats
+from vaescan_lite.beats import median_beats, split_median_beats
 from vaescan_lite.ecg import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
 from vaescan_lite.population import Population, draw_factors, flip_labels
 
@@ -220,6 +220,15 @@ def test_rhythm_factors_leave_the_dominant_beat_as_it_is(truth_of, factor):
     pd.testing.assert_frame_equal(with_it[beat], without[beat])
     one, other = (simulator.simulate(table(**{factor: x}).iloc[:5], noise=False).signals for x in (0, 1))
     assert (np.abs(one - other).max(axis=(1, 2)) > 0.2).all()
+
+
+@pytest.mark.parametrize("factor", ["bigeminy", "wenckebach", "sinus_pause"])
+def test_rhythm_factors_leave_only_microvolts_in_the_median_beat(factor):
+    one, other = (median_beats(simulator.simulate(table(**{factor: x}), noise=False)) for x in (0, 1))
+    change_uV = 1000 * (other.signals - one.signals)
+    from_s, to_s = (one.r_index + round(time_s * one.fs) for time_s in (-0.3, 0.4))
+    by_person = np.sqrt(np.square(change_uV[..., from_s:to_s]).mean(axis=(1, 2)))
+    assert np.median(by_person) < 4  # the noise of a median beat is twice that
 
 
 def test_interaction_has_no_main_effects_but_a_product():

@@ -76,3 +76,16 @@ def test_trainings_begin_with_the_scan_of_the_workspace_and_differ_only_by_seed(
     again = vl.Workspace(profile="smoke", database="simulated", seed=4).trainings()
     np.testing.assert_allclose(again[1].vae.transform(beats), scans[1].vae.transform(beats), atol=1e-6)
     assert len(list(one._folder().glob("vae_5*"))) == 1
+
+
+def test_networks_differ_only_by_seed_and_come_back_from_the_cache(monkeypatch):
+    few = workspace.Profile(n_ecgs=120, budget="smoke", rotations=1, n_bootstrap=50)
+    monkeypatch.setitem(workspace.PROFILES, "smoke", few)
+    one = vl.Workspace(profile="smoke", database="simulated", seed=4)
+    made, beats = one.cnns(2), one.beats()[:5]
+    logits = [cnn.decision_function(beats) for cnn in made]
+    assert logits[0].shape == (5, len(one.scan_factors()) - 1)
+    assert [cnn.seed for cnn in made] == [4, 5] and np.abs(logits[0] - logits[1]).max() > 0.01
+    monkeypatch.setattr("vaescan_lite.cnn.EcgCNN.fit", lambda *a, **k: pytest.fail("was trained a second time"))
+    again = vl.Workspace(profile="smoke", database="simulated", seed=4).cnns(2)
+    np.testing.assert_array_equal(again[1].decision_function(beats), logits[1])

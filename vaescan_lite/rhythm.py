@@ -7,6 +7,7 @@ from scipy.special import ndtr
 
 LEAD_IN_S = 1.5  # beats start before the record and end after it, so that its edges hold whole waves
 SHORTEST_RR_S = 0.33
+N_EARLY = 3  # early beats in a run of bigeminy
 
 NO_BEAT, DOMINANT, ECTOPIC, P_ONLY = 0, 1, 2, 3
 
@@ -44,9 +45,9 @@ def make_rhythm(factors, traits, parameters, normal, uniform, duration_s):
     Rhythm
         Sinus rhythm varies with breathing (1-5 % of RR in most people, 10-20 % in sinus arrhythmia) and at random; in atrial
         fibrillation RR intervals are independent with a coefficient of variation of 0.17-0.25. A ventricular extrasystole
-        comes after 50-70 % of an interval with a full compensatory pause; in bigeminy (a run over two thirds of the record)
-        every other beat is an atrial one after about 75 %; in Wenckebach's block PR lengthens over three beats before one is
-        dropped; a sinus pause adds 1.0 to 1.6 intervals.
+        comes after 50-70 % of an interval with a full compensatory pause; bigeminy is a run in which every other beat, three
+        times, is an atrial one after about 80 %; in Wenckebach's block PR lengthens over two beats before one is dropped (4:3);
+        a sinus pause adds 1.0 to 1.6 intervals. Most beats of a record are as without these, and so is their median.
     """
     f, n, slots = factors, len(normal), normal.shape[1]
     rr = 60 / parameters["rate_bpm"][:, None]
@@ -69,16 +70,17 @@ def make_rhythm(factors, traits, parameters, normal, uniform, duration_s):
     pr_extra = np.zeros((n, slots))
     dropped = _slot_after(time, duration_s * (0.35 + 0.5 * uniform[:, 3]))
     blocked = f["wenckebach"] > 0
-    for back, extra_ms in ((1, 130.0), (2, 95.0), (3, 55.0)):
+    for back, extra_ms in ((1, 100.0), (2, 65.0)):
         slot = np.maximum(dropped - back, 0)
         pr_extra[rows, slot] = np.where(blocked, extra_ms * f["wenckebach"], 0)
     time = time + pr_extra / 1000
     kind[rows[blocked], dropped[blocked]] = P_ONLY
 
     interval = np.diff(time, axis=1, prepend=time[:, :1] - rr)
-    start = 0.3 * duration_s * uniform[:, 4:5]
-    early = (index % 2 == 0) & (time > start) & (time < start + 0.66 * duration_s) & (f["bigeminy"][:, None] > 0)
-    time = time - np.where(early, (0.20 + 0.08 * uniform[:, 5:6]) * interval, 0)
+    start = np.maximum(duration_s - 2 * N_EARLY * rr, 0) * uniform[:, 4:5]
+    early = (index % 2 == 0) & (time > start) & (f["bigeminy"][:, None] > 0)
+    early &= np.cumsum(early, axis=1) <= N_EARLY
+    time = time - np.where(early, (0.16 + 0.06 * uniform[:, 5:6]) * interval, 0)
 
     n_extra = np.where(f["PVC"] > 0, 1 + (uniform[:, 6] > 0.45) + (uniform[:, 6] > 0.8), 0)
     for third in range(3):

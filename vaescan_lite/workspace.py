@@ -165,6 +165,28 @@ class Workspace:
         """
         return [self._scan(self.seed + i) for i in range(self.profile.n_trainings)]
 
+    def cnns(self, n=5):
+        """Train the beat CNN of chapter 8 several times on usable beats of folds 1-8; only the seed differs.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+
+        Returns
+        -------
+        list of EcgCNN
+            One output per factor of `scan_factors` but age, in that order.
+        """
+        from .cnn import EcgCNN
+
+        def fit():
+            seen = self.beats()[self.split()[0] & self.beats().usable]
+            labels = self.factors().loc[seen.ids, [name for name in self.scan_factors() if name != "age_years"]]
+            return [EcgCNN(budget=self.profile.budget, seed=self.seed + i).fit(seen, labels) for i in range(n)]
+
+        return self._cached(f"cnns_{n}.joblib", fit, joblib.dump, joblib.load)
+
     def _of(self, seed):
         """Name a seed that is not the workspace's own, for file names."""
         return "" if seed == self.seed else f"_{seed}"
