@@ -8,7 +8,7 @@ from scipy.signal import resample_poly
 
 import vaescan_lite as vl
 from vaescan_lite import delineation, measurements, simulator
-from vaescan_lite.detection import band_pass_gain
+from vaescan_lite.filters import band_pass_gain
 from vaescan_lite.ecg import LEADS_8, LEADS_12, BeatSet
 
 # Gaussians: centre and width in ms, then amplitude in mV in I, II, V1 ... V6.

@@ -5,7 +5,8 @@ import pytest
 from sklearn.decomposition import PCA
 
 from vaescan_lite.ecg import BeatSet
-from vaescan_lite.reconstruction import SEGMENTS_MS, BeatPCA, p_wave_fidelity, segment_errors
+from vaescan_lite.groups import GROUPS, group_masks
+from vaescan_lite.reconstruction import ERROR_ROWS, BeatPCA, p_wave_fidelity, segment_errors
 
 
 @pytest.fixture
@@ -41,17 +42,28 @@ def test_more_components_than_beats_are_refused(beats):
 
 def test_errors_by_segment_of_a_case_done_by_hand(beats):
     wrong = beats.signals.copy()
-    wrong[:, 2, 10] += 0.3  # V1, 300 ms before R: in P, which has 24 samples: 300 / 24 = 12.5 uV in that lead
+    wrong[:, 2, 10] += 0.3  # V1, 300 ms before R: in P, which has 28 samples: 300 / 28 uV in that lead
     wrong[:, 0, 60] += 1.5  # I, 200 ms after R: in T, which has 40 samples: 1500 / 40 = 37.5 uV
     table = segment_errors(beats, wrong)
-    assert list(table.index) == list(SEGMENTS_MS)
-    assert table.loc["P", "V1"] == pytest.approx(12.5, rel=1e-4)
-    assert table.loc["P", "mean"] == pytest.approx(12.5 / 8, rel=1e-4)
+    assert list(table.index) == list(ERROR_ROWS)
+    assert table.loc["P", "V1"] == pytest.approx(300 / 28, rel=1e-4)
+    assert table.loc["P", "mean"] == pytest.approx(300 / 28 / 8, rel=1e-4)
     assert table.loc["T", "I"] == pytest.approx(37.5, rel=1e-4)
-    assert table.loc["ST-T", "I"] == pytest.approx(1500 / 48, rel=1e-4)
+    assert table.loc["ST-T", "I"] == pytest.approx(1500 / 49, rel=1e-4)
     assert table.loc["all", "I"] == pytest.approx(1500 / 96, rel=1e-4)
     assert table.loc["QRS"].abs().max() == 0
     assert table.loc["ST"].abs().max() == 0
+
+
+def test_a_wave_is_the_same_stretch_of_time_in_errors_and_in_explanations(beats):
+    """One sample at a time is made wrong: the segment whose error rises is the segment of the group that holds the sample."""
+    masks = group_masks(beats)
+    for sample in range(beats.signals.shape[2]):
+        wrong = beats.signals.copy()
+        wrong[:, 0, sample] += 1
+        table = segment_errors(beats, wrong)["I"]
+        named = {GROUPS[i][0] for i in np.flatnonzero(masks[:, 0, sample])}
+        assert set(table.index[table > 0]) - {"ST-T", "all"} == named and len(named) == 1
 
 
 def test_errors_leave_out_rows_of_nan(beats):
@@ -63,7 +75,7 @@ def test_errors_leave_out_rows_of_nan(beats):
 def test_errors_follow_the_sampling_rate():
     beats = BeatSet(np.zeros((1, 8, 480)), fs=500)
     wrong = beats.signals.copy()
-    wrong[0, 0, 200 - 35] = 0.075  # 70 ms before R, the first of the 75 samples of the QRS
+    wrong[0, 0, 200 - 25] = 0.060  # 50 ms before R, the first of the 60 samples of the QRS
     assert segment_errors(beats, wrong).loc["QRS", "I"] == pytest.approx(1.0)
 
 
@@ -97,9 +109,9 @@ def test_a_p_wave_at_another_time_is_off_when_it_is_further_than_allowed(shift_m
 
 
 def test_correlation_of_a_shifted_wave_is_that_of_two_gaussians():
-    """Areas by hand: of a Gaussian s sqrt(2 pi), of a product of two s sqrt(pi) exp(-d^2 / (4 s^2)); the window is 240 ms."""
+    """Areas by hand: of a Gaussian s sqrt(2 pi), of a product of two s sqrt(pi) exp(-d^2 / (4 s^2)); the window is 350 ms."""
     correlation = p_wave_fidelity(p_beats(fs=500), p_beats(20, fs=500).signals)["correlation"]
-    mean, product = (25 * np.sqrt(2 * np.pi)) ** 2 / 240, 25 * np.sqrt(np.pi)
+    mean, product = (25 * np.sqrt(2 * np.pi)) ** 2 / 350, 25 * np.sqrt(np.pi)
     assert correlation == pytest.approx((product * np.exp(-(20**2) / (4 * 25**2)) - mean) / (product - mean), abs=0.01)
 
 
@@ -134,5 +146,5 @@ def test_rows_of_nan_are_not_counted_and_wrong_shapes_and_short_windows_are_refu
     with pytest.raises(ValueError, match="shape of the beats"):
         p_wave_fidelity(beats, other[1:])
     short = BeatSet(beats.signals[:, :, 20:], fs=100, r_index=20)
-    with pytest.raises(ValueError, match="320 ms before R"):
+    with pytest.raises(ValueError, match="400 ms before R"):
         p_wave_fidelity(short, short.signals)

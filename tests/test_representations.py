@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import vaescan_lite as vl
+from vaescan_lite.filters import BAND_HZ, band_pass_gain
 from vaescan_lite.representations import AgeSex, Measurements, MedianBeat, PCAScores, Recordings, Rules, TenSeconds, VAELatents
 
 N = 80
@@ -26,6 +27,20 @@ def test_some_rows_are_the_same_as_those_of_all(rows):
     np.testing.assert_array_equal(some.ten_seconds, rows.ten_seconds[[7, 3]])
     pd.testing.assert_frame_equal(some.measurements, rows.measurements.iloc[[7, 3]])
     assert list(some.factors.index) == list(some.ids) and len(rows[rows.fold > 5][:2]) == 2
+
+
+@pytest.mark.parametrize(("frequency_hz", "kept"), [(0.1, 0.01), (5, 1.0), (33, 0.95), (40, 0.5), (48, 0.05)])
+def test_ten_seconds_and_beats_pass_the_same_band(frequency_hz, kept):
+    """A sine of each frequency: what is left of it in a ten-second signal, and the gain of the filter of the beats."""
+    sine = np.sin(2 * np.pi * frequency_hz * np.arange(1000) / 100).astype(np.float32)
+    ecgs = vl.EcgSet(np.tile(sine, (2, 12, 1)), fs=100)
+    db = SimpleNamespace(
+        ids=ecgs.ids, fold=pd.Series(1, index=ecgs.ids), read=lambda ids, fs: ecgs, factors=lambda: pd.DataFrame(index=ecgs.ids)
+    )
+    middle = slice(250, 750)
+    left = np.std(Recordings(db, fs=100, progress=False).ten_seconds[0, 0, middle]) / np.std(sine[middle])
+    assert left == pytest.approx(kept, abs=0.02)
+    assert left == pytest.approx(band_pass_gain(np.array([frequency_hz]), *BAND_HZ)[0], abs=0.02)
 
 
 def test_what_was_read_once_is_not_read_again(rows, monkeypatch):

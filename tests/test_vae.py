@@ -132,10 +132,10 @@ def test_scale_follows_the_residual_and_is_smaller_in_the_qrs(beats):
     weighted = likelihood_profile(beats.signals, 100, 40, power=0.5, p_weight=4.0, qrs_weight=2.0, derived_weight=0.25)
     ratio = (weighted / plain)[0]
     np.testing.assert_allclose((weighted / plain)[2:6], 4 * ratio * np.ones((4, 1)), rtol=1e-5)  # III, aVR, aVL, aVF
-    # -320 to -80 ms around sample 40 are samples 8 to 31, -70 to 80 ms samples 33 to 47
-    np.testing.assert_allclose(ratio[8:32], ratio[0] / 4, rtol=1e-5)
-    np.testing.assert_allclose(ratio[33:48], ratio[0] / 2, rtol=1e-5)
-    np.testing.assert_allclose(ratio[[7, 32, 48]], ratio[0], rtol=1e-5)
+    # around sample 40, P and PR (-400 to -50 ms) are samples 0 to 34, QRS (-50 to 70 ms) 35 to 46
+    np.testing.assert_allclose(ratio[:35], ratio[-1] / 4, rtol=1e-5)
+    np.testing.assert_allclose(ratio[35:47], ratio[-1] / 2, rtol=1e-5)
+    np.testing.assert_allclose(ratio[47:], ratio[-1], rtol=1e-5)
 
 
 def test_a_flat_lead_keeps_a_finite_weight():

@@ -21,24 +21,15 @@ from .averaging import (
     subtract_pr_level,
 )
 from .cpus import available_cpus
-from .detection import (
-    BLOCK,
-    band_pass_gain,
-    check_rate_and_length,
-    find_qrs,
-    from_spectrum,
-    padded_length,
-    pick_eight,
-    r_peaks,
-    to_spectrum,
-)
+from .detection import check_rate_and_length, find_qrs, pick_eight, r_peaks
 from .ecg import LEADS_8, BeatSet, EcgSet
+from .filters import BAND_HZ, BLOCK, band_pass_gain, from_spectrum, padded_length, to_spectrum
 
 __all__ = ["beat_noise", "median_beats", "quality", "r_peaks", "split_median_beats"]
 
 
 def median_beats(
-    ecgs_or_db, ids=None, *, fs=None, before_s=0.40, after_s=0.56, band_hz=(0.5, 40), batch_size=512, n_jobs=1, progress=False
+    ecgs_or_db, ids=None, *, fs=None, before_s=0.40, after_s=0.56, band_hz=BAND_HZ, batch_size=512, n_jobs=1, progress=False
 ):
     """Make one median beat of every ECG.
 
@@ -116,7 +107,7 @@ def split_median_beats(
     fs=None,
     before_s=0.40,
     after_s=0.56,
-    band_hz=(0.5, 40),
+    band_hz=BAND_HZ,
     batch_size=512,
     n_jobs=1,
     progress=False,
@@ -146,7 +137,7 @@ def split_median_beats(
 
 
 def beat_noise(
-    ecgs_or_db, ids=None, *, fs=None, before_s=0.40, after_s=0.56, band_hz=(0.5, 40), batch_size=512, n_jobs=1, progress=False
+    ecgs_or_db, ids=None, *, fs=None, before_s=0.40, after_s=0.56, band_hz=BAND_HZ, batch_size=512, n_jobs=1, progress=False
 ):
     """Estimate the standard error of every sample of the median beats.
 

@@ -8,7 +8,7 @@ from scipy import fft
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
 
-from .detection import low_pass_gain
+from .filters import low_pass_gain
 from .ecg import to_twelve_leads
 
 FINE_HZ = 500.0  # beats are interpolated to this rate

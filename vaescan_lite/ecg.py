@@ -8,6 +8,10 @@ import pandas as pd
 LEADS_12 = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 LEADS_8 = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 
+# The waves of a beat whose own waves are not delineated: borders in seconds from the R peak. Everything that says "P" or "QRS"
+# of a fixed window means these.
+SEGMENTS_S = {"P": (-0.40, -0.12), "PR": (-0.12, -0.05), "QRS": (-0.05, 0.07), "ST": (0.07, 0.16), "T": (0.16, 0.56)}
+
 # Rows: the twelve leads; columns: the eight independent ones. Einthoven: III = II - I.
 # Goldberger: aVR = -(I + II)/2, aVL = I - II/2, aVF = II - I/2.
 TWELVE_FROM_EIGHT = np.zeros((12, 8), dtype=np.float32)
@@ -146,9 +150,27 @@ class BeatSet:
         return f"BeatSet({len(self)} beats, {len(self.leads)} leads, {self.signals.shape[-1]} samples at {self.fs:g} Hz)"
 
     @property
+    def time_s(self):
+        """Time of each sample from the R peak in seconds, ndarray of float, shape (n_times,)."""
+        return beat_time_s(self.signals.shape[-1], self.r_index, self.fs)
+
+    @property
     def usable(self):
         """Mask of the beats that may be analysed, ndarray of bool, shape (n_beats,)."""
         return self.quality["usable"].to_numpy(dtype=bool)
+
+
+def beat_time_s(n_times, r_index, fs):
+    """Time of each sample of a beat from the R peak in seconds, ndarray of float, shape (n_times,)."""
+    return (np.arange(n_times) - r_index) / fs
+
+
+def in_segment(time_s, *segments):
+    """Mask of the times in s from the R peak that lie in one of the `SEGMENTS_S` named, start included and end not."""
+    inside = np.zeros(len(time_s), dtype=bool)
+    for start_s, end_s in (SEGMENTS_S[segment] for segment in segments):
+        inside |= (time_s >= start_s - 1e-9) & (time_s < end_s - 1e-9)
+    return inside
 
 
 def to_twelve_leads(x):

@@ -3,21 +3,17 @@
 import numpy as np
 import pandas as pd
 
-from .ecg import LEADS_8
+from .ecg import LEADS_8, SEGMENTS_S, in_segment
 
-# Borders in seconds from the R peak, for beats whose own waves are not delineated (decoded differences, averages).
-SEGMENTS_S = {"P": (-0.40, -0.12), "PR": (-0.12, -0.05), "QRS": (-0.05, 0.07), "ST": (0.07, 0.16), "T": (0.16, 0.56)}
 GROUPS = pd.MultiIndex.from_product([list(SEGMENTS_S), LEADS_8], names=["segment", "lead"])
 LEAST_IN_STRATUM = 10  # reference beats; fewer, and sex alone counts, or nobody is left out
 
 
 def group_masks(beats):
     """Where each group lies, ndarray of bool, shape (n_groups, 8, n_times); a sample outside all segments is in none."""
-    time_s = (np.arange(beats.signals.shape[-1]) - beats.r_index) / beats.fs
-    masks = np.zeros((len(GROUPS), len(LEADS_8), len(time_s)), dtype=bool)
+    masks = np.zeros((len(GROUPS), len(LEADS_8), beats.signals.shape[-1]), dtype=bool)
     for i, (segment, lead) in enumerate(GROUPS):
-        start, end = SEGMENTS_S[segment]
-        masks[i, LEADS_8.index(lead)] = (time_s >= start - 1e-9) & (time_s < end - 1e-9)
+        masks[i, LEADS_8.index(lead)] = in_segment(beats.time_s, segment)
     return masks
 
 

@@ -6,16 +6,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
-from .ecg import LEADS_8, BeatSet, to_eight_leads
+from .ecg import LEADS_8, SEGMENTS_S, BeatSet, in_segment, to_eight_leads
 
-SEGMENTS_MS = {
-    "P": (-320, -80),
-    "QRS": (-70, 80),
-    "ST": (80, 160),
-    "T": (160, np.inf),
-    "ST-T": (80, np.inf),
-    "all": (-np.inf, np.inf),
-}
+ERROR_ROWS = {**{name: (name,) for name in SEGMENTS_S}, "ST-T": ("ST", "T"), "all": tuple(SEGMENTS_S)}
+BEFORE_QRS = ("P", "PR")  # where a P wave may lie: that of a short PR reaches into the PR segment
 
 
 class BeatTransformer(TransformerMixin, BaseEstimator):
@@ -128,23 +122,19 @@ def segment_errors(beats, reconstructed):
     Returns
     -------
     DataFrame
-        In microvolts; rows P, QRS, ST, T, ST-T, all; columns the leads and ``mean``.
+        In microvolts; rows P, PR, QRS, ST, T, ST-T, all; columns the leads and ``mean``. A row is NaN where the beats have no
+        sample of it.
 
     Notes
     -----
-    Fixed windows around the R peak (`SEGMENTS_MS`): P -320 to -80 ms, QRS -70 to 80 ms, ST 80 to 160 ms, T from 160 ms to the
-    end of the window, ST-T both together. The PR segment between P and QRS, and the start of the window, count in ``all`` only.
+    The windows are `ecg.SEGMENTS_S`; ST-T is ST and T together, ``all`` every one of them.
     """
     reconstructed = np.asarray(reconstructed)
     if reconstructed.shape != beats.signals.shape:
         raise ValueError(f"reconstructed must have the shape of the beats, {beats.signals.shape}; got {reconstructed.shape}.")
     error_uv = 1000 * np.abs(beats.signals - reconstructed)
     error_uv = error_uv[np.isfinite(error_uv).all(axis=(1, 2))]
-    time_ms = (np.arange(beats.signals.shape[2]) - beats.r_index) * 1000 / beats.fs
-    rows = {}
-    for segment, (start_ms, end_ms) in SEGMENTS_MS.items():
-        inside = (time_ms >= start_ms) & (time_ms < end_ms)
-        rows[segment] = error_uv[:, :, inside].mean(axis=(0, 2))
+    rows = {name: error_uv[:, :, in_segment(beats.time_s, *parts)].mean(axis=(0, 2)) for name, parts in ERROR_ROWS.items()}
     table = pd.DataFrame(rows, index=beats.leads).T.rename_axis("segment")
     table["mean"] = table.mean(axis=1)
     return table
@@ -167,7 +157,7 @@ def p_wave_fidelity(beats, reconstructed, *, within_ms=20):
     Returns
     -------
     Series
-        ``n``: beats counted; ``correlation``: mean over beats of the Pearson correlation in the P window (-320 to -80 ms), the
+        ``n``: beats counted; ``correlation``: mean over beats of the Pearson correlation in the P and PR windows, the
         mean of each lead subtracted, over leads and times; ``peak_within``: share of beats, in %, whose P peak is at most
         `within_ms` off. The peak is the highest local maximum, in the window, of the root mean square over the leads of what
         rises above the straight line between the window's ends; a reconstruction without one counts as off, an original
@@ -181,11 +171,10 @@ def p_wave_fidelity(beats, reconstructed, *, within_ms=20):
     reconstructed = np.asarray(reconstructed)
     if reconstructed.shape != beats.signals.shape:
         raise ValueError(f"reconstructed must have the shape of the beats, {beats.signals.shape}; got {reconstructed.shape}.")
-    time_ms = (np.arange(beats.signals.shape[2]) - beats.r_index) * 1000 / beats.fs
-    start_ms, end_ms = SEGMENTS_MS["P"]
-    if time_ms[0] > start_ms:
-        raise ValueError(f"the P window starts {-start_ms} ms before R; the beats start {-time_ms[0]:g} ms before it.")
-    inside = (time_ms >= start_ms) & (time_ms < end_ms)
+    time_ms, start_ms = 1000 * beats.time_s, 1000 * SEGMENTS_S["P"][0]
+    if time_ms[0] > start_ms + 1e-6:
+        raise ValueError(f"the P window starts {-start_ms:g} ms before R; the beats start {-time_ms[0]:g} ms before it.")
+    inside = in_segment(beats.time_s, *BEFORE_QRS)
     pair = [one[:, :, inside].astype(float) for one in (beats.signals, reconstructed)]
     known = np.isfinite(pair[0]).all(axis=(1, 2)) & np.isfinite(pair[1]).all(axis=(1, 2))
     pair = [one[known] for one in pair]

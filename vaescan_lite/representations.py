@@ -5,17 +5,16 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy.signal import butter, sosfiltfilt
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.impute import SimpleImputer
 from tqdm.auto import tqdm
 
 from .beats import median_beats
 from .ecg import to_eight_leads
+from .filters import band_pass
 from .measurements import measure
 from .vae import BeatPCA, BeatVAE
 
-BAND_HZ = (0.5, 40)  # the band of the median beats, so that ten seconds differ from them by rhythm and detail alone
 BATCH = 512  # ECGs read and filtered at a time
 
 
@@ -164,7 +163,6 @@ class _Source:
 
     @cached_property
     def ten_seconds(self):
-        sos = butter(2, BAND_HZ, "bandpass", fs=self.fs, output="sos")
         signals = None
         for start in tqdm(
             range(0, len(self.ids), BATCH), desc="reading ten seconds", leave=False, disable=not self.progress, mininterval=0.5
@@ -173,7 +171,7 @@ class _Source:
             batch = to_eight_leads(self.db.read(self.ids[rows], fs=self.fs)).signals
             if signals is None:
                 signals = np.empty((len(self.ids), *batch.shape[1:]), dtype=np.float32)
-            signals[rows] = sosfiltfilt(sos, batch, axis=-1)
+            signals[rows] = band_pass(batch, self.fs)  # as the beats, so that rhythm and detail alone differ
         return signals
 
 

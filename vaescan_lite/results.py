@@ -52,7 +52,7 @@ REQUIRED = ("AVB1", "LVH", "LAFB", "LBBB", "RBBB")  # with a rule and a publishe
 FEWEST_JUDGED = 3  # positives in folds 9 and 10 for the requirements
 TRADE_OFFS = ("additive R2", "share in the published sign", "change of logit")
 PACKAGES = ("vaescan-lite", "numpy", "scipy", "scikit-learn", "torch", "interpret-core")
-PRESENTATION = ("answers", "book", "cli", "exercises", "explorer", "plots", "reading", "results", "workspace")
+PRESENTATION = ("book", "cli", "exercises", "explorer", "plots", "reading", "results", "workspace")
 WORLDS = {
     "rhythm": {"n": 1000, "seeds": (0, 1, 2), "budget": "workshop"},
     "interaction": {"n": 1000, "seeds": (0, 1, 2), "budget": "workshop"},

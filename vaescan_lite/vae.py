@@ -15,8 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .augmentation import Augmentation
 from .cache import written_whole
-from .ecg import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
-from .reconstruction import SEGMENTS_MS, BeatPCA, BeatTransformer, segment_errors
+from .ecg import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT, beat_time_s, in_segment
+from .reconstruction import BEFORE_QRS, BeatPCA, BeatTransformer, segment_errors
 from .training import Budget, seeded_weights, train
 from .vae_network import (
     BeatNetwork,
@@ -30,7 +30,7 @@ from .vae_network import (
 )
 
 __all__ = [
-    "BUDGETS", "SEGMENTS_MS", "BeatNetwork", "BeatPCA", "BeatVAE", "VAEOutput", "as_read", "beat_nll", "gaussian_kl",
+    "BUDGETS", "BeatNetwork", "BeatPCA", "BeatVAE", "VAEOutput", "as_read", "beat_nll", "gaussian_kl",
     "laplace_nll", "likelihood_profile", "residual_profile", "sample_gaussian", "segment_errors", "vae_loss",
 ]  # fmt: skip
 
@@ -449,7 +449,7 @@ def likelihood_profile(beats, fs, r_index, *, power, p_weight, qrs_weight, deriv
     power : float
         For `residual_profile`.
     p_weight, qrs_weight : float
-        The scale is divided by the first from 320 to 80 ms before R, by the second from 70 ms before it to 80 ms after.
+        The scale is divided by the first in P and PR, by the second in QRS (`ecg.SEGMENTS_S`).
     derived_weight : float
         The scale of III, aVR, aVL and aVF is divided by this: so many times an error there counts, against one in I or II.
 
@@ -459,10 +459,9 @@ def likelihood_profile(beats, fs, r_index, *, power, p_weight, qrs_weight, deriv
         With a mean of 1.
     """
     profile = residual_profile(beats, power)
-    time_ms = (np.arange(beats.shape[2]) - r_index) * 1000 / fs
-    for segment, weight in {"P": p_weight, "QRS": qrs_weight}.items():
-        start_ms, end_ms = SEGMENTS_MS[segment]
-        profile[:, (time_ms >= start_ms) & (time_ms < end_ms)] /= weight
+    time_s = beat_time_s(beats.shape[2], r_index, fs)
+    profile[:, in_segment(time_s, *BEFORE_QRS)] /= p_weight
+    profile[:, in_segment(time_s, "QRS")] /= qrs_weight
     profile[[lead not in LEADS_8 for lead in LEADS_12]] /= derived_weight
     return profile / profile.mean()
 
