@@ -8,8 +8,8 @@ from scipy.signal import resample_poly
 
 import vaescan_lite as vl
 from vaescan_lite import delineation, measurements, simulator
-from vaescan_lite.filters import band_pass_gain
 from vaescan_lite.ecg import LEADS_8, LEADS_12, BeatSet
+from vaescan_lite.filters import band_pass_gain
 
 # Gaussians: centre and width in ms, then amplitude in mV in I, II, V1 ... V6.
 P = (-150.0, 20.0, (0.06, 0.11, 0.04, 0.05, 0.05, 0.05, 0.05, 0.05))

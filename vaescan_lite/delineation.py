@@ -8,8 +8,8 @@ from scipy import fft
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
 
-from .filters import low_pass_gain
 from .ecg import to_twelve_leads
+from .filters import low_pass_gain
 
 FINE_HZ = 500.0  # beats are interpolated to this rate
 PAD_S = 0.16  # by which beats are prolonged at both ends, mirrored in their first and last sample
