@@ -33,21 +33,21 @@ test: $(INSTALLED)
 	@$(VENV)/bin/python -m pytest -n auto --dist loadfile $(TESTS)
 
 bench-signals: $(INSTALLED)
-	@$(VENV)/bin/python benchmarks/signals.py --data "$(DATA)"
+	@$(VENV)/bin/python bench/signals.py --data "$(DATA)"
 
 bench-realism: $(INSTALLED)
-	@cd "$(CALLER)" && "$(abspath $(VENV))/bin/python" "$(abspath benchmarks/realism.py)" --database "$(DATABASE)" --seed "$(SEED)"
+	@cd "$(CALLER)" && "$(abspath $(VENV))/bin/python" "$(abspath bench/realism.py)" --database "$(DATABASE)" --seed "$(SEED)"
 
 results: $(INSTALLED)
-	@$(VENV)/bin/python -m vaescan_lite results --database "$(DATABASE)" --caller "$(CALLER)" $(if $(PARTS),--parts $(PARTS))
+	@$(VENV)/bin/python -m bench results --database "$(DATABASE)" --caller "$(CALLER)" $(if $(PARTS),--parts $(PARTS))
 
 worlds: $(INSTALLED)
-	@$(VENV)/bin/python -m vaescan_lite worlds
+	@$(VENV)/bin/python -m bench worlds
 
 environment: $(INSTALLED)
 
 pretrained: $(INSTALLED)
-	@cd "$(CALLER)" && "$(abspath $(VENV))/bin/python" -m vaescan_lite.pretraining "$(DATABASE)"
+	@$(VENV)/bin/python -m bench pretrained "$(DATABASE)" --caller "$(CALLER)"
 
 clean:
 	rm -rf _build

@@ -4,43 +4,66 @@ import ast
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import nbformat
 import pytest
 
 import vaescan_lite as vl
 
+ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(vl.__file__).parent
-# A module imports only from those before it. Modules that are not named here are parts of one of these; they may not form a
-# way back: what a named module reaches through them counts as its own import.
-ORDER = (
-    "cache", "cpus", "ecg", "factors", "records", "simulator", "databases", "beats", "measurements",
-    "edits", "training", "vae", "scan", "pretraining", "disentanglement", "requirements", "explain", "cnn", "saliency",
-    "benchmark", "hybrid", "decisions", "readers", "plots",
-    "explorer", "workspace", "exercises", "book", "cli",
-)  # fmt: skip
-PHYSIOLOGY = ORDER[: ORDER.index("measurements") + 1]
+# The rooms, from the ground up: what stands in a row imports only from the rows above it.
+FLOORS = (
+    ("ecg", "factors", "statistics", "cpus"),
+    ("training", "cache"),
+    ("beats", "plots", "hospitals", "decisions"),
+    ("simulator", "measurements", "vae"),
+    ("databases", "web", "scan", "models"),
+    ("benchmark",),
+    ("explain",),
+    ("saliency",),
+    ("book",),
+    ("cli",),
+)
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+PHYSIOLOGY = ("ecg", "factors", "beats", "simulator", "measurements", "databases")
 LEGACY_RANDOM = re.compile(r"^(np|numpy)\.random\.(?!default_rng$|Generator$|SeedSequence$|BitGenerator$|PCG64$|Philox$)\w+$")
 
-TREES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.glob("*.py")}
-MODULES = sorted(set(TREES) - {"__init__", "__main__"})
+
+def module_name(path):
+    """``beats.medians`` of a file of the package; a face has the name of its folder."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+TREES = {module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
+MODULES = sorted(set(TREES) - {"", "__main__"})
+ROOMS = sorted({name.split(".")[0] for name in MODULES})
+
+
+def room(name):
+    return name.split(".")[0]
 
 
 def imports(name):
-    """Names of modules of the package, and of other packages, that a module imports anywhere in its source."""
+    """Modules of the package, and other packages, that a module imports anywhere in its source."""
+    is_face = (PACKAGE / name.replace(".", "/") / "__init__.py").exists()
+    here = name.split(".") if is_face else name.split(".")[:-1]
     inside, outside = set(), set()
     for node in ast.walk(TREES[name]):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                (inside if alias.name.startswith("vaescan_lite.") else outside).add(alias.name.removeprefix("vaescan_lite."))
+            outside |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            outside.add(node.module)
         elif isinstance(node, ast.ImportFrom):
-            module = node.module or ""
-            if node.level == 0 and not module.startswith("vaescan_lite"):
-                outside.add(module)
-            else:
-                first = module.removeprefix("vaescan_lite").strip(".").split(".")[0]
-                inside |= {first} if first else {alias.name for alias in node.names}
-    return inside & set(TREES), {module.split(".")[0] for module in outside}
+            base = here[: len(here) - node.level + 1] + (node.module.split(".") if node.module else [])
+            for alias in node.names:
+                longer = ".".join([*base, alias.name])
+                inside.add(longer if longer in TREES else ".".join(base))
+    own = {module.removeprefix("vaescan_lite.") for module in outside if module.startswith("vaescan_lite.")}
+    return (inside | own) & set(TREES) - {""}, {module.split(".")[0] for module in outside}
 
 
 def reached(name):
@@ -73,10 +96,14 @@ def public_definitions(name):
                         yield f"{node.name}.{method.name}", method
 
 
-@pytest.mark.parametrize("name", ORDER)
-def test_a_module_imports_only_from_those_before_it(name):
-    later = {other for other in reached(name) & set(ORDER) if ORDER.index(other) >= ORDER.index(name)}
-    assert not later, f"{name} reaches {sorted(later)}"
+def test_every_room_has_a_floor():
+    assert set(ROOMS) == set(FLOOR)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_go_down_and_never_up_or_sideways(name):
+    above = {other for other in imports(name)[0] if room(other) != room(name) and FLOOR[room(other)] >= FLOOR[room(name)]}
+    assert not above, f"{name} imports {sorted(above)}"
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -84,10 +111,54 @@ def test_no_module_imports_itself_in_a_circle(name):
     assert name not in reached(name)
 
 
-@pytest.mark.parametrize("name", PHYSIOLOGY)
+@pytest.mark.parametrize("name", [name for name in MODULES if room(name) in PHYSIOLOGY])
 def test_physiology_does_not_know_torch(name):
     for module in {name, *reached(name)}:
         assert not imports(module)[1] & {"torch", "captum", "interpret"}, module
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_face_offers_what_it_lists_and_no_file_bears_the_name_of_an_offered_function(name):
+    folder = PACKAGE / name
+    if not folder.is_dir():
+        return
+    face = import_module(f"vaescan_lite.{name}")
+    assert face.__doc__ and face.__all__ == sorted(face.__all__)
+    files = {path.stem for path in folder.glob("*.py")}
+    for offered in face.__all__:
+        assert getattr(face, offered) is not None
+        assert offered not in files, f"{name}/{offered}.py hides behind the function {offered}"
+
+
+def chapter_sources():
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code":
+                yield path.stem, cell.source
+
+
+def test_chapters_import_from_faces_only():
+    seen = set()
+    for chapter, source in chapter_sources():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("vaescan_lite"):
+                assert node.module.count(".") == 1, f"{chapter}: {node.module} is behind a face"
+                face = import_module(node.module)
+                offered = getattr(face, "__all__", dir(face))
+                hidden = [alias.name for alias in node.names if alias.name not in offered or alias.name.startswith("_")]
+                assert not hidden, f"{chapter}: {node.module} does not offer {hidden}"
+                seen.add(node.module)
+        for name, attribute in re.findall(r"\bvl\.([a-z_]+)\.(\w+)", source):
+            if name in ROOMS:
+                face = import_module(f"vaescan_lite.{name}")
+                assert attribute in getattr(face, "__all__", dir(face)), f"{chapter}: vl.{name}.{attribute}"
+    assert "vaescan_lite.book" in seen
+
+
+def test_the_readme_has_a_row_for_every_room():
+    table = set(re.findall(r"^\| `([a-z_, `]+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    named = {word for row in table for word in re.findall(r"[a-z_]+", row)}
+    assert named >= set(ROOMS), sorted(set(ROOMS) - named)
 
 
 def test_importing_the_package_is_light_and_physiology_runs_without_torch():
@@ -107,7 +178,7 @@ def test_every_name_that_the_package_offers_can_be_had():
         assert getattr(vl, name) is not None
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if not name.startswith("_")])
+@pytest.mark.parametrize("name", MODULES)
 def test_modules_and_their_public_parts_have_docstrings(name):
     assert ast.get_docstring(TREES[name]), name
     missing = [label for label, node in public_definitions(name) if not ast.get_docstring(node)]
@@ -143,5 +214,4 @@ def test_no_module_prints_shows_figures_or_touches_global_random_state(name):
 
 
 def test_modules_have_names_that_say_something():
-    assert not {"utils", "util", "helpers", "misc", "common", "tools"} & set(MODULES)
-    assert set(ORDER) <= set(MODULES)
+    assert not {"utils", "util", "helpers", "misc", "common", "tools"} & {name.split(".")[-1] for name in MODULES}

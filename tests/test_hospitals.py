@@ -6,7 +6,7 @@ import pytest
 from scipy.special import expit, logit
 
 import vaescan_lite as vl
-from vaescan_lite.dipole import DOWER
+from vaescan_lite.ecg import DOWER
 from vaescan_lite.hospitals import chance_shift, change_band, change_gain, latent_shift, turn_heart, weighted_calibration
 from vaescan_lite.statistics import bootstrap_weights, calibration
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vaescan_lite.jobs import run_jobs
+from vaescan_lite.cache import run_jobs
 
 done = []
 

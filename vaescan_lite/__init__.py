@@ -16,7 +16,7 @@ _HOME = {
     "BeatSet": "ecg",
     "to_twelve_leads": "ecg",
     "to_eight_leads": "ecg",
-    "read_record": "records",
+    "read_record": "databases",
     "simulate": "simulator",
     "write_simulated_database": "simulator",
     "open_database": "databases",
@@ -27,23 +27,22 @@ _HOME = {
     "BeatVAE": "vae",
     "Scan": "scan",
     "combine": "scan",
-    "load_pretrained": "pretraining",
-    "Explorer": "explorer",
-    "Workspace": "workspace",
+    "load_pretrained": "scan",
+    "Explorer": "web",
+    "Workspace": "book",
 }
-_MODULES = (
-    "beats", "benchmark", "book", "cache", "cnn", "cpus", "databases", "decisions", "disentanglement", "ecg", "edits",
-    "exercises", "explain", "explorer", "factors", "hybrid", "measurements", "perturbations", "plots", "pretraining",
-    "readers", "records", "requirements", "saliency", "scan", "simulator", "studies", "training", "vae", "workspace", "worlds",
+_ROOMS = (
+    "beats", "benchmark", "book", "cache", "cpus", "databases", "decisions", "ecg", "explain", "factors", "hospitals",
+    "measurements", "models", "plots", "saliency", "scan", "simulator", "statistics", "training", "vae", "web",
 )  # fmt: skip
 
-__all__ = [*_HOME, *_MODULES]
+__all__ = [*_HOME, *_ROOMS]
 
 
 def __getattr__(name):
     if name in _HOME:
         return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    if name in _MODULES:
+    if name in _ROOMS:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

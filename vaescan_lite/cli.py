@@ -1,4 +1,4 @@
-"""The command ``vaescan-lite``: simulate a database, run the chapters, build the book, write its results."""
+"""The command ``vaescan-lite``: simulate a database, run the chapters, build the book."""
 
 import argparse
 import logging
@@ -66,36 +66,18 @@ def _parser():
     book = commands.add_parser("book", parents=[run], help="run every chapter and build the HTML book")
     book.set_defaults(command=_book)
 
-    results = commands.add_parser(
-        "results", help="run the whole benchmark and write the tables of the results page; goes on where it was interrupted"
-    )
-    results.add_argument("--database", default="auto", help="a folder of ECGs, auto, simulated or ptbxl (default: auto)")
-    results.add_argument("--folder", type=Path, default=Path("book/results"), help="where to write (default: book/results)")
-    results.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="training seeds (default: 0 1 2)")
-    results.add_argument("--parts", nargs="+", default=None, metavar="part", help="such as grid or age (default: all)")
-    results.add_argument("--rotations", type=int, default=5, help="pairs of test folds, 1 to 5 (default: 5)")
-    results.add_argument("--budget", choices=("smoke", "workshop", "full"), default="workshop", help="training budget")
-    results.add_argument("--n-jobs", type=int, default=-1, help="processes (default: one for each CPU)")
-    results.add_argument("--caller", help=argparse.SUPPRESS)
-    results.set_defaults(command=_results)
-
-    worlds = commands.add_parser("worlds", help="measure the cost in simulated worlds where its parts are known")
-    worlds.add_argument("--folder", type=Path, default=Path("book/results"), help="where to write (default: book/results)")
-    worlds.add_argument("--names", nargs="+", default=None, metavar="world", help="such as rhythm (default: all)")
-    worlds.add_argument("--n-jobs", type=int, default=-1, help="processes (default: one for each CPU)")
-    worlds.set_defaults(command=_worlds)
     return parser
 
 
 def _simulate(options):
-    from .simulator import write_simulated_database
+    from .simulator.ecgs import write_simulated_database
 
     write_simulated_database(options.folder, options.n, seed=options.seed, fs=options.fs)
     print(f"{options.n} simulated ECGs at {options.fs} Hz in {options.folder.resolve()}")
 
 
 def _chapters(options):
-    from .book import ChaptersFailed, report_text, resolve_database, run_chapters
+    from .book.chapters import ChaptersFailed, report_text, resolve_database, run_chapters
 
     try:
         report = run_chapters(
@@ -114,30 +96,13 @@ def _chapters(options):
 
 
 def _book(options):
-    from .book import build_book, require_book
+    from .book.pages import build_book, require_book
 
     require_book(options.source)
     options.only = None
     _chapters(options)
     first_page = build_book(options.source, options.source / "_build" / "executed")
     print(f"The first page of the book: {os.path.relpath(first_page)}")
-
-
-def _results(options):
-    from .book import resolve_database
-    from .results import make_results
-
-    database = resolve_database(options.database, options.caller)
-    settings = {name: getattr(options, name) for name in ("parts", "rotations", "budget", "n_jobs")}
-    for path in make_results(database, options.folder, seeds=tuple(options.seeds), **settings):
-        print(path)
-
-
-def _worlds(options):
-    from .results import make_worlds
-
-    for path in make_worlds(options.folder, names=options.names, n_jobs=options.n_jobs):
-        print(path)
 
 
 def _positive(text):

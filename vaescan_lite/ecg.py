@@ -296,3 +296,18 @@ def _take(x, rows, per_row):
     for name in per_row:
         values[name] = values[name].iloc[index] if hasattr(values[name], "iloc") else values[name][index]
     return type(x)(**values)
+
+
+# Dower's forward matrix, leads I, II, V1 ... V6 from x, y, z (Dower 1980, as used by Clifford and by Sameni).
+DOWER = np.array(
+    [
+        [0.632, -0.235, 0.059],
+        [0.235, 1.066, -0.132],
+        [-0.515, 0.157, -0.917],
+        [0.044, 0.164, -1.387],
+        [0.882, 0.098, -1.277],
+        [1.213, 0.127, -0.601],
+        [1.125, 0.127, -0.086],
+        [0.831, 0.076, 0.230],
+    ]
+)

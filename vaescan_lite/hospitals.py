@@ -7,8 +7,7 @@ from scipy.signal import butter, sosfilt, sosfiltfilt
 from scipy.spatial.transform import Rotation
 from scipy.special import expit, logit
 
-from .dipole import DOWER
-from .ecg import LEADS_12, to_eight_leads, to_twelve_leads
+from .ecg import DOWER, LEADS_12, to_eight_leads, to_twelve_leads
 
 CLIP = 1e-6  # as in `statistics.calibration`
 NEWTON_STEPS = 30

@@ -1,0 +1,71 @@
+"""``python -m bench``: the tables of the results page, the worlds, the weights of the package."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from bench.pretraining import pretrain
+from bench.results import make_results, make_worlds
+from vaescan_lite.book.chapters import resolve_database
+
+
+def main(arguments=None):
+    """Run a command; 0, or 1 after an error that was explained on stderr."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.INFO)
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    results = commands.add_parser(
+        "results", help="run the whole benchmark and write the tables of the results page; goes on where it was interrupted"
+    )
+    results.add_argument("--database", default="auto", help="a folder of ECGs, auto, simulated or ptbxl (default: auto)")
+    results.add_argument("--folder", type=Path, default=Path("book/results"), help="where to write (default: book/results)")
+    results.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="training seeds (default: 0 1 2)")
+    results.add_argument("--parts", nargs="+", default=None, metavar="part", help="such as grid or age (default: all)")
+    results.add_argument("--rotations", type=int, default=5, help="pairs of test folds, 1 to 5 (default: 5)")
+    results.add_argument("--budget", choices=("smoke", "workshop", "full"), default="workshop", help="training budget")
+    results.add_argument("--n-jobs", type=int, default=-1, help="processes (default: one for each CPU)")
+    results.add_argument("--caller", help=argparse.SUPPRESS)
+    results.set_defaults(command=_results)
+
+    worlds = commands.add_parser("worlds", help="measure the cost in simulated worlds where its parts are known")
+    worlds.add_argument("--folder", type=Path, default=Path("book/results"), help="where to write (default: book/results)")
+    worlds.add_argument("--names", nargs="+", default=None, metavar="world", help="such as rhythm (default: all)")
+    worlds.add_argument("--n-jobs", type=int, default=-1, help="processes (default: one for each CPU)")
+    worlds.set_defaults(command=_worlds)
+    pretrained = commands.add_parser("pretrained", help="train the weights that come with the package on PTB-XL")
+    pretrained.add_argument("database", help="a folder of PTB-XL")
+    pretrained.add_argument("--caller", help=argparse.SUPPRESS)
+    pretrained.set_defaults(command=_pretrained)
+    return parser
+
+
+def _results(options):
+    database = resolve_database(options.database, options.caller)
+    settings = {name: getattr(options, name) for name in ("parts", "rotations", "budget", "n_jobs")}
+    for path in make_results(database, options.folder, seeds=tuple(options.seeds), **settings):
+        print(path)
+
+
+def _pretrained(options):
+    pretrain(resolve_database(options.database, options.caller))
+
+
+def _worlds(options):
+    for path in make_worlds(options.folder, names=options.names, n_jobs=options.n_jobs):
+        print(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""Train the weights that come with the package, and write their model card: ``make pretrained DATABASE=<folder>``."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from vaescan_lite.cache import written_whole
+from vaescan_lite.databases.database import open_database
+from vaescan_lite.factors import DIAGNOSES, FACTOR_LABELS
+from vaescan_lite.scan.pretrained import WEIGHTS
+from vaescan_lite.scan.scan import Scan
+from vaescan_lite.statistics import bootstrap_weights, weighted_auroc
+from vaescan_lite.vae.beat_vae import BeatPCA, BeatVAE, segment_errors
+
+CARD = Path(__file__).with_name("card_template.md")
+FS = 100
+MIN_POSITIVES = 10  # training ECGs that must carry a diagnosis
+MIN_SCORED = 5  # positives in fold 10, below which no AUROC is given
+N_RESAMPLES = 1000
+log = logging.getLogger(__name__)
+
+
+def pretrain(database, folder=WEIGHTS, *, seed=0, budget="workshop", progress=True):
+    """Train the weights again, and write them with their model card.
+
+    Parameters
+    ----------
+    database : str or Path
+        PTB-XL, or a part of it, as in `open_database`.
+    folder : str or Path
+        Gets ``vae.safetensors``, ``scan.safetensors`` and ``README.md``.
+    seed : int
+        Of everything drawn. The same ECGs and seed give the same weights on the same machine.
+    budget : {"smoke", "workshop", "full"} or Budget
+        How long to train.
+    progress : bool
+        Show progress bars.
+
+    Returns
+    -------
+    str
+        The model card.
+
+    Raises
+    ------
+    ValueError
+        If the database is simulated and the weights would replace those of the package.
+    """
+    from vaescan_lite.beats.medians import median_beats
+
+    folder, db = Path(folder), open_database(database)
+    if db.is_simulated and folder == WEIGHTS:
+        raise ValueError(f"pretrained weights come from PTB-XL; {database!r} is simulated. Name the folder of PTB-XL.")
+    beats = median_beats(db, fs=FS, progress=progress)
+    beats, factors = beats[beats.usable], db.factors()
+    fold = db.fold.loc[beats.ids].to_numpy()
+    training, validation, test = fold <= 8, fold == 9, fold == 10
+    counts = factors.loc[beats.ids[training]].sum()
+    names = ["sex_female", "age_years", *(name for name in DIAGNOSES if counts[name] >= MIN_POSITIVES)]
+    log.info("training on %d beats of folds 1-8", training.sum())
+    vae = BeatVAE(seed=seed, budget=budget, progress=progress).fit(beats[training], beats[validation])
+    with written_whole(folder / "vae.safetensors") as path:
+        vae.save(path)
+        _halve(path)
+    vae = BeatVAE.load(folder / "vae.safetensors")  # what is scored, and what the Scan learns from, are the rounded weights
+    scan = Scan(vae, names, seed=seed).fit(beats[training], factors, progress=progress)
+    scan.save(folder / "scan.safetensors", with_vae=False)
+    card = model_card(scan, db, {"training": beats[training], "validation": beats[validation], "test": beats[test]}, factors)
+    with written_whole(folder / "README.md") as path:
+        path.write_text(card, encoding="utf-8")
+    log.info("wrote %s", folder)
+    return card
+
+
+def fold_10_scores(scan, training, test, factors, *, n_resamples=N_RESAMPLES):
+    """Score a Scan and its VAE on unseen beats.
+
+    Parameters
+    ----------
+    scan : Scan
+        Fitted.
+    training, test : BeatSet
+        Usable beats; PCA, the yardstick, learns from `training`.
+    factors : DataFrame
+        By id; NaN is unknown.
+    n_resamples : int
+        Of the bootstrap over ECGs.
+
+    Returns
+    -------
+    errors : DataFrame
+        By segment: mean absolute error of the VAE and of PCA with as many components as active latents (at most 24), uV, and
+        their ratio with its interval.
+    readings : DataFrame
+        By factor: AUROC, or the mean absolute error in years, with its interval; ``n`` and ``positives``. NaN with fewer
+        than five positives.
+    """
+    vae = scan.vae
+    pca = BeatPCA(min(24, len(vae.active_latents_))).fit(training)
+    weights = bootstrap_weights(np.zeros(len(test)), n_resamples, 0)
+    rebuilt = {"VAE": vae.reconstruct(test), "PCA": pca.reconstruct(test)}
+    errors = pd.DataFrame({name: segment_errors(test, signals)["mean"] for name, signals in rebuilt.items()})
+    each = {
+        name: np.array([segment_errors(test[[i]], signals[[i]])["mean"] for i in range(len(test))])
+        for name, signals in rebuilt.items()
+    }
+    drawn = (weights @ each["VAE"]) / (weights @ each["PCA"])
+    errors["ratio"] = errors["VAE"] / errors["PCA"]
+    errors["low"], errors["high"] = np.percentile(drawn, [2.5, 97.5], axis=0)
+    read, truth = scan.ecg_to_factors(test), factors.loc[test.ids]
+    rows = {}
+    for name, is_continuous in zip(scan.coding_.names, scan.coding_.continuous):
+        known = truth[name].notna().to_numpy()
+        y, found, fold = truth[name].to_numpy(float)[known], read[name].to_numpy(float)[known], np.zeros(known.sum())
+        resamples = np.vstack([np.ones(known.sum()), bootstrap_weights(fold, n_resamples, 0)])
+        if is_continuous:
+            values, positives = resamples @ np.abs(y - found) / resamples.sum(axis=1), np.nan
+        elif not MIN_SCORED <= y.sum() < len(y):
+            values, positives = np.full(n_resamples + 1, np.nan), y.sum()
+        else:
+            values, positives = weighted_auroc(y, found, fold, resamples), y.sum()
+        low, high = np.nanpercentile(values[1:], [2.5, 97.5]) if np.isfinite(values[0]) else (np.nan, np.nan)
+        rows[name] = (values[0], low, high, len(y), positives)
+    return errors, pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high", "n", "positives"])
+
+
+def model_card(scan, db, parts, factors):
+    """Write the model card of pretrained weights.
+
+    Parameters
+    ----------
+    scan : Scan
+        Fitted, with its VAE.
+    db : Database
+        What it was trained on.
+    parts : dict of str to BeatSet
+        ``training``, ``validation`` and ``test``.
+    factors : DataFrame
+        By id.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    errors, readings = fold_10_scores(scan, parts["training"], parts["test"], factors)
+    vae = scan.vae
+    labels = factors.loc[parts["training"].ids, list(scan.coding_.names)]
+    reading_rows = [
+        f"| {FACTOR_LABELS[name]} | {labels[name].sum() if name != 'age_years' else labels[name].notna().sum():.0f} | "
+        + ("" if np.isnan(row.positives) else f"{row.positives:.0f}")
+        + f" | {'mean error, years' if name in scan.continuous else 'AUROC'} | "
+        + (f"{row.value:.3g} ({row.low:.3g} to {row.high:.3g}) |" if np.isfinite(row.value) else "too few to score |")
+        for name, row in readings.iterrows()
+    ]
+    error_rows = [
+        f"| {name} | {row.VAE:.1f} | {row.PCA:.1f} | {row.ratio:.2f} ({row.low:.2f} to {row.high:.2f}) |"
+        for name, row in errors.iterrows()
+    ]
+    return CARD.read_text(encoding="utf-8").format(
+        n_database=len(db.ids),
+        n_training=len(parts["training"]),
+        n_validation=len(parts["validation"]),
+        n_test=len(parts["test"]),
+        n_active=len(vae.active_latents_),
+        n_latents=vae.n_latents,
+        kl=vae.latents_["kl"].sum(),
+        n_components=min(24, len(vae.active_latents_)),
+        beta=vae.beta,
+        seed=vae.seed,
+        epochs=len(vae.history_),
+        lam=scan.lam,
+        beta_y=scan.beta_y,
+        errors="\n".join(error_rows),
+        readings="\n".join(reading_rows),
+    )
+
+
+def _halve(path):
+    """Store the weights of a safetensors file as float16: half the size, for files that travel with the package."""
+    with safe_open(path, framework="np") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    with np.errstate(over="ignore"):
+        halves = {n: value.astype(np.float16) if value.dtype == np.float32 else value for n, value in tensors.items()}
+    too_large = [name for name, value in halves.items() if not np.isfinite(value).all()]
+    if too_large:
+        raise ValueError(f"{path}: {', '.join(too_large)} do not fit into float16.")
+    about = json.loads(metadata["vaescan_lite"])
+    save_file(halves, path, metadata={"vaescan_lite": json.dumps(about)})

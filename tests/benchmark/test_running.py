@@ -1,0 +1,293 @@
+"""The grid of representations and models: nothing leaks, pairing is kept, what cannot be scored is said."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import FunctionTransformer
+
+from bench import studies
+from vaescan_lite import benchmark
+from vaescan_lite.benchmark import costs
+from vaescan_lite.benchmark import result as result_module
+from vaescan_lite.benchmark.representations import Recordings
+from vaescan_lite.ecg import BeatSet
+
+N = 400
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Four hundred made-up people whose first lead tells the truth about `clear` and nothing about `blind`."""
+    rng = np.random.default_rng(0)
+    ids = np.arange(1000, 1000 + N)
+    factors = pd.DataFrame(
+        {
+            "age_years": rng.uniform(30, 80, N).round(),
+            "sex_female": rng.integers(0, 2, N).astype(float),
+            "clear": rng.integers(0, 2, N).astype(float),
+            "blind": rng.integers(0, 2, N).astype(float),
+            "rare": (np.arange(N) < 20).astype(float),
+        },
+        index=ids,
+    )
+    factors.loc[ids[5], "blind"] = np.nan
+    signals = rng.normal(size=(N, 8, 24)).astype(np.float32)
+    signals[:, 0] += 1.5 * factors["clear"].to_numpy()[:, None]
+    beats = BeatSet(signals, fs=100, ids=ids, r_index=10, rr_s=rng.uniform(0.6, 1.2, N))
+    db = SimpleNamespace(ids=ids, fold=pd.Series(np.arange(N) % 10 + 1, index=ids), factors=lambda: factors)
+    return Recordings(db, beats=beats)
+
+
+class FirstLead(TransformerMixin, BaseEstimator):
+    """Mean of the first lead; remembers which ECGs it learnt from and which it was shown afterwards."""
+
+    seen = []
+
+    def fit(self, rows, y=None):
+        self.seen.append((set(rows.ids), set()))
+        return self
+
+    def transform(self, rows):
+        self.seen[-1][1].update(set(rows.ids) - self.seen[-1][0])
+        return rows.beats.signals[:, 0].mean(axis=1, keepdims=True)
+
+
+def _start_of_first_lead(rows, n):
+    return rows.beats.signals[:, 0, :n].mean(axis=1, keepdims=True)
+
+
+def run(rows, **settings):
+    settings = {
+        "tasks": ["clear", "blind"],
+        "representations": {"first lead": FirstLead()},
+        "models": {"plain": LogisticRegression()},
+    } | settings
+    return benchmark.run(rows, n_resamples=50, progress=False, **settings)
+
+
+@pytest.fixture(scope="module")
+def result(rows):
+    FirstLead.seen.clear()
+    return run(rows)
+
+
+def auroc(result, task, representation="first lead", model="plain"):
+    scores = result.scores.set_index(["task", "representation", "model"])
+    return scores.loc[(task, representation, model)]
+
+
+def test_what_a_signal_tells_is_found_and_what_it_does_not_tell_is_not(result):
+    assert auroc(result, "clear")["auroc"] > 0.99
+    blind = auroc(result, "blind")
+    assert blind["low"] < 0.5 < blind["high"]
+
+
+def test_no_test_ecg_takes_part_in_fitting(result):
+    assert len(FirstLead.seen) == 5
+    tested = [others for _, others in FirstLead.seen]
+    assert all(not learnt & others for learnt, others in FirstLead.seen)
+    assert sum(len(others) for others in tested) == N == len(set.union(*tested))
+
+
+def test_every_ecg_with_a_known_label_is_predicted_once_in_each_pair(result):
+    count = result.predictions.groupby(["task", "representation", "model"], observed=True)["id"].agg(["size", "nunique"])
+    assert (count.loc["clear"] == N).all(axis=None) and (count.loc["blind"] == N - 1).all(axis=None)
+
+
+def test_the_score_of_one_rotation_is_that_of_scikit_learn(rows):
+    one = run(rows, rotations=1)
+    part = one.predictions.query("task == 'clear' and representation == 'first lead'")
+    assert set(rows.fold[np.isin(rows.ids, part["id"])]) == {9, 10}
+    assert auroc(one, "clear")["auroc"] == pytest.approx(roc_auc_score(part["y"], part["score"]), abs=1e-12)
+
+
+def test_age_and_sex_are_always_there_and_sex_does_not_predict_itself(rows):
+    result = run(rows, tasks=["sex_female", "clear"])
+    assert ("age + sex", "logistic") in result.pairs
+    assert auroc(result, "sex_female", "age + sex", "logistic")["auroc"] < 0.7
+
+
+def test_the_cost_of_no_step_is_zero_and_costs_of_successive_steps_add_up(rows):
+    result = run(rows, models={"plain": LogisticRegression(), "blunt": LogisticRegression(C=1e-9)})
+    first, second, base = ("first lead", "plain"), ("first lead", "blunt"), benchmark.BASELINE
+    steps = {"none": (first, first), "one": (first, second), "two": (second, base), "both": (first, base)}
+    cost = benchmark.cost(result, steps, tasks=["clear"]).set_index("step")
+    assert (cost.loc["none", ["cost", "low", "high"]] == 0).all() and cost.loc["none", "p"] == 1
+    assert cost.loc["one", "cost"] + cost.loc["two", "cost"] == pytest.approx(cost.loc["both", "cost"], abs=1e-12)
+    assert cost.loc["both", "low"] > 0.3
+
+
+def test_a_paired_interval_is_narrower_than_that_of_unpaired_scores(rows):
+    parts = {f"{n} samples": FunctionTransformer(_start_of_first_lead, kw_args={"n": n}) for n in (2, 3)}
+    result = run(rows, representations=parts, tasks=["clear"])
+    cost = benchmark.cost(result, {"less": (("3 samples", "plain"), ("2 samples", "plain"))}, tasks=["clear"]).iloc[0]
+    spread = [np.subtract(*auroc(result, "clear", name)[["high", "low"]]) for name in parts]
+    assert cost["high"] - cost["low"] < sum(spread)
+
+
+def test_a_task_with_too_few_positives_is_left_out_by_rule_and_listed(rows):
+    result = run(rows, tasks=["clear", "rare"])
+    assert result.tasks == ("clear",)
+    (row,) = result.left_out.query("kind == 'task'").to_dict("records")
+    assert row["name"] == "rare" and "20 positives" in row["reason"] and "25" in row["reason"]
+
+
+def test_a_training_set_without_examples_teaches_nothing_and_does_not_fail(rows):
+    factors = rows.factors.copy()
+    factors["late"] = ((rows.ids - 1000 >= 300) & (rows.ids % 3 == 0)).astype(float)
+    some = Recordings(
+        SimpleNamespace(ids=rows.ids, fold=pd.Series(rows.fold, index=rows.ids), factors=lambda: factors), beats=rows.beats
+    )
+    result = run(some, tasks=["late"], n_training=10, rotations=1, seeds=(3,))
+    assert 0 <= auroc(result, "late")["auroc"] <= 1
+
+
+def test_the_same_seed_gives_the_same_scores_in_any_number_of_processes(rows):
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    one, two = run(rows, rotations=2), run(rows, rotations=2, n_jobs=2)
+    pd.testing.assert_frame_equal(one.scores, two.scores, atol=1e-9)
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+
+
+def test_a_smaller_training_set_is_a_part_of_a_larger_one(rows):
+    FirstLead.seen.clear()
+    for size in (50, 100):
+        run(rows, rotations=1, n_training=size)
+    small, large = (learnt for learnt, _ in FirstLead.seen)
+    assert len(small) == 50 and small < large
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"tasks": ["clear", "nothing"]}, "unknown task.*'nothing'"),
+        ({"tasks": ["age_years"]}, "age_years are not yes or no"),
+        ({"tasks": ["rare"]}, "no task can be scored: rare: 20 positives"),
+        ({"rotations": 6}, "rotations must be 1 to 5; got 6"),
+        ({"seeds": (1, 1)}, "none twice"),
+        ({"pairs": [("first lead", "oracle")]}, "unknown pair"),
+    ],
+)
+def test_what_cannot_be_run_is_named(rows, settings, message):
+    with pytest.raises(ValueError, match=message):
+        run(rows, **settings)
+
+
+def test_a_representation_that_gives_nan_is_named(rows):
+    gap = FunctionTransformer(lambda some: np.full((len(some), 1), np.nan))
+    with pytest.raises(ValueError, match="'gap' gives NaN"):
+        run(rows, representations={"gap": gap}, rotations=1)
+
+
+def test_a_step_that_was_not_run_is_named(result):
+    with pytest.raises(ValueError, match="not run: ten seconds with CNN"):
+        benchmark.cost(result, {"rhythm": (("ten seconds", "CNN"), ("first lead", "plain"))})
+
+
+@pytest.mark.parametrize(
+    ("bootstrap", "trainings", "says"),
+    [
+        ((0.01, 0.03), (0.005, 0.04), "costs something"),
+        ((0.01, 0.03), (-0.01, 0.05), "cannot be told from zero"),  # other trainings could say the contrary
+        ((-0.01, 0.03), (0.005, 0.04), "cannot be told from zero"),
+        ((-0.03, -0.01), (-0.04, -0.005), "gains something"),
+        ((-0.03, -0.01), (-0.04, 0.005), "cannot be told from zero"),
+    ],
+)
+def test_a_cost_is_a_conclusion_only_where_other_people_and_other_trainings_would_say_the_same(bootstrap, trainings, says):
+    assert costs._verdict(bootstrap, trainings) == says
+
+
+def test_what_differs_in_every_rotation_is_a_conclusion_and_what_differs_in_one_is_not(rows):
+    result = run(rows, models={"plain": LogisticRegression(), "blunt": LogisticRegression(C=1e-9)})
+    ends = (("first lead", "plain"), benchmark.BASELINE)
+    row = benchmark.cost(result, {"all": ends}, tasks=["clear"]).iloc[0]
+    assert row["verdict"] == "costs something" and row["low_trainings"] < row["cost"] < row["high_trainings"]
+    swapped = result.predictions.copy()
+    is_first = (swapped["representation"] == "first lead") & (swapped["rotation"] == 3)
+    swapped.loc[is_first, "score"] *= -1  # in one rotation the model is as wrong as it was right
+    again = benchmark.Result(swapped, result.scores, result.left_out, result.seconds, result_module._estimates(swapped, 50))
+    row = benchmark.cost(again, {"all": ends}, tasks=["clear"]).iloc[0]
+    assert row["low"] > 0 and row["low_trainings"] < 0 and row["verdict"] == "cannot be told from zero"
+
+
+def test_one_rotation_allows_no_conclusion(rows):
+    row = benchmark.cost(run(rows, rotations=1), {"all": (("first lead", "plain"), benchmark.BASELINE)}, tasks=["clear"]).iloc[
+        0
+    ]
+    assert row["low"] > 0 and row["low_trainings"] == -np.inf and row["verdict"] == "cannot be told from zero"
+
+
+# ---- studies
+
+
+def test_matched_ecgs_are_alike_in_sex_decade_and_rotation(rows):
+    some = studies.matched(rows, "clear", n_controls=1)
+    table = some.factors.assign(decade=some.factors["age_years"] // 10, rotation=(some.fold + 1) // 2)
+    share = table.groupby(["sex_female", "decade", "rotation"])["clear"].agg(["sum", "size"])
+    assert (share["size"] <= 2 * share["sum"]).all() and (share["size"] > share["sum"]).all()
+    assert len(set(some.ids)) == len(some)
+
+
+def test_matching_takes_away_what_age_alone_would_tell(rows):
+    factors = rows.factors.copy()
+    factors["old"] = (factors["age_years"] + np.random.default_rng(1).normal(0, 20, N) > 60).astype(float)
+    some = Recordings(
+        SimpleNamespace(ids=rows.ids, fold=pd.Series(rows.fold, index=rows.ids), factors=lambda: factors), beats=rows.beats
+    )
+    settings = {"representations": {"first lead": FirstLead()}, "models": {"plain": LogisticRegression()}}
+    table = studies.matched_cost(some, "old", pairs=[("first lead", "plain")], n_resamples=50, progress=False, **settings)
+    baseline = table[table["representation"] == "age + sex"].set_index("ecgs")["auroc"]
+    assert baseline["all"] > 0.7 and baseline["matched"] < baseline["all"] - 0.1
+
+
+def test_a_learning_curve_says_which_sizes_there_are(rows):
+    with pytest.raises(ValueError, match="sizes must be from 10 to 320.*got \\[5000\\]"):
+        studies.learning_curve(rows, [50, 5000], pairs=[("first lead", "plain")])
+
+
+def test_a_listed_label_takes_no_part_in_its_task_and_is_never_another_one(rows):
+    listed = rows.ids[rows.factors["clear"].to_numpy() == 1][:7]
+    settings = {"representations": {"first lead": FirstLead()}, "models": {"plain": LogisticRegression()}, "n_resamples": 50}
+    table = studies.without_suspects(
+        rows, "clear", excluded=listed, pairs=[("first lead", "plain")], progress=False, **settings
+    )
+    n = table[table["representation"] == "first lead"].set_index("labels")[["n", "n_positive"]]
+    assert (n.loc["all"] - n.loc["without the list"]).tolist() == [7, 7]
+    assert rows.factors["clear"].notna().all()  # the labels themselves stay as they are
+
+
+def test_the_exclusion_list_holds_for_its_database_and_its_labels_only():
+    suspects = [("PTB-XL", 2, "LBBB", "x"), ("PTB-XL", 3, "LBBB", "x"), ("PTB-XL", 2, "AF", "x"), ("LUDB", 2, "LBBB", "x")]
+    labels = pd.DataFrame({"LBBB": [1.0, 1.0, 0.0]}, index=[1, 2, 3])
+    db = SimpleNamespace(name="PTB-XL", factors=lambda names: labels)
+    assert studies.exclusion_list(db, "LBBB", suspects)["id"].tolist() == [2]
+    db.name = "simulated"
+    assert len(studies.exclusion_list(db, "LBBB", suspects)) == 0
+
+
+def test_finished_cells_are_found_again_unless_labels_or_model_differ(rows, tmp_path):
+    FirstLead.seen.clear()
+    one = run(rows, rotations=2, keep=tmp_path)
+    assert len(FirstLead.seen) == 2
+    two = run(rows, rotations=3, keep=tmp_path)  # the last two rotations are there
+    assert len(FirstLead.seen) == 3
+    shared = two.predictions[two.predictions["rotation"] > 3].reset_index(drop=True)
+    pd.testing.assert_frame_equal(shared, one.predictions)
+    other = rows.factors.assign(clear=1 - rows.factors["clear"])
+    run(rows.with_factors(other), rotations=2, keep=tmp_path)
+    run(rows, rotations=2, keep=tmp_path, models={"plain": LogisticRegression(C=0.1)})
+    run(rows[:-1], rotations=2, keep=tmp_path)
+    assert len(FirstLead.seen) == 9
+
+
+def test_the_kept_cells_of_another_age_are_not_mistaken_for_these(rows, tmp_path):
+    one = run(rows, rotations=1, keep=tmp_path)
+    older = rows.with_factors(rows.factors.assign(age_years=rows.factors["clear"] * 50 + 20))
+    two = run(older, rotations=1, keep=tmp_path)
+    assert auroc(one, "clear", *benchmark.BASELINE)["auroc"] < 0.8 < auroc(two, "clear", *benchmark.BASELINE)["auroc"]

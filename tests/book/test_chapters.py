@@ -1,0 +1,317 @@
+"""Running chapters, the report and the pages, on a small book of three chapters."""
+
+import json
+import re
+import shutil
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import urlparse
+
+import nbformat
+import pandas as pd
+import pytest
+import yaml
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from vaescan_lite.book import chapters as book
+from vaescan_lite.book import pages
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PARAMETERS = 'profile = "workshop"  # smoke, workshop or full\ndatabase = "auto"\nseed = 0'
+GOOD = [
+    "from pathlib import Path\nimport sys, warnings\nfrom matplotlib import pyplot as plt\nfrom tqdm.auto import tqdm",
+    '[profile, database, seed, Path.cwd().name, sys.executable, Path("beside.txt").read_text()]',
+    "for _ in tqdm(range(3), leave=False):\n    pass",
+    "for _ in tqdm(range(3), leave=True):\n    pass",
+    'print("a message", file=sys.stderr)',
+]
+FIGURE = {
+    "mystnb": {
+        "image": {"alt": "A straight line that rises from nought to two."},
+        "figure": {"caption": "A line.", "name": "fig-01-line"},
+    }
+}
+
+
+def write_chapter(path, codes, *, parameters=PARAMETERS, figure=False):
+    cells = [new_markdown_cell(f"# {int(path.stem[:2])}. A chapter\n\nIt has $x^2$ in it.")]
+    cells.append(new_code_cell(parameters, metadata={"tags": ["parameters"]}))
+    cells += [new_code_cell(code) for code in codes]
+    if figure:
+        cells.append(new_code_cell("plt.plot([0, 1, 2]);", metadata=FIGURE))
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
+
+
+def write_book(folder):
+    """The real configuration and style around a first page and one chapter."""
+    (folder / "notebooks").mkdir(parents=True)
+    (folder / "book").mkdir()
+    shutil.copy(ROOT / "_config.yml", folder)
+    for name in ("_static", "_ext"):
+        shutil.copytree(ROOT / "book" / name, folder / "book" / name)
+    (folder / "book/references.bib").write_text("")
+    (folder / "book/intro.md").write_text("# A book\n\nSee [the chapter](../notebooks/01_good.ipynb).\n")
+    toc = {"format": "jb-book", "root": "book/intro", "chapters": [{"file": "notebooks/01_good"}]}
+    (folder / "_toc.yml").write_text(yaml.safe_dump(toc))
+    (folder / "notebooks/beside.txt").write_text("beside the chapter")
+    write_chapter(folder / "notebooks/01_good.ipynb", GOOD, figure=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    return write_book(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="module")
+def run(site, tmp_path_factory):
+    """All three chapters run once, the second of them to its error; with a backend that would swallow figures."""
+    notebooks = tmp_path_factory.mktemp("chapters") / "notebooks"
+    shutil.copytree(site / "notebooks", notebooks)
+    write_chapter(notebooks / "02_fails.ipynb", ["first = 1", "first = 2\nraise KeyError('the lead V9')", "never = 3"])
+    write_chapter(notebooks / "03_large.ipynb", ['kept = b"x" * 400_000_000', "len(kept)"])
+    output = tmp_path_factory.mktemp("executed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPLBACKEND", "agg")
+        with pytest.raises(book.ChaptersFailed) as failure:
+            book.run_chapters(notebooks, output, profile="smoke", database="simulated", seed=7, progress=False)
+    return output, failure.value
+
+
+@pytest.fixture(scope="module")
+def html(site, run):
+    """The pages of the small book."""
+    executed = site / "_build" / "executed"
+    executed.mkdir(parents=True)
+    shutil.copy(run[0] / "01_good.ipynb", executed)
+    assert pages.build_book(site, executed) == site / "_build/html/index.html"
+    return site / "_build/html"
+
+
+def result_of(notebook, i_code):
+    """The value of a code cell; cell 0 is the parameters cell."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return cells[i_code].outputs[0]["data"]["text/plain"]
+
+
+def test_jupyter_book_is_of_version_1():
+    assert version("jupyter-book").split(".")[0] == "1"
+
+
+def test_parameters_are_put_into_the_cell_and_comments_stay():
+    values = {"profile": "smoke", "database": '/a "quoted" folder/of Anna\'s/ecgs é', "seed": 3}
+    changed = book.with_parameters(PARAMETERS, values)
+    names = {}
+    exec(changed, names)
+    assert {name: names[name] for name in values} == values
+    assert changed.splitlines()[0] == 'profile = "smoke"  # smoke, workshop or full'
+
+
+def test_a_parameter_that_the_cell_does_not_assign_is_an_error():
+    with pytest.raises(ValueError, match="assigns no seed"):
+        book.with_parameters('profile = "smoke"', {"profile": "full", "seed": 1})
+
+
+def test_a_chapter_needs_exactly_one_parameters_cell(tmp_path):
+    write_chapter(tmp_path / "01_two.ipynb", [])
+    notebook = nbformat.read(tmp_path / "01_two.ipynb", as_version=4)
+    notebook.cells.append(new_code_cell("seed = 1", metadata={"tags": ["parameters"]}))
+    nbformat.write(notebook, tmp_path / "01_two.ipynb")
+    with pytest.raises(ValueError, match=r"01_two.ipynb: expected one cell tagged 'parameters', found 2"):
+        book.run_chapters(tmp_path, tmp_path / "out", progress=False)
+
+
+def test_chapters_are_the_numbered_notebooks_in_reading_order(tmp_path):
+    for name in ("10_ten", "02_two", "scratch", "2_short"):
+        (tmp_path / f"{name}.ipynb").touch()
+    assert [path.stem for path in book.chapter_paths(tmp_path)] == ["02_two", "10_ten"]
+    assert [path.stem for path in book.chapter_paths(tmp_path, ["10"])] == ["10_ten"]
+    with pytest.raises(FileNotFoundError, match="no chapter begins with '03'; there are 02_two, 10_ten"):
+        book.chapter_paths(tmp_path, ["03"])
+    with pytest.raises(FileNotFoundError, match="no chapters"):
+        book.chapter_paths(tmp_path / "elsewhere")
+
+
+def test_a_relative_database_starts_at_the_working_directory_then_at_the_caller(tmp_path, monkeypatch):
+    for folder in ("repository/both", "caller/both", "caller/only"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "repository")
+    assert book.resolve_database("both", tmp_path / "caller") == str(tmp_path / "repository/both")
+    assert book.resolve_database("only", tmp_path / "caller") == str(tmp_path / "caller/only")
+    assert book.resolve_database("ptbxl") == "ptbxl"
+    with pytest.raises(FileNotFoundError, match="database 'nowhere': no folder .*repository/nowhere"):
+        book.resolve_database("nowhere")
+
+
+def test_a_chapter_gets_its_parameters_folder_and_this_python(run):
+    notebook = nbformat.read(run[0] / "01_good.ipynb", as_version=4)
+    expected = ["smoke", "simulated", 7, "notebooks", sys.executable, "beside the chapter"]
+    assert eval(result_of(notebook, 2)) == expected
+
+
+def test_a_chapter_draws_figures_whatever_backend_the_caller_uses(run):
+    notebook = nbformat.read(run[0] / "01_good.ipynb", as_version=4)
+    assert "image/png" in notebook.cells[-1].outputs[0]["data"]
+
+
+def test_a_failing_chapter_is_named_with_its_cell_and_error_and_the_others_still_run(run):
+    output, failure = run
+    assert "1 of 3 chapters failed" in str(failure)
+    assert re.search(r"02_fails: cell 3 \(first = 2\): KeyError: .*the lead V9", str(failure))
+    assert list(failure.report["chapter"]) == ["01_good", "02_fails", "03_large"]
+    assert list(failure.report["error"].isna()) == [True, False, True]
+    assert (output / "03_large.ipynb").exists()
+
+
+def test_the_report_is_written_although_a_chapter_failed(run):
+    output, failure = run
+    table = pd.read_csv(output / "report.csv")
+    assert list(table.columns) == book.REPORT_COLUMNS
+    assert list(table["chapter"]) == ["01_good", "02_fails", "03_large"]
+    assert (table["seconds"] > 0).all()
+    pd.testing.assert_series_equal(table["seconds"], failure.report["seconds"].astype(float))
+    whole = json.loads((output / "report.json").read_text())
+    assert whole["profile"] == "smoke" and whole["seed"] == 7 and "KeyError" in whole["chapters"][1]["error"]
+
+
+def test_peak_memory_is_that_of_the_chapter(run):
+    memory_mb = run[1].report.set_index("chapter")["memory_mb"]
+    kept_mb = 400_000_000 / 1024**2
+    assert kept_mb + 30 < memory_mb["03_large"] < kept_mb + 200
+    assert 30 < memory_mb["02_fails"] < 200
+
+
+def test_the_report_for_the_terminal_says_what_failed_and_what_was_over_its_budget(run):
+    report = run[1].report.copy()
+    report["budget_s"], report["budget_mb"] = 1e-3, 1e6
+    first, good, fails, *_, total = book.report_text(report).splitlines()
+    assert first.split() == ["chapter", "seconds", "peak", "MB"]
+    assert good.startswith("01_good") and good.endswith("over its 0.001 s")
+    assert fails.endswith("failed") and total.startswith("all")
+    report["memory_mb"] = None
+    assert "?" in book.report_text(report)
+
+
+def test_progress_bars_do_not_reach_the_page_and_messages_do(run):
+    notebook = nbformat.read(run[0] / "01_good.ipynb", as_version=4)
+    assert sum(bool(cell.get("outputs")) for cell in notebook.cells) == 5
+    text = json.dumps(pages.publishable(notebook))
+    assert "widget-view" not in text and "3/3" not in text and "papermill" not in text
+    assert [bool(cell.get("outputs")) for cell in notebook.cells[3:]] == [True, False, False, True, True]
+    assert "a message" in text
+
+
+def notebook_with_widget(**forms):
+    view = {"version_major": 2, "version_minor": 0, "model_id": "abc"}
+    data = {pages.WIDGET: view, "text/plain": "Explorer", **forms}
+    cell = new_code_cell("explorer", outputs=[new_output("display_data", data=data)])
+    return new_notebook(cells=[cell], metadata={"widgets": {"state": {"abc": {}}}})
+
+
+def test_a_widget_that_is_not_a_progress_bar_stays():
+    notebook = pages.publishable(notebook_with_widget())
+    assert pages.WIDGET in notebook.cells[0].outputs[0]["data"] and "widgets" in notebook.metadata
+
+
+def test_of_a_figure_with_an_html_form_the_page_keeps_that_and_not_the_widgets_state():
+    forms = {"text/html": "<p>100%|###| 3/3</p>", "image/png": "iVBO"}
+    notebook = pages.publishable(notebook_with_widget(**forms))
+    assert set(notebook.cells[0].outputs[0]["data"]) == {"text/html", "image/png", "text/plain"}
+    assert "widgets" not in notebook.metadata
+
+
+def test_an_unfinished_chapter_is_not_built_into_a_book(site, run, tmp_path):
+    shutil.copy(run[0] / "02_fails.ipynb", tmp_path)
+    with pytest.raises(RuntimeError, match="02_fails.ipynb stopped with an error"):
+        pages.build_book(site, tmp_path, tmp_path)
+
+
+def test_the_page_shows_one_parameters_cell_with_the_values_used(html):
+    page = (html / "notebooks/01_good.html").read_text(encoding="utf-8")
+    assert page.count("tag_parameters") == 1 and "tag_injected-parameters" not in page
+    text = re.sub(r"<[^>]+>", "", page)
+    assert 'profile = "smoke"  # smoke, workshop or full' in text.replace("&quot;", '"')
+
+
+def test_the_page_shows_figures_with_number_caption_and_alt_text(html):
+    page = (html / "notebooks/01_good.html").read_text(encoding="utf-8")
+    assert 'alt="A straight line that rises from nought to two."' in page
+    assert re.search(r'caption-number">Fig. 1 </span><span class="caption-text">A line\.', page)
+
+
+def test_no_page_loads_anything_from_another_host(html):
+    assert loaded_from_elsewhere(html) == []
+
+
+def test_the_test_for_other_hosts_would_notice_one(tmp_path):
+    (tmp_path / "page.html").write_text('<a href="https://a.org">x</a><script src="https://cdn.org/x.js"></script>')
+    (tmp_path / "style.css").write_text("@font-face { src: url(//fonts.org/x.woff) }")
+    assert loaded_from_elsewhere(tmp_path) == ["page.html: https://cdn.org/x.js", "style.css: //fonts.org/x.woff"]
+
+
+def test_thebe_is_taken_out_and_launch_buttons_lead_to_the_chapter(html):
+    page = (html / "notebooks/01_good.html").read_text(encoding="utf-8")
+    assert "THEBE_JS_URL" not in page and "x-thebe-config" not in page and "kernelName" not in page
+    repository = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
+    owner = repository.removeprefix("https://github.com/")
+    assert f"https://mybinder.org/v2/gh/{owner}/main?urlpath=lab/tree/notebooks/01_good.ipynb" in page
+    assert f"https://colab.research.google.com/github/{owner}/blob/main/notebooks/01_good.ipynb" in page
+
+
+def test_mathematics_is_drawn_by_the_copy_in_the_book(html):
+    page = (html / "notebooks/01_good.html").read_text(encoding="utf-8")
+    assert re.search(r'<script[^>]* src="\.\./_static/mathjax/tex-chtml\.js', page)
+    assert list((html / "_static/mathjax/output/chtml/fonts/woff-v2").glob("*.woff"))
+
+
+def test_a_warning_stops_the_build_and_leaves_no_page_that_looks_finished(site, html, run, tmp_path):
+    shutil.copytree(site, tmp_path / "site", ignore=shutil.ignore_patterns("_build"))
+    intro = tmp_path / "site/book/intro.md"
+    intro.write_text(intro.read_text() + "\nA {term}`word` that no glossary has.\n")
+    executed = tmp_path / "executed"
+    executed.mkdir()
+    shutil.copy(run[0] / "01_good.ipynb", executed)
+    with pytest.raises(RuntimeError, match=r"(?s)warned.*intro\.md.*word"):
+        pages.build_book(tmp_path / "site", executed)
+
+
+def test_a_folder_that_is_not_the_book_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"is not the folder of the book: no _config.yml, _toc.yml, book"):
+        pages.build_book(tmp_path, tmp_path)
+
+
+def test_another_jupyter_book_is_refused(site, monkeypatch):
+    monkeypatch.setattr(pages, "version", lambda name: "2.0.1")
+    with pytest.raises(RuntimeError, match=r"needs Jupyter Book 1; found 2\.0\.1"):
+        pages.require_book(site)
+
+
+def test_relative_settings_of_the_environment_hold_in_the_chapters_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VAESCAN_CACHE", "my cache")
+    monkeypatch.setenv("VAESCAN_DATABASE", "simulated")
+    environment = book._environment(X="1")
+    assert environment["VAESCAN_CACHE"] == str(tmp_path / "my cache")
+    assert environment["VAESCAN_DATABASE"] == "simulated" and environment["X"] == "1"
+    assert "MPLBACKEND" not in environment
+
+
+def loaded_from_elsewhere(html):
+    """What pages and styles below a folder would fetch from another host; links to follow are not counted."""
+    found = []
+    fetched = (
+        r'<(?:script|img|iframe|source|embed|video|audio)\b[^>]*?\bsrc="([^"]+)"',
+        r'<link\b(?![^>]*rel="(?:canonical|next|prev|index|search|author)")[^>]*?\bhref="([^"]+)"',
+    )
+    for path in sorted(html.rglob("*.html")):
+        text = path.read_text(encoding="utf-8")
+        addresses = [address for pattern in fetched for address in re.findall(pattern, text)]
+        addresses += re.findall(r"""(?:import\s*\(?|from|fetch\()\s*["'](https?://[^"']+)["']""", text)
+        found += [f"{path.name}: {address}" for address in addresses if urlparse(address).netloc]
+    for path in sorted(html.rglob("*.css")):
+        addresses = re.findall(r"""(?:url\(|@import)\s*["']?((?:https?:)?//[^"')\s;]+)""", path.read_text(encoding="utf-8"))
+        found += [f"{path.name}: {address}" for address in addresses]
+    return found

@@ -1,0 +1,389 @@
+"""The four requirements against models of which the answer is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import vaescan_lite as vl
+from vaescan_lite.explain import readers
+from vaescan_lite.explain.four_requirements import compare_matched, summary, trade_off
+from vaescan_lite.explain.waves import GROUPS, group_masks, reference_beats, row_correlation
+from vaescan_lite.measurements.edits import EDITS
+
+QUICK = {"n_explained": 6, "n_subsets": 32, "n_resamples": 50}
+N = 150
+
+
+class Reads:
+    """A model that is a function of one named measurement; what is absent counts as its middle."""
+
+    def __init__(self, column, slope=1.0):
+        self.column, self.slope = column, slope
+
+    def decision(self, beats):
+        values = vl.measure(beats)[self.column]
+        return self.slope * values.fillna(150.0).to_numpy()
+
+
+class LinearInGroups:
+    """Weighs the mean of each group; its contributions are exact against the mean of the beats it knows."""
+
+    def __init__(self, beats, seed=0):
+        self.at = group_masks(beats).reshape(len(GROUPS), -1).astype(float)
+        self.at /= self.at.sum(axis=1, keepdims=True)
+        self.weights = np.random.default_rng(seed).normal(size=len(GROUPS))
+        self.mean = self._groups(beats).mean(axis=0)
+
+    def _groups(self, beats):
+        return beats.signals.reshape(len(beats), -1).astype(float) @ self.at.T
+
+    def decision(self, beats):
+        return self._groups(beats) @ self.weights
+
+    def contributions(self, beats, factor):
+        return pd.DataFrame((self._groups(beats) - self.mean) * self.weights, columns=GROUPS)
+
+
+class WithoutContributions:
+    def __init__(self, model):
+        self.decision = model.decision
+
+
+class Shuffled(LinearInGroups):
+    """As accurate, but it gives the contributions of other groups."""
+
+    def contributions(self, beats, factor):
+        right = super().contributions(beats, factor)
+        return pd.DataFrame(right.to_numpy()[:, ::-1], columns=GROUPS)
+
+
+class Constant:
+    def decision(self, beats):
+        return np.zeros(len(beats))
+
+
+class Scaled:
+    def __init__(self, model, factor, shift):
+        self.model, self.by, self.shift = model, factor, shift
+
+    def decision(self, beats):
+        return self.by * np.asarray(self.model.decision(beats)) + self.shift
+
+
+@pytest.fixture(scope="module")
+def data():
+    rows = np.arange(N)
+    made = pd.DataFrame({"AVB1": (rows % 5 == 0) * 1.0, "LVH": (rows % 7 == 1) * 1.0, "sex_female": rows % 2.0})
+    beats = vl.median_beats(vl.simulate(made, seed=5))
+    return beats, made[["AVB1"]]
+
+
+def value(table, metric, model, detail=None):
+    rows = table[(table["metric"] == metric) & (table["model"] == model)]
+    return rows["value"].mean() if detail is None else rows.loc[rows["detail"] == detail, "value"].item()
+
+
+@pytest.fixture(scope="module")
+def table(data):
+    beats, factors = data
+    linear = LinearInGroups(beats)
+    models = {
+        "reads PR": Reads("pr_ms"), "against PR": Reads("pr_ms", -1.0), "linear": linear,
+        "occluded": WithoutContributions(linear), "shuffled": Shuffled(beats), "constant": Constant(),
+    }  # fmt: skip
+    return vl.explain.requirements(models, beats, factors, **QUICK)
+
+
+def test_a_model_that_reads_one_quantity_is_monotone_in_its_edit(table):
+    share = "share in the published sign"
+    assert value(table, share, "reads PR") > 0.95
+    assert value(table, share, "against PR") < 0.05
+    assert value(table, share, "constant") == 0 == value(table, "share never against it", "constant")
+    assert value(table, "auroc", "reads PR") > 0.9 > 0.1 > value(table, "auroc", "against PR")
+
+
+def test_an_additive_function_of_measurements_is_in_the_domain_and_an_interaction_is_not(data):
+    beats, _ = data
+    m = vl.measure(beats)
+    z = ((m - m.mean()) / m.std()).fillna(0)
+    from vaescan_lite.explain.surrogate import AdditiveSurrogate
+
+    surrogate = AdditiveSurrogate(m)
+
+    def r2(y):
+        return 1 - np.mean((y - surrogate.predict(y)) ** 2) / np.var(y)
+
+    assert r2(z["qrs_ms"] - 2 * z["t_V5_mV"] + z["r_V5_mV"]) > 0.97
+    assert r2(z["qrs_ms"] + np.abs(z["qt_ms"])) > 0.6
+    rng = np.random.default_rng(0)
+    assert r2(rng.normal(size=N)) < 0.1
+    coin = np.where(rng.random(N) < 0.5, -1.0, 1.0)  # independent of the measurements but for its product with one of them
+    assert r2(coin * z["t_V5_mV"]) < 0.2
+    np.testing.assert_array_equal(surrogate.predict(np.full(N, 3.0)), 3.0)
+
+
+def test_the_true_explanation_of_a_model_linear_in_groups_is_faithful(table):
+    for model in ("linear", "occluded"):
+        assert value(table, "subset correlation", model) == pytest.approx(1, abs=1e-4)
+    kinds = table[table["metric"] == "subset correlation"].set_index("model")["explanation"]
+    assert kinds["linear"] == "own" and kinds["occluded"] == "occlusion"
+
+
+def test_a_wrong_explanation_is_not_faithful_however_right_the_model(table):
+    assert abs(value(table, "subset correlation", "shuffled")) < 0.6
+    assert value(table, "subset correlation, occlusion", "shuffled") == pytest.approx(1, abs=1e-4)
+
+
+def test_a_constant_is_robust_and_everything_else_about_it_is_undefined(table):
+    assert value(table, "change of logit", "constant") == 0
+    for metric in ("additive R2", "subset correlation", "rank correlation of explanation"):
+        assert np.isnan(value(table, metric, "constant"))
+    assert value(table, "auroc", "constant") == 0.5
+
+
+def test_a_metric_that_a_control_wins_is_void(table):
+    void = table.drop_duplicates("metric").set_index("metric")["void"]
+    assert void["change of logit"] is True
+    assert void["share in the published sign"] is False or not void["share in the published sign"]
+    assert void["additive R2"] is None  # the constant has none, so no control was heard
+    assert list(summary(table).columns) == [*dict.fromkeys(table["model"]), "better", "void"]
+
+
+def test_the_table_is_tidy(table):
+    assert not table.duplicated(["metric", "detail", "model", "factor"]).any()
+    known = table.dropna(subset="value")
+    assert (known["low"] <= known["value"] + 1e-9).all() and (known["value"] <= known["high"] + 1e-9).all()
+    assert set(table["requirement"]) == {"accuracy", "interpretable domain", "monotone", "faithful", "robust"}
+    assert (table.loc[table["metric"] == "additive R2", "n"] == N).all()
+
+
+def test_scaling_and_shifting_a_logit_changes_nothing(data):
+    beats, factors = data
+    model = LinearInGroups(beats)
+    one, two = (
+        vl.explain.requirements({"a": some}, beats, factors, n_explained=3, n_subsets=16, n_resamples=20)
+        for some in (model, Scaled(model, 1000.0, -7.0))
+    )
+    np.testing.assert_allclose(one["value"].astype(float), two["value"].astype(float), atol=1e-5)
+
+
+def test_labels_are_found_by_id_and_in_any_order(data):
+    beats, factors = data
+    models = {"a": LinearInGroups(beats)}
+    one = vl.explain.requirements(models, beats, factors, n_explained=2, n_subsets=4, n_resamples=10)
+    two = vl.explain.requirements(models, beats, factors[::-1]["AVB1"], n_explained=2, n_subsets=4, n_resamples=10)
+    pd.testing.assert_frame_equal(one, two)
+
+
+def test_an_unusable_beat_is_left_out_and_counted(data):
+    beats, factors = data
+    signals = beats.signals.copy()
+    signals[3] = np.nan
+    gap = vl.BeatSet(signals, fs=100, rr_s=beats.rr_s)
+    table = vl.explain.requirements({"a": LinearInGroups(beats)}, gap, factors, n_explained=2, n_subsets=4, n_resamples=10)
+    assert (table.loc[table["metric"] == "auroc", "n"] == N - 1).all()
+
+
+def test_reference_beats_are_people_of_the_same_sex_and_decade(data):
+    beats = data[0][:40]
+    people = pd.DataFrame({"sex_female": [1.0] * 15 + [0.0] * 25, "age_years": [45.0] * 12 + [71.0] * 3 + [45.0] * 25})
+    found = reference_beats(beats, people, beats, people)
+    np.testing.assert_allclose(found[0], beats.signals[:12].mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(found[13], beats.signals[:15].mean(axis=0), atol=1e-6)  # three of 71 are too few: all women
+    unknown = reference_beats(beats[:1], pd.DataFrame({"sex_female": [np.nan], "age_years": [np.nan]}), beats, people)
+    np.testing.assert_allclose(unknown[0], beats.signals.mean(axis=0), atol=1e-6)
+
+
+def test_each_ecg_is_compared_with_its_own_reference(data):
+    beats = data[0]
+    sex = np.arange(N) % 2
+    factors = pd.DataFrame({"AVB1": (np.arange(N) % 5 == 0) * 1.0, "sex_female": sex * 1.0, "age_years": 50.0})
+    means = np.stack([beats.signals[sex == value].mean(axis=0) for value in (0, 1)])
+
+    class AgainstOwnSex(LinearInGroups):
+        def contributions(self, some, factor):
+            references = vl.BeatSet(means[sex[some.ids]], fs=100)
+            return pd.DataFrame((self._groups(some) - self._groups(references)) * self.weights, columns=GROUPS)
+
+    model = AgainstOwnSex(beats)
+    table = vl.explain.requirements({"a": model}, beats, factors, names=["AVB1"], **QUICK)
+    assert value(table, "subset correlation", "a") == pytest.approx(1, abs=1e-5)
+
+
+def test_groups_cover_every_sample_of_a_beat_once(data):
+    masks = group_masks(data[0])
+    assert masks.shape == (40, 8, 96) and (masks.sum(axis=0) == 1).all()
+
+
+def test_row_correlation_is_pearson():
+    a, b = np.random.default_rng(0).normal(size=(2, 5, 9))
+    np.testing.assert_allclose(row_correlation(a, b), [np.corrcoef(*pair)[0, 1] for pair in zip(a, b, strict=True)])
+    assert np.isnan(row_correlation(np.ones((1, 4)), np.arange(4.0)[None])[0])
+
+
+def test_models_are_compared_only_where_they_know_as_much():
+    rows = [("AVB1", "a", 0.9, 0.8), ("AVB1", "b", 0.4, 0.82), ("LVH", "a", 0.5, 0.9), ("LVH", "b", 0.9, 0.6)]
+    table = pd.DataFrame(rows, columns=["factor", "model", "value", "auroc"]).assign(metric="m", detail="")
+    one = compare_matched(table, "m").iloc[0]
+    assert one["n_factors"] == 1 and one["difference"] == pytest.approx(0.5) and one["auroc"] == pytest.approx(-0.02)
+    with pytest.raises(ValueError, match="metric must be one of m; got 'x'"):
+        compare_matched(table, "x")
+
+
+def test_bad_models_are_named(data):
+    beats, factors = data
+
+    class Wrong(Constant):
+        def __init__(self, answer):
+            self.answer = answer
+
+        def decision(self, beats):
+            return self.answer
+
+    for answer, message in (
+        (np.zeros(3), r"decision of model 'w' must give \(150,\) logits or a DataFrame; got \(3,\)"),
+        (pd.DataFrame({"LVH": np.zeros(N)}), "model 'w' decides none of the factors AVB1"),
+        (pd.DataFrame({"AVB1": np.zeros(2)}), "gave 2 rows for 150 beats"),
+        (np.full(N, np.nan), "not finite for 150 of 150"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            vl.explain.requirements({"w": Wrong(answer)}, beats, factors)
+    with pytest.raises(ValueError, match="model 'w' .int. has no decision"):
+        vl.explain.requirements({"w": 3}, beats, factors)
+    with pytest.raises(ValueError, match="models must be a dict"):
+        vl.explain.requirements([Constant()], beats, factors)
+
+
+def test_other_bad_input_is_named(data):
+    beats, factors = data
+    models = {"a": Constant()}
+    with pytest.raises(ValueError, match="ids have no row in factors"):
+        vl.explain.requirements(models, beats, factors[:10])
+    with pytest.raises(ValueError, match="beats must be a BeatSet.*got ndarray"):
+        vl.explain.requirements(models, beats.signals, factors)
+    with pytest.raises(ValueError, match="at least 10 usable beats.*got 4 of 4"):
+        vl.explain.requirements(models, beats[:4], factors)
+    with pytest.raises(ValueError, match="signs name the edit 'P' of 'AVB1'; known edits are PR"):
+        vl.explain.requirements(models, beats, factors, edits={"PR": EDITS["PR"]}, signs={("AVB1", "P"): 1})
+    with pytest.raises(ValueError, match="must be .1 or -1; got 0"):
+        vl.explain.requirements(models, beats, factors, signs={("AVB1", "PR"): 0})
+    with pytest.raises(ValueError, match="names ask for AF; factors have AVB1"):
+        vl.explain.requirements(models, beats, factors, names=["AF"])
+    with pytest.raises(ValueError, match="controls name b; the models are a"):
+        vl.explain.requirements(models, beats, factors, controls=["b"])
+
+
+class Components:
+    """Principal components with the manners of a VAE: trained in no time, and good enough to find an AV block."""
+
+    def __init__(self, beats, n=12):
+        flat = beats.signals.reshape(len(beats), -1).astype(float)
+        self.mean, self.shape = flat.mean(axis=0), beats.signals.shape[1:]
+        _, size, parts = np.linalg.svd(flat - self.mean, full_matrices=False)
+        self.parts = parts[:n] * size[:n, None] / np.sqrt(len(flat))
+
+    def posterior(self, beats):
+        flat = beats.signals.reshape(len(beats), -1) - self.mean
+        mu = flat @ np.linalg.pinv(self.parts)
+        return mu.astype(np.float32), np.full(mu.shape, -3.0, dtype=np.float32)
+
+    def inverse_transform(self, z):
+        return (self.mean + z @ self.parts).reshape(-1, *self.shape).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    rows = np.arange(200)
+    factors = pd.DataFrame({"AVB1": (rows % 5 == 0) * 1.0, "LVH": (rows % 4 == 1) * 1.0, "sex_female": rows % 2.0})
+    factors["age_years"] = 40.0 + rows % 40
+    beats = vl.median_beats(vl.simulate(factors, seed=1))
+    scan = vl.Scan(Components(beats), list(factors.columns)).fit(beats, factors, progress=False)
+    return readers.fit_readers(scan, beats, factors, ["AVB1", "LVH"], budget="smoke"), scan, beats, factors
+
+
+def test_every_reader_gives_logits_and_nan_for_an_unusable_beat(fitted):
+    models, _, beats, _ = fitted
+    signals = beats.signals[:12].copy()
+    signals[0] = np.nan
+    some = vl.BeatSet(signals, fs=100, ids=beats.ids[:12], rr_s=beats.rr_s[:12])
+    assert len([name for name in models if "permuted" in name]) == readers.N_PERMUTED
+    for name, model in models.items():
+        logits = model.decision(some)[["AVB1", "LVH"]]
+        assert logits.shape == (12, 2) and np.isfinite(logits.iloc[1:].to_numpy()).all(), name
+        assert logits.iloc[0].isna().all() or name == "constant", name
+
+
+def test_the_reader_of_a_scan_says_what_the_scan_says(fitted):
+    models, scan, beats, _ = fitted
+    reader, some = models["VAE-SCAN"], beats[:9]
+    pd.testing.assert_series_equal(reader.decision(some)["LVH"], scan.logits(some)["LVH"])
+    pd.testing.assert_frame_equal(reader.contributions(some, "LVH"), vl.explain.wave_contributions(scan, some, "LVH"))
+    assert "age_years" not in reader.decision(some)
+
+
+def test_permuted_labels_are_the_same_labels_of_other_people(fitted):
+    factors = fitted[3]
+    permuted = readers.permuted_labels(factors, seed=1)
+    assert permuted.index.equals(factors.index) and not permuted.equals(factors)
+    pd.testing.assert_series_equal(permuted["AVB1"].value_counts(), factors["AVB1"].value_counts())
+    np.testing.assert_allclose(permuted.corr(), factors.corr(), atol=1e-9)
+
+
+def test_rules_are_above_zero_where_the_criterion_is_met(fitted):
+    _, _, beats, _ = fitted
+    rules, m = readers.RuleReader().decision(beats), vl.measure(beats)
+    np.testing.assert_array_equal(rules["AVB1"] > 0, m["pr_ms"] > 200)
+    np.testing.assert_array_equal(rules["LVH"] > 0, (m["sokolow_lyon_mV"] > 3.5) | (m["cornell_mV"] > 2.8))
+    wide = pd.DataFrame({"qrs_ms": m["qrs_ms"] > 120, "RBBB": rules["RBBB"] > 0, "LBBB": rules["LBBB"] > 0})
+    assert not (wide["RBBB"] & wide["LBBB"]).any() and not ((wide["RBBB"] | wide["LBBB"]) & ~wide["qrs_ms"]).any()
+
+
+def test_models_fitted_to_permuted_labels_know_nothing_of_new_people(fitted):
+    models, _, _, _ = fitted
+    rows = np.arange(150)
+    factors = pd.DataFrame({"AVB1": (rows % 5 == 0) * 1.0})
+    new = vl.median_beats(vl.simulate(factors, seed=9))
+    some = {name: model for name, model in models.items() if name in ("rule", "constant") or "permuted" in name}
+    table = vl.explain.requirements(some, new, factors, n_explained=2, n_subsets=4, n_resamples=20)
+    auroc = table[table["metric"] == "auroc"].set_index("model")["value"]
+    assert auroc["rule"] > 0.9 and auroc["constant"] == 0.5
+    assert auroc[[name for name in models if "permuted" in name]].between(0.1, 0.85).all()
+    void = table.drop_duplicates("metric").set_index("metric")["void"]
+    assert not void["auroc"] and not void["share in the published sign"] and void["subset correlation, occlusion"]
+
+
+# ---- trade-off
+
+
+def rows_of(metric, better, values, void=False):
+    """Rows of a table of requirements for one factor and detail; ``values`` are model to (value, auroc)."""
+    rows = []
+    for model, (value, auroc) in values.items():
+        for name, number in ((metric, value), ("auroc", auroc)):
+            spread = {"low": number - 0.1, "high": number + 0.1, "better": better, "void": void}
+            rows.append({"metric": name, "detail": "", "model": model, "factor": "LVH", "value": number, **spread})
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(("better", "sign"), [("higher", 1), ("lower", -1)])
+def test_the_front_holds_those_that_no_other_beats_in_both(better, sign):
+    metric = {"higher": "additive R2", "lower": "change of logit"}[better]
+    values = {"open": (0.9, 0.8), "closed": (0.2, 0.95), "worse": (0.5, 0.7), "as good": (0.9, 0.8), "constant": (1.0, 0.99)}
+    found = trade_off(rows_of(metric, better, {name: (sign * v, a) for name, (v, a) in values.items()}), metric)
+    found = found.set_index("model")
+    assert found.index[found["front"]].tolist() == ["open", "closed", "as good"]
+    assert found.loc["constant", "control"] and not found.loc["open", "control"]
+    assert found.loc["open", "auroc_low"] == pytest.approx(0.7) and found.loc["open", "value"] == pytest.approx(sign * 0.9)
+
+
+def test_both_axes_are_means_over_what_all_models_answer():
+    both = rows_of("additive R2", "higher", {"a": (0.6, 0.8), "b": (0.4, 0.9)})
+    only_a = rows_of("additive R2", "higher", {"a": (0.0, 0.5)}).assign(factor="IMI")
+    found = trade_off(pd.concat([both, only_a]), "additive R2").set_index("model")
+    assert found.loc["a", "value"] == pytest.approx(0.6) and found.loc["a", "auroc"] == pytest.approx(0.8)
+    assert (found["n_pairs"] == 1).all()
+
+
+def test_a_trade_off_of_an_unknown_metric_is_named():
+    with pytest.raises(ValueError, match="metric must be one of additive R2, auroc; got 'beauty'"):
+        trade_off(rows_of("additive R2", "higher", {"a": (0.5, 0.5)}), "beauty")

@@ -1,0 +1,416 @@
+"""The interactive figure: what travels, what Python and the page say to each other, and the page in a real browser.
+
+The browser is Debian's Chromium with its network cut; its tests are skipped, with the reason, where there is none.
+"""
+
+import base64
+import copy
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from browser import Browser
+
+import vaescan_lite as vl
+from vaescan_lite.training import Budget
+from vaescan_lite.web.explorer import Explorer
+
+ASSIGNMENTS = (
+    {},
+    {"LBBB": 1},
+    {"LBBB": 0, "LVH": 1},
+    {"sex_female": 0, "age_years": 70},
+    {"sex_female": 1, "age_years": 31, "LBBB": 1, "LVH": 0},
+)
+
+
+def fitted(n=300, seed=0):
+    """A small VAE and Scan on simulated beats, bent far enough that every path of the decoder counts."""
+    rng = np.random.default_rng(seed)
+    sex, block = rng.integers(0, 2, n), rng.random(n) < 0.3
+    hypertrophy = rng.random(n) < 0.2 + 0.4 * block  # factors go together, so that observe and average differ
+    people = pd.DataFrame({"sex_female": sex, "age_years": rng.integers(25, 65, n) + 20 * block})
+    people = people.assign(LBBB=block.astype(int), LVH=hypertrophy.astype(int))
+    beats = vl.median_beats(vl.simulate(people, seed=seed, duration_s=10))
+    budget = Budget(epochs=12, batch_size=64, learning_rate=5e-3)
+    vae = vl.BeatVAE(n_latents=10, seed=seed, budget=budget, progress=False).fit(beats)
+    people.loc[:20, "LVH"] = np.nan
+    return vae, vl.Scan(vae, list(people.columns), seed=seed).fit(beats, people, progress=False), beats
+
+
+@pytest.fixture(scope="module")
+def model():
+    return fitted()
+
+
+@pytest.fixture
+def explorer(model):
+    vae, scan, _ = model
+    return Explorer(vae, scan)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    browser = Browser(tmp_path_factory.mktemp("chromium"))
+    yield browser
+    browser.close()
+
+
+def page_of(explorer, path, script=""):
+    """A page as bare as can be, with the figure and, for tests, a script of its own."""
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    path.write_text(f"<!doctype html><html><head>{head}</head><body>{explorer.html()}{script}</body></html>", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def written(model, tmp_path_factory):
+    """A page with an untouched figure, written once; opening it again starts anew."""
+    return page_of(Explorer(*model[:2]), tmp_path_factory.mktemp("page") / "page.html")
+
+
+@pytest.fixture(scope="module")
+def functions(model, browser, tmp_path_factory):
+    """A page that offers the functions of explorer.js and the state of an Explorer as ``api``."""
+    explorer = Explorer(*model[:2])
+    path = tmp_path_factory.mktemp("page") / "functions.html"
+    names = "decode, encode, contributions, unpack, erf"
+    state = json.dumps(explorer._network)
+    path.write_text(
+        f'<meta charset="utf-8"><script type="module">{explorer._esm}\n'
+        f"window.api = {{ {names}, network: readable({state}) }};</script>"
+    )
+    return browser.open(path)
+
+
+def call(page, expression, *arguments):
+    return page.run(f"((...a) => {expression})({', '.join(json.dumps(argument) for argument in arguments)})")
+
+
+# ---- in Python
+
+
+def test_weights_travel_as_little_endian_float16_and_once(explorer):
+    decoder = explorer.vae.network_.decoder
+    state = explorer._network
+    halves = np.frombuffer(base64.b64decode(state["half_floats"]), dtype="<f2").astype(np.float32)
+    assert state["parts"][0] == ["hidden", 192, 10]
+    np.testing.assert_allclose(halves[:1920].reshape(192, 10), decoder.hidden.weight.detach(), rtol=1e-3, atol=1e-6)
+    assert len(halves) == sum(rows * columns for _, rows, columns in state["parts"])
+    assert len(halves) == sum(p.numel() for p in decoder.parameters())
+    assert explorer.html(b"").count(state["half_floats"]) == 1
+    assert len(state["half_floats"]) <= 400 * 1024
+
+
+def test_a_vae_of_the_book_fits_into_400_kb_and_a_larger_one_is_refused(model):
+    beats = model[2]
+    least = Budget(epochs=1)
+    vae = vl.BeatVAE(n_latents=24, budget=least, progress=False).fit(beats)
+    assert 300 < len(Explorer(vae)._network["half_floats"]) / 1024 <= 400
+    large = vl.BeatVAE(n_latents=24, n_hidden=1200, budget=least, progress=False).fit(beats)
+    with pytest.raises(ValueError, match=r"take \d+ KB in the page, more than 400 KB; train a BeatVAE with a smaller"):
+        Explorer(large)
+
+
+def test_factors_set_in_python_move_the_latents(model, explorer):
+    _, scan, _ = model
+    np.testing.assert_allclose(explorer.z, scan.factors_to_latents({})[0], atol=1e-6)
+    explorer.factors = {"LBBB": 1, "LVH": None}
+    assert explorer.factors == {"LBBB": 1}
+    np.testing.assert_allclose(explorer.z, scan.factors_to_latents({"LBBB": 1})[0], atol=1e-6)
+    explorer.unspecified = "average"
+    np.testing.assert_allclose(explorer.z, scan.factors_to_latents({"LBBB": 1}, unspecified="average")[0], atol=1e-6)
+
+
+def test_latents_can_be_set_to_those_of_an_ecg(model, explorer):
+    vae, _, beats = model
+    explorer.z = vae.transform(beats[[3]])[0]
+    np.testing.assert_allclose(explorer.beat.signals, vae.reconstruct(beats[[3]]), atol=1e-5)
+    assert explorer.beat.r_index == beats.r_index and explorer.beat.fs == beats.fs
+
+
+def test_what_the_page_sends_arrives(explorer):
+    explorer.set_state({"z": [0.5] * 10})
+    assert isinstance(explorer.z, np.ndarray) and explorer.z.tolist() == [0.5] * 10
+    explorer.set_state({"factors": {"LVH": 1}, "z": explorer.scan.factors_to_latents({"LVH": 1})[0].tolist()})
+    np.testing.assert_allclose(explorer.z, explorer.scan.factors_to_latents({"LVH": 1})[0], atol=1e-6)
+
+
+def test_wrong_latents_and_factors_are_refused_and_leave_everything_as_it_was(model, explorer):
+    before = explorer.z.copy()
+    with pytest.raises(ValueError, match=r"z must hold 10 finite numbers; got shape \(3,\)"):
+        explorer.z = np.zeros(3)
+    with pytest.raises(ValueError, match="z must hold 10 finite numbers"):
+        explorer.z = np.full(10, np.nan)
+    with pytest.raises(ValueError, match=r"unknown factor\(s\) RBBB; this Scan knows"):
+        explorer.factors = {"RBBB": 1}
+    with pytest.raises(ValueError, match="factors need a Scan"):
+        Explorer(model[0]).factors = {"LBBB": 1}
+    assert explorer.factors == {} and (explorer.z == before).all()
+
+
+def test_a_scan_of_another_vae_is_refused_and_a_loaded_copy_is_not(model, tmp_path):
+    vae, scan, beats = model
+    other = vl.BeatVAE(n_latents=10, seed=1, budget=Budget(epochs=1), progress=False).fit(beats)
+    with pytest.raises(ValueError, match="another VAE"):
+        Explorer(other, scan)
+    scan.save(tmp_path / "scan")
+    assert Explorer(vae, vl.Scan.load(tmp_path / "scan")).scan is not scan
+
+
+def test_the_bundle_has_widget_html_and_a_picture_with_alt_text(explorer):
+    explorer.factors = {"LBBB": 1}
+    data, metadata = explorer._repr_mimebundle_()
+    assert {"application/vnd.jupyter.widget-view+json", "text/html", "image/png", "text/plain"} <= set(data)
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert metadata["image/png"]["alt"] == "Twelve-lead median beat given LBBB = 1, decoded from 10 latents."
+    assert f'alt="{metadata["image/png"]["alt"]}"' in data["text/html"]
+    assert data["text/plain"] == "Explorer(10 latents, factors={'LBBB': 1})"
+
+
+def test_drawing_the_picture_leaves_matplotlib_as_it_was(explorer):
+    import matplotlib.pyplot as plt
+
+    with plt.ion():
+        open_before = plt.get_fignums()
+        explorer.picture()
+        assert plt.isinteractive() and plt.get_fignums() == open_before
+
+
+def test_two_figures_on_a_page_do_not_share_an_id_and_names_cannot_end_the_script(explorer):
+    ids = [re.search(r'<div id="([^"]+)"', explorer.html(b""))[1] for _ in range(2)]
+    assert ids[0] != ids[1]
+    explorer._network = {**explorer._network, "leads": ["</script><b>"]}
+    assert explorer.html(b"").count("</script>") == 1
+
+
+def test_the_script_needs_no_other_file():
+    text = Explorer._esm
+    assert not re.search(r"\bimport\b|fetch\(|XMLHttpRequest|https?://(?!www\.w3\.org/2000/svg)", text)
+    assert "export default { render };" in text and "</script" not in text
+
+
+# ---- in the browser
+
+
+def test_the_decoder_agrees_with_pytorch_within_5_microvolts(model, functions):
+    vae = model[0]
+    z = np.random.default_rng(4).normal(size=(60, vae.n_latents)) * np.repeat([0.3, 1, 3], 20)[:, None]
+    decoded = call(functions, "a[0].map(z => api.decode(api.network, z).map(lead => [...lead]))", z.tolist())
+    expected = vae.inverse_transform(z)
+    stretch = vae.network_.decoder.stretch.weight.detach().abs().max()
+    assert np.ptp(expected) > 1 and stretch > 0.01, "the beats must be large and stretched for this to mean anything"
+    assert 1000 * np.abs(np.array(decoded) - expected).max() < 5
+    # Against PyTorch with the same rounded weights nothing but arithmetic is left: another GELU would be noticed.
+    rounded = copy.deepcopy(vae)
+    rounded.network_.decoder.half().float()
+    assert 1000 * np.abs(np.array(decoded) - rounded.inverse_transform(z)).max() < 0.05
+
+
+def test_the_activation_is_the_exact_one(functions):
+    from scipy.special import erf
+
+    x = np.linspace(-7, 7, 141)
+    np.testing.assert_allclose(call(functions, "a[0].map(api.erf)", x.tolist()), erf(x), atol=1e-14)
+
+
+def test_wrong_lengths_of_the_weights_are_noticed(functions):
+    with pytest.raises(RuntimeError, match="decoder weights have 4 bytes, 2 were expected"):
+        call(functions, "api.unpack(btoa('abcd'), [['hidden', 1, 1]])")
+
+
+@pytest.mark.parametrize("unspecified", ["observe", "average"])
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_factor_switches_agree_with_the_scan(model, functions, assignment, unspecified):
+    mu, logvar = model[1].factors_to_latents(assignment, unspecified=unspecified)
+    found = call(functions, "api.encode(api.network.scan, a[0], a[1])", assignment, unspecified)
+    np.testing.assert_allclose(found["mu"], mu, atol=2e-6)
+    np.testing.assert_allclose(found["variance"], np.exp(logvar), rtol=1e-5)
+
+
+def test_observe_and_average_differ_for_these_factors(model):
+    one, other = (model[1].factors_to_latents({"LBBB": 1}, unspecified=kind)[0] for kind in ("observe", "average"))
+    assert np.abs(one - other).max() > 1e-3
+
+
+def test_contributions_are_those_of_explain(model, functions):
+    vae, scan, beats = model
+    some = beats[[5]]
+    for j, name in enumerate(scan.factors):
+        parts = vl.explain.contributions(scan, some, name).iloc[0]
+        found = call(functions, "api.contributions(api.network, a[0], a[1])", vae.transform(some)[0].astype(float).tolist(), j)
+        np.testing.assert_allclose([*found["parts"], found["baseline"]], parts, atol=1e-5)
+        assert found["total"] == pytest.approx(scan.logits(some)[name].iloc[0], abs=1e-5)
+
+
+def lines(page):
+    return page.run("[...document.querySelectorAll('path.beat')].map(path => path.getAttribute('d'))")
+
+
+def expected_line(explorer, beats, lead):
+    """Heights in millimetres of a lead's line, as the page draws them."""
+    signal = vl.to_twelve_leads(beats).signals[0, vl.ecg.LEADS_12.index(lead)]
+    return 10 * (explorer._network["height_mv"][1] - signal)
+
+
+def test_a_drag_of_a_slider_redraws_the_ecg(model, explorer, browser, written):
+    vae, scan, _ = model
+    page = browser.open(written)
+    page.width(900)
+    before, latent = lines(page), int(vae.active_latents_[0])
+    assert len(before) == 12
+    page.drag(f"input[data-latent='{latent}']", 0.8)
+    assert all(one != other for one, other in zip(before, lines(page)))
+    moved = float(page.run(f"document.querySelector(\"input[data-latent='{latent}']\").value"))
+    assert moved > 1
+    z = explorer.z.copy()
+    z[latent] = scan.aggregated_mean_[latent] + moved * scan.aggregated_sd_[latent]
+    drawn = [float(y) for y in re.findall(r"[ML]\S+ (\S+?)(?=L|$)", lines(page)[vl.ecg.LEADS_12.index("V5")])]
+    expected = expected_line(explorer, vl.BeatSet(vae.inverse_transform(z[None]), explorer.beat.fs), "V5")
+    np.testing.assert_allclose(drawn, expected, atol=0.06)  # 5 uV is 0.05 mm
+    assert "by hand" in page.run("document.querySelector('[role=status]').textContent")
+    assert not page.requests and not page.complaints
+
+
+def test_keys_alone_move_sliders_and_switches(model, explorer, browser, written):
+    vae, scan, _ = model
+    page = browser.open(written)
+    before = lines(page)
+    page.run("document.querySelector('input[data-latent]').focus()")
+    page.key("ArrowRight", 39)
+    first = lines(page)
+    assert first != before
+    page.run("document.querySelector('input[aria-label=\"Left bundle branch block: unknown\"]').focus()")
+    page.key("ArrowRight", 39)
+    page.key("ArrowRight", 39)
+    assert page.run("document.activeElement.getAttribute('aria-label')") == "Left bundle branch block: yes"
+    mu = scan.factors_to_latents({"LBBB": 1})[0]
+    drawn = [float(y) for y in re.findall(r"[ML]\S+ (\S+?)(?=L|$)", lines(page)[6])]
+    np.testing.assert_allclose(drawn, expected_line(explorer, scan.latents_to_ecg(mu[None]), "V1"), atol=0.06)
+    assert "LBBB yes" in page.run("document.querySelector('[role=status]').textContent")
+
+
+def test_a_switch_shows_the_probabilities_of_the_scan(model, browser, written):
+    _, scan, _ = model
+    page = browser.open(written)
+    page.run("document.querySelector('input[aria-label=\"Left bundle branch block: yes\"]').click()")
+    row = "document.querySelector('[role=group][aria-label=\"Left bundle branch block\"] output').textContent"
+    logit = scan.latents_to_logits(scan.factors_to_latents({"LBBB": 1})[0][None])[0, scan.factors.index("LBBB")]
+    percent = 100 / (1 + np.exp(-logit))
+    assert page.run(row) == ("<1 %" if percent < 1 else ">99 %" if percent > 99 else f"{percent:.0f} %")
+
+
+@pytest.mark.parametrize("width", [360, 700, 1200])
+def test_nothing_sticks_out_of_a_narrow_or_wide_page(explorer, browser, width, written):
+    page = browser.open(written)
+    page.width(width)
+    assert page.run("document.documentElement.scrollWidth") <= width
+    inside = "[...document.querySelectorAll('.vaescan-explorer *')].every(e => e.getBoundingClientRect().right <= innerWidth)"
+    assert page.run(inside)
+    assert page.run("document.querySelector('.leads').getBoundingClientRect().width") > 0.4 * width
+
+
+def test_every_control_has_a_name_for_screen_readers(explorer, browser, written):
+    page = browser.open(written)
+    nameless = page.run(
+        "[...document.querySelectorAll('.vaescan-explorer :is(input, select, button)')]"
+        ".filter(e => !(e.getAttribute('aria-label') || e.textContent.trim())).length"
+    )
+    assert nameless == 0
+    assert "V5" in page.run("document.querySelector('.leads').getAttribute('aria-label')")
+    slider = "document.querySelector('input[data-latent]').getAttribute('aria-valuetext')"
+    assert re.match(r".*SD, adds .*\d", page.run(slider))
+
+
+def test_nothing_moves_by_itself_where_less_motion_is_asked_for(browser, written):
+    page = browser.open(written)
+    seconds = "getComputedStyle(document.querySelector('.latent .bar i')).transitionDuration"
+    page.media(prefers_reduced_motion="no-preference")
+    assert float(page.run(seconds).rstrip("s")) > 0
+    page.media(prefers_reduced_motion="reduce")
+    assert float(page.run(seconds).rstrip("s")) == 0
+    page.media()
+
+
+def test_text_and_lines_stand_out_in_the_light_and_in_the_dark_theme(explorer, browser, written):
+    page = browser.open(written)
+    for theme in ("light", "dark"):
+        page.run(f"document.documentElement.dataset.theme = '{theme}'")
+        ink, soft, ground, line, paper = (
+            page.run(f"getComputedStyle(document.querySelector('.vaescan-explorer {element}')).{what}")
+            for element, what in (
+                (".latent span", "color"), (".note", "color"), ("", "backgroundColor"), ("path.beat", "stroke"),
+                ("svg", "backgroundColor"),
+            )
+        )  # fmt: skip
+        assert contrast(ink, ground) >= 7 and contrast(soft, ground) >= 4.5 and contrast(line, paper) >= 7, theme
+
+
+def contrast(one, other):
+    """Contrast of two CSS colours by WCAG 2."""
+
+    def luminance(colour):
+        rgb = np.array([float(x) for x in re.findall(r"[\d.]+", colour)[:3]]) / 255
+        return np.where(rgb <= 0.03928, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_without_a_scan_there_are_latents_only(model, browser, tmp_path):
+    page = browser.open(page_of(Explorer(model[0]), tmp_path / "page.html"))
+    assert page.run("document.querySelectorAll('input[data-latent]').length") == len(model[0].active_latents_)
+    assert page.run("document.querySelectorAll('input[type=radio]').length") == 0
+    before = lines(page)
+    page.drag("input[data-latent]", 0.2)
+    assert lines(page) != before and not page.complaints
+
+
+def test_a_scan_with_an_mlp_moves_latents_but_explains_nothing(model, browser, tmp_path):
+    vae, scan, beats = model
+    factors = pd.DataFrame({"LBBB": np.arange(len(beats)) % 2}, index=beats.ids)
+    deep = vl.Scan(vae, ["LBBB"], decoder="mlp", budget=Budget(epochs=1)).fit(beats, factors, progress=False)
+    page = browser.open(page_of(Explorer(vae, deep), tmp_path / "page.html"))
+    assert page.run("document.querySelectorAll('.adds').length") == 0
+    before = lines(page)
+    page.run("document.querySelector('input[aria-label=\"Left bundle branch block: yes\"]').click()")
+    assert lines(page) != before and not page.complaints
+
+
+def test_python_moves_the_figure_and_the_figure_tells_python(model, explorer, browser, tmp_path):
+    """With a stand-in for a widget's model that keeps what was saved and can fire changes, as Jupyter's does."""
+    state = json.dumps({"z": explorer.z.tolist(), "factors": {}, "unspecified": "observe", "_network": explorer._network})
+    script = f"""<div id="live"></div><script type="module">{explorer._esm}
+      const model = standIn({state}), saved = [], callbacks = {{}};
+      model.on = (name, call) => {{ (callbacks[name] ??= []).push(call); }};
+      model.save_changes = () => saved.push({{ z: model.get("z"), factors: model.get("factors") }});
+      window.live = {{ model, saved, fire: (name, value) => {{
+        model.set(name, value); (callbacks["change:" + name] ?? []).forEach(call => call()); }} }};
+      render({{ model, el: document.getElementById("live") }});</script>"""
+    page = browser.open(page_of(explorer, tmp_path / "page.html", script))
+    z = np.linspace(-1, 1, 10)
+    before = page.run("document.querySelector('#live path.beat').getAttribute('d')")
+    call(page, "live.fire('z', a[0])", z.tolist())
+    assert page.run("document.querySelector('#live path.beat').getAttribute('d')") != before
+    page.run("document.querySelector('#live input[aria-label=\"Left bundle branch block: yes\"]').click()")
+    saved = page.run("live.saved.at(-1)")
+    assert saved["factors"] == {"LBBB": 1}
+    np.testing.assert_allclose(saved["z"], model[1].factors_to_latents({"LBBB": 1})[0], atol=2e-6)
+    call(page, "live.fire('factors', a[0])", {"LVH": 0})
+    assert page.run("document.querySelector('#live input[aria-label=\"Left ventricular hypertrophy: no\"]').checked")
+
+
+def test_switches_of_two_figures_on_one_page_do_not_touch_each_other(model, browser, tmp_path):
+    explorers = [Explorer(*model[:2]) for _ in range(2)]
+    path = tmp_path / "page.html"
+    path.write_text(f'<meta charset="utf-8">{explorers[0].html(b"")}{explorers[1].html(b"")}')
+    page = browser.open(path)
+    shown = (
+        "[...document.querySelectorAll('.vaescan-explorer')].map(one => [...one.querySelectorAll('input[type=radio]:checked')]"
+        ".map(radio => radio.value).join(' '))"
+    )
+    assert page.run(shown) == ["unknown unknown unknown"] * 2
+    page.run("document.querySelector('input[aria-label=\"Left bundle branch block: yes\"]').click()")
+    assert page.run(shown) == ["unknown yes unknown", "unknown unknown unknown"]

@@ -1,0 +1,290 @@
+"""Faults of ECGs: found from the signals and the median beats, and said in words. The public call is `beats.quality`."""
+
+import numpy as np
+import pandas as pd
+
+from ..ecg import LEADS_8, LEADS_12
+
+FLAT_MV = 0.04  # a lead whose median beat spans less is flat; on real ECGs the smallest lead spans 0.13 mV or more
+NOISY_UV = 150.0  # in 97 of 100 real ECGs no lead reaches this ...
+NOISY_SHARE = 0.05  # ... and a lead is clean where it is less than this share of its beat: 150 uV of 4 mV
+NOISY_S = 2  # seconds of strong noise from sample to sample that make a lead noisy even if the rest is clean
+CONTRADICTION_UV = 30.0  # rounding to 5 uV explains up to 12.5 uV
+FEW_BEATS = 3
+DOMINANT_SHARE = 0.60
+N_EQUAL = 4  # samples at the extreme value; three are chance in 1 of 200 ECGs at 100 Hz
+N_MEETINGS, N_SURE_MEETINGS = 3, 5  # beats that reach the same extreme value: suspicious, and certain
+PLATEAU_S = 0.2  # PTB-XL's files hold their last value for 0.11 s
+OPPOSITE = -0.3  # correlation below which two leads show opposite waves
+COLUMNS = (
+    "usable", "reason", "n_beats", "n_used", "n_ectopic", "dominant_share", "noise_uV", "rr_s", "rr_sd_s",
+    "flat_leads", "missing_leads", "saturated_leads", "noisy_leads", "swapped", "limb_error_uV", "faults",
+)  # fmt: skip
+LEAD_COLUMNS = ("flat_leads", "missing_leads", "saturated_leads", "noisy_leads", "swapped")
+
+
+def look_at(ecgs, beats, noise_uv, r_index, fs):
+    """Look for faults in a few ECGs.
+
+    Parameters
+    ----------
+    ecgs : EcgSet
+        The ECGs as they were read, 8 or 12 leads among others, in mV.
+    beats : ndarray of float32, shape (n_ecgs, 8, n_times)
+        Their median beats in mV, at `fs`, the R peak at `r_index`; NaN where there is none.
+    noise_uv : ndarray of float, shape (n_ecgs, 8)
+        Variation from beat to beat in each lead, in uV.
+    r_index : int
+        Sample of the R peak in `beats`.
+    fs : float
+        Sampling frequency of `beats` in Hz.
+
+    Returns
+    -------
+    dict of ndarray, shape (n_ecgs,) or (n_ecgs, n_leads)
+        ``n_nan`` (samples that are not finite), ``flat_s`` and ``saturated`` per lead of LEADS_12 or LEADS_8; ``noise`` in uV
+        per lead likewise, whether that is too much, ``is_noisy``, and for how many seconds, ``noisy_s``, where it is not too
+        much on the whole; ``swapped``; and ``limb_errors`` (n_ecgs, 4) in uV, NaN without 12 leads.
+    """
+    names = standard_leads(ecgs.leads)
+    signals = ecgs.signals[:, [ecgs.leads.index(lead) for lead in names]]
+    n_nan = signals.shape[-1] - np.isfinite(signals).sum(axis=-1)
+    flat_s = flat_seconds(signals, ecgs.fs)
+    eight = [names.index(lead) for lead in LEADS_8]
+    span = np.ptp(beats, axis=-1)
+    flat_s[:, eight] = np.where(span < FLAT_MV, np.inf, flat_s[:, eight])
+    quick = quick_noise_uv(signals, ecgs.fs)
+    noise = np.median(quick, axis=-1)
+    noise[:, eight] = np.fmax(noise_uv, noise[:, eight])
+    is_noisy = noise > NOISY_UV
+    is_noisy[:, eight] &= ~(noise[:, eight] <= NOISY_SHARE * 1000 * span)  # without a median beat, absolute noise decides
+    noisy_s = np.where(is_noisy, 0, (quick > NOISY_UV).sum(axis=-1))  # a part of the recording
+    is_noisy |= noisy_s >= NOISY_S
+    return {
+        "n_nan": n_nan,
+        "flat_s": flat_s,
+        "saturated": is_saturated(signals, ecgs.fs) & np.isfinite(signals[..., 0]) & (flat_s == 0),
+        "noise": noise,
+        "is_noisy": is_noisy,
+        "noisy_s": noisy_s,
+        "swapped": swapped_electrodes(beats, r_index, fs),
+        "limb_errors": limb_errors_uv(signals) if len(names) == 12 else np.full((len(signals), 4), np.nan),
+    }
+
+
+def standard_leads(leads):
+    """Give the 12 standard leads where all are there, else the 8."""
+    return LEADS_12 if set(LEADS_12) <= set(leads) else LEADS_8
+
+
+def flat_seconds(signals, fs):
+    """Whole seconds in which a lead does not change at all, (n_ecgs, n_leads)."""
+    length = round(fs)
+    n_seconds = signals.shape[-1] // length
+    seconds = signals[..., : n_seconds * length].reshape(*signals.shape[:-1], n_seconds, length)
+    return (seconds.max(axis=-1) == seconds.min(axis=-1)).sum(axis=-1).astype(float)
+
+
+def is_saturated(signals, fs):
+    """Say whether a lead is cut off, (n_ecgs, n_leads): samples pile up at its exact highest or lowest value.
+
+    A lead that is cut off comes back to one value beat after beat, and only passes through the values next to it; natural
+    peaks differ from beat to beat and are round. So the extreme value has to be met in three beats or more, and there must be
+    1.5 samples at it for one in the next 25 uV (or ten of the steps in which the lead was stored). Where five beats
+    or more meet it, chance is unlikely: as many samples as in the next 12 uV (five steps) are enough. 0.2 s without a break at
+    the extreme are enough by themselves.
+    """
+    saturated = np.zeros(signals.shape[:-1], dtype=bool)
+    for extreme in (signals.max(axis=-1, keepdims=True), signals.min(axis=-1, keepdims=True)):
+        candidates = np.argwhere((signals == extreme).sum(axis=-1) >= N_EQUAL)
+        for ecg, lead in candidates:  # few: most leads touch their extreme once
+            saturated[ecg, lead] |= _piles_up(np.abs(signals[ecg, lead] - extreme[ecg, lead]), fs)
+    return saturated
+
+
+def _piles_up(below_mV, fs):
+    """Whether the samples of one lead pile up at its extreme, given how far from it each of them is."""
+    if not below_mV.any():
+        return False  # flat, which is another fault
+    at = np.flatnonzero(below_mV == 0)
+    n_meetings = 1 + (np.diff(at) > 0.2 * fs).sum()
+    unit_mV = np.median(np.diff(np.unique(below_mV)[:200]))  # in which the lead was stored
+    n_wide, n_narrow = (
+        (below_mV < max(near_mV, n_units * unit_mV, 0.01 * below_mV.max())).sum() - len(at)
+        for near_mV, n_units in ((0.025, 10.5), (0.012, 5.5))
+    )
+    is_pile = len(at) >= 1.5 * n_wide or (n_meetings >= N_SURE_MEETINGS and len(at) >= n_narrow)
+    lasts = len(at) >= n_meetings * max(1, 0.003 * fs)
+    longest = np.diff(np.flatnonzero(np.r_[True, below_mV > 0, True])).max() - 1
+    return (n_meetings >= N_MEETINGS and is_pile and lasts) or longest >= PLATEAU_S * fs
+
+
+def quick_noise_uv(signals, fs):
+    """Noise within a few milliseconds in every whole second, mains included, (n_ecgs, n_leads, n_seconds) in uV.
+
+    Half of all steps of 4 ms are smaller than 0.954 standard deviations if they are white normal noise, and half of the bends
+    over 10 ms on either side smaller than 1.652. The smaller of the two estimates counts: steps are large in a fast and wide
+    rhythm too, bends are not. P, QRS and T are steep and bent in less than half of the time. About 25 places of each second are
+    looked at; the second may be shorter by a few samples.
+    """
+    reach, stride = max(1, round(0.01 * fs)), max(1, round(0.004 * fs))
+    every = max(1, round(fs) // 25 - 1)  # not 40 ms, at whose multiples mains always have the same phase
+    n_places = int(fs / every)
+    n_seconds = (signals.shape[-1] - 2 * reach) // (n_places * every)
+    before, here, soon, after = (
+        signals[..., start : start + n_seconds * n_places * every : every] for start in (0, reach, reach + stride, 2 * reach)
+    )
+    middle, by_second = n_places // 2, (*signals.shape[:-1], n_seconds, n_places)
+    step = np.sort(np.abs(soon - here).reshape(by_second), axis=-1)[..., middle]
+    bend = np.sort(np.abs(before - 2 * here + after).reshape(by_second), axis=-1)[..., middle]
+    return 1000 * np.minimum(step / 0.954, bend / 1.652)
+
+
+def limb_errors_uv(signals):
+    """Largest deviations from Einthoven's and Goldberger's laws, (n_ecgs, 4) in uV, an offset of the lead left out."""
+    lead_i, lead_ii, lead_iii, avr, avl, avf = (signals[:, i] for i in range(6))
+    errors = (
+        lead_ii - lead_i - lead_iii,
+        avr + 0.5 * (lead_i + lead_ii),
+        avl - lead_i + 0.5 * lead_ii,
+        avf - lead_ii + 0.5 * lead_i,
+    )
+    return 1000 * np.stack([np.abs(error - error.mean(axis=-1, keepdims=True)).max(axis=-1) for error in errors], axis=1)
+
+
+def swapped_electrodes(beats, r_index, fs):
+    """Limb electrodes that seem to be exchanged, (n_ecgs,) of str: "RA/LA", "RA/LL" or "".
+
+    Lead I looks the same way as V6 in most people. With RA and LA exchanged it is upside down: four of five signs are asked for
+    (P, QRS and T of lead I downwards; QRS and T opposite to V6). With RA and LL exchanged the same holds for lead II. Of
+    electrodes exchanged on purpose this finds, on PTB-XL and LUDB, 90-97 % for RA and LA and 87-92 % for RA and LL: the others
+    have flat or inverted waves in that lead to begin with, so that upside down they look like somebody else's. Asking for fewer
+    signs would name ECGs that only look alike; as it is, 1 in 200 or fewer are named without an exchange on PTB-XL. LA and LL
+    exchanged turn lead III over and swap I with II, which happens in healthy people too: it is not looked for, nor is anything
+    with the ground electrode RL. Dextrocardia turns V6 as well as I, and
+    is not reported.
+    """
+    before, after = (lambda s: r_index - round(s * fs)), (lambda s: r_index + round(s * fs))
+    p_wave = beats[..., max(before(0.24), 0) : before(0.07)]
+    qrs = beats[..., before(0.07) : after(0.09)]
+    t_wave = beats[..., after(0.12) : after(0.40)]
+    v6 = LEADS_8.index("V6")
+    votes, likeness = [], []
+    for lead in (0, 1):  # I, II
+        likeness.append(_cosine(qrs[:, lead], qrs[:, v6]))
+        signs = [
+            p_wave[:, lead].max(axis=-1) + p_wave[:, lead].min(axis=-1) < 0,
+            qrs[:, lead].max(axis=-1) + qrs[:, lead].min(axis=-1) < 0,
+            t_wave[:, lead].mean(axis=-1) < 0,
+            likeness[-1] < OPPOSITE,
+            _cosine(t_wave[:, lead], t_wave[:, v6]) < OPPOSITE,
+        ]
+        votes.append(np.sum(signs, axis=0) >= 4)
+    arms = votes[0] & (~votes[1] | (likeness[0] <= likeness[1]))
+    return np.where(arms, "RA/LA", np.where(votes[1], "RA/LL", ""))
+
+
+def _cosine(a, b):
+    return (a * b).sum(axis=-1) / np.maximum(np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1)), np.finfo(np.float32).tiny)
+
+
+def table_in_words(columns, leads):
+    """Make the quality table of the columns that `beats` and `look_at` filled; without index.
+
+    Parameters
+    ----------
+    columns : dict of ndarray
+        Of `look_at`, and ``n_beats``, ``n_used``, ``n_ectopic``, ``dominant_share``, ``rr_s``, ``rr_sd_s``.
+    leads : sequence of str
+        Leads of the ECGs.
+
+    Returns
+    -------
+    DataFrame
+        The columns that `beats.quality` describes.
+    """
+    names = standard_leads(leads)
+    is_missing = columns["n_nan"] > 0
+    lacks_one_of_eight = is_missing[:, [names.index(lead) for lead in LEADS_8]].any(axis=1)
+    table = pd.DataFrame({name: columns[name] for name in ("n_beats", "n_used", "n_ectopic", "dominant_share")})
+    table["rr_s"], table["rr_sd_s"] = columns["rr_s"], columns["rr_sd_s"]
+    table["noise_uV"] = np.median(columns["noise"][:, [names.index(lead) for lead in LEADS_8]], axis=1)
+    table["flat_leads"] = _names((columns["flat_s"] > 0) & ~is_missing, names)
+    table["missing_leads"] = _names(is_missing, names)
+    table["saturated_leads"] = _names(columns["saturated"], names)
+    table["noisy_leads"] = _names(columns["is_noisy"], names)
+    table["swapped"] = columns["swapped"].astype(object)
+    table["limb_error_uV"] = columns["limb_errors"].max(axis=1)
+    table["usable"] = (table["n_used"] > 0) & ~lacks_one_of_eight
+    table["reason"] = np.select(
+        [table["usable"], lacks_one_of_eight, table["n_beats"] == 0],
+        ["", "NaN in lead(s) " + table["missing_leads"], "no QRS complex found"],
+        "no QRS complex lies inside the recording with its whole window",
+    ).astype(object)
+    has_bad_lead = (table[list(LEAD_COLUMNS)] != "").any(axis=1)
+    contradicts = table["limb_error_uV"] > CONTRADICTION_UV
+    is_thin = (table["n_used"] < FEW_BEATS) | (table["dominant_share"] < DOMINANT_SHARE)
+    words = np.full(len(table), "", dtype=object)
+    for i in np.flatnonzero(~table["usable"] | has_bad_lead | contradicts | is_thin):
+        words[i] = "; ".join(_words(table.iloc[i], {name: values[i] for name, values in columns.items()}, names))
+    table["faults"] = words
+    return table[list(COLUMNS)]
+
+
+def unread(reasons):
+    """Table of ECGs that could not be read, one row per reason."""
+    table = pd.DataFrame({"usable": False, "reason": reasons}, columns=list(COLUMNS))
+    counts, texts = (
+        ["n_beats", "n_used", "n_ectopic"],
+        ["flat_leads", "missing_leads", "saturated_leads", "noisy_leads", "swapped"],
+    )
+    table[counts], table[texts] = 0, ""
+    table[["dominant_share", "noise_uV", "rr_s", "rr_sd_s", "limb_error_uV"]] = np.nan
+    table["faults"] = table["reason"]
+    return table
+
+
+def _names(mask, names):
+    """Names of the leads that a row of the mask marks, joined by commas."""
+    joined = np.full(len(mask), "", dtype=object)
+    for i in np.flatnonzero(mask.any(axis=1)):
+        joined[i] = ", ".join(np.array(names)[mask[i]])
+    return joined
+
+
+def _words(row, columns, names):
+    """Sentences about the faults of one ECG."""
+    words = []
+    for lead, n, seconds, cut in zip(names, columns["n_nan"], columns["flat_s"], columns["saturated"]):
+        if n:
+            words.append(f"lead {lead} is missing: {n} of its samples are not numbers")
+        elif seconds:
+            words.append(f"lead {lead} is flat" + (f" for {seconds:.0f} s" if np.isfinite(seconds) else ""))
+        elif cut:
+            words.append(f"lead {lead} is saturated: its peaks are cut off at one value")
+    for lead, noise, is_noisy, seconds in zip(names, columns["noise"], columns["is_noisy"], columns["noisy_s"]):
+        if is_noisy:
+            words.append(f"lead {lead} is noisy" + (f" for {seconds} s" if seconds else f": {noise:.0f} uV"))
+    if row["swapped"]:
+        lead = {"RA/LA": "I", "RA/LL": "II"}[row["swapped"]]
+        words.append(
+            f"limb electrodes {row['swapped'].replace('/', ' and ')} look swapped: lead {lead} is upside down against V6"
+        )
+    laws = ("II - I - III", "aVR + (I + II)/2", "aVL - I + II/2", "aVF - II + I/2")
+    broken = [
+        f"{law} reaches {error / 1000:.2f} mV" for law, error in zip(laws, columns["limb_errors"]) if error > CONTRADICTION_UV
+    ]
+    if broken:
+        words.append(
+            f"the limb leads contradict each other: {', '.join(broken)} where Einthoven's and Goldberger's laws give 0, "
+            "so the gain of at least one limb lead is wrong (its millivolts are not to scale), or it is another signal"
+        )
+    if row["n_beats"] == 0:
+        words.append("no QRS complex found")
+    elif row["n_used"] < FEW_BEATS:
+        words.append(f"too few beats: {row['n_used']} in the median")
+    if row["dominant_share"] < DOMINANT_SHARE:
+        words.append(
+            f"only {100 * row['dominant_share']:.0f} % of the beats look alike: the median beat stands for these alone"
+        )
+    return words

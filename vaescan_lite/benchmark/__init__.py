@@ -1,0 +1,11 @@
+"""Representations times models, scored in rotations of folds, and what explainability costs."""
+
+from .costs import STEPS, cost
+from .hybrids import won_back
+from .representations import Recordings, standard_representations
+from .result import BASELINE, MACRO, Result
+from .running import run
+
+__all__ = [
+    "BASELINE", "MACRO", "Recordings", "Result", "STEPS", "cost", "run", "standard_representations", "won_back",
+]  # fmt: skip

@@ -1,0 +1,359 @@
+"""What a model may see of an ECG: from age and sex to the ten-second signal, as scikit-learn transformers of `Recordings`."""
+
+from copy import copy
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.impute import SimpleImputer
+from tqdm.auto import tqdm
+
+from ..beats.filters import band_pass
+from ..beats.medians import median_beats
+from ..ecg import to_eight_leads
+from ..measurements.values import measure
+from ..vae.beat_vae import BeatPCA, BeatVAE
+
+BATCH = 512  # ECGs read and filtered at a time
+
+
+class Recordings:
+    """Rows of a database with everything a representation may look at, each read or computed when first asked for.
+
+    Parameters
+    ----------
+    db : Database
+        Gives ids, signals, factors and folds.
+    ids : sequence, optional
+        Which ECGs, in which order; None means all.
+    beats : BeatSet, optional
+        Their median beats, one per id in the same order, if they are at hand; None makes them.
+    factors : DataFrame, optional
+        Labels and other knowledge, indexed by id; None takes ``db.factors()``.
+    fs : float
+        Sampling rate in Hz of beats and ten-second signals.
+    progress : bool
+        Show progress bars while reading.
+
+    Attributes
+    ----------
+    ids : ndarray, shape (n,)
+        One id per row.
+    factors : DataFrame, indexed by `ids`
+        1, 0, years, or NaN for unknown.
+    fold : ndarray of int, shape (n,)
+        1 to 10.
+    beats : BeatSet
+        Median beats of 8 leads.
+    measurements : DataFrame, indexed by `ids`
+        As `measure` gives them.
+    ten_seconds : ndarray of float32, shape (n, 8, n_samples)
+        The eight independent leads in mV, 0.5-40 Hz without a shift of phase.
+
+    Raises
+    ------
+    ValueError
+        If `beats` or `factors` do not hold the same ids.
+
+    Notes
+    -----
+    ``rows[mask or indices]`` gives some of the rows; what is read once serves all of them. Ten-second signals stay in
+    memory: 32 kB an ECG at 100 Hz.
+    """
+
+    def __init__(self, db, ids=None, *, beats=None, factors=None, fs=100, progress=False):
+        self._source = _Source(db, ids, beats, factors, fs, progress)
+        self._rows = np.arange(len(self._source.ids))
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, rows):
+        some = object.__new__(Recordings)
+        some._source, some._rows = self._source, np.atleast_1d(self._rows[rows])
+        return some
+
+    def __repr__(self):
+        return f"Recordings({len(self)} ECGs of {self._source.db!r})"
+
+    @property
+    def db(self):
+        """The database that the ECGs come from."""
+        return self._source.db
+
+    @property
+    def ids(self):
+        """One id per row."""
+        return self._source.ids[self._rows]
+
+    @property
+    def factors(self):
+        """Labels and other knowledge, indexed by id."""
+        return self._source.factors.iloc[self._rows]
+
+    @property
+    def fold(self):
+        """Fold of each row, 1 to 10."""
+        return self._source.fold[self._rows]
+
+    @property
+    def beats(self):
+        """Median beats."""
+        return self._source.beats[self._rows]
+
+    @property
+    def measurements(self):
+        """Intervals, axes and amplitudes of the beats."""
+        return self._source.measurements.iloc[self._rows]
+
+    @property
+    def ten_seconds(self):
+        """Filtered ten-second signals."""
+        return self._source.ten_seconds[self._rows]
+
+    def with_factors(self, factors):
+        """Give the same ECGs, read once for both, with other labels.
+
+        Parameters
+        ----------
+        factors : DataFrame
+            Labels and other knowledge, indexed by id; as many rows or more.
+
+        Returns
+        -------
+        Recordings
+        """
+        some = object.__new__(Recordings)
+        some._source, some._rows = copy(self._source), self._rows
+        some._source.factors = self._source.factors[[]].join(factors)
+        return some
+
+    def prepare(self, names):
+        """Read or compute the named attributes now, for example ``("beats", "ten_seconds")``, and give back these rows."""
+        for name in names:
+            getattr(self._source, name)
+        return self
+
+
+class _Source:
+    """What all parts of a Recordings share."""
+
+    def __init__(self, db, ids, beats, factors, fs, progress):
+        self.db, self.fs, self.progress = db, fs, progress
+        self.ids = np.asarray(db.ids if ids is None else ids)
+        factors = db.factors() if factors is None else factors
+        missing = pd.Index(self.ids).difference(factors.index)
+        if len(missing):
+            raise ValueError(f"factors lack {len(missing)} of the {len(self.ids)} ids, the first is {missing[0]!r}.")
+        self.factors = factors.loc[self.ids]
+        self.fold = pd.Series(db.fold).loc[self.ids].to_numpy()
+        if beats is not None:
+            if not np.array_equal(beats.ids, self.ids):
+                raise ValueError("beats must have one row per id, in the same order; their ids differ.")
+            self.beats = beats
+
+    @cached_property
+    def beats(self):
+        return median_beats(self.db, self.ids, fs=self.fs, progress=self.progress)
+
+    @cached_property
+    def measurements(self):
+        return measure(self.beats)
+
+    @cached_property
+    def ten_seconds(self):
+        signals = None
+        for start in tqdm(
+            range(0, len(self.ids), BATCH), desc="reading ten seconds", leave=False, disable=not self.progress, mininterval=0.5
+        ):
+            rows = slice(start, start + BATCH)
+            batch = to_eight_leads(self.db.read(self.ids[rows], fs=self.fs)).signals
+            if signals is None:
+                signals = np.empty((len(self.ids), *batch.shape[1:]), dtype=np.float32)
+            signals[rows] = band_pass(batch, self.fs)  # as the beats, so that rhythm and detail alone differ
+        return signals
+
+
+class Representation(TransformerMixin, BaseEstimator):
+    """Base of the representations; one that learns nothing needs only ``transform(rows)``.
+
+    Attributes
+    ----------
+    needs : tuple of str
+        Attributes of Recordings that are used, so that they are read before work is handed to other processes.
+    gives : {"table", "beat", "signal"}
+        What ``transform`` returns: a table (n, n_columns) for models of tables; beats aligned by their R peak, (n, n_leads,
+        n_times), for networks and, flattened, for models of tables; unaligned signals of that shape for networks only.
+
+    Notes
+    -----
+    Any scikit-learn transformer serves as well; without the two attributes it is taken to need beats and to give a table. In a
+    DataFrame, a column with the name of the task is left out of that task.
+    """
+
+    needs = ("beats",)
+    gives = "table"
+
+    def fit(self, rows, y=None):
+        """Learn from the training rows; here nothing."""
+        return self
+
+
+class AgeSex(Representation):
+    """Age and sex, the baseline everything else must beat; unknown ones are the training median, and marked."""
+
+    needs = ()
+
+    def fit(self, rows, y=None):
+        """Learn the medians of the training rows."""
+        self.imputer_ = _imputer().fit(self._table(rows))
+        return self
+
+    def transform(self, rows):
+        """Give a DataFrame, shape (n, 2 or more)."""
+        return self.imputer_.transform(self._table(rows))
+
+    def _table(self, rows):
+        table = rows.factors.reindex(columns=["age_years", "sex_female"])
+        return table.astype(float)
+
+
+class Measurements(Representation):
+    """Intervals, axes and amplitudes; a value that is absent is the training median, and marked in a column of its own."""
+
+    needs = ("measurements",)
+
+    def fit(self, rows, y=None):
+        """Learn the medians of the training rows."""
+        self.imputer_ = _imputer().fit(rows.measurements)
+        return self
+
+    def transform(self, rows):
+        """Give a DataFrame, shape (n, n_measurements and marks)."""
+        return self.imputer_.transform(rows.measurements)
+
+
+class Rules(Representation):
+    """Textbook criteria, each met or not; one that cannot be measured counts as not met.
+
+    Notes
+    -----
+    PR above 200 ms, QRS of 120 ms and more with the sign of V1 (AHA/ACCF/HRS 2009), Sokolow-Lyon of 3.5 mV and more, Cornell of
+    2.8 mV (men) or 2.0 mV (women) and more. The voltage criteria were made for unfiltered ECGs; a filter and 100 Hz lower them.
+    """
+
+    needs = ("measurements",)
+
+    def transform(self, rows):
+        """Give a DataFrame of 0 and 1, shape (n, n_rules)."""
+        m = rows.measurements
+        is_wide = m["qrs_ms"] >= 120
+        v1_is_up = m["r_V1_mV"] > -m[["s_V1_mV", "q_V1_mV"]].min(axis=1)
+        is_woman = rows.factors["sex_female"].to_numpy() == 1 if "sex_female" in rows.factors else np.zeros(len(rows), bool)
+        q_depth = {lead: m[f"q_{lead}_mV"] <= -0.1 for lead in ("II", "III", "aVF", "V1", "V2", "V3", "V4")}
+        return pd.DataFrame(
+            {
+                "PR above 200 ms": m["pr_ms"] > 200,
+                "no P wave": m["p_ms"].isna(),
+                "wide QRS, V1 up": is_wide & v1_is_up,
+                "wide QRS, V1 down": is_wide & ~v1_is_up,
+                "Sokolow-Lyon": m["sokolow_lyon_mV"] >= 3.5,
+                "Cornell": m["cornell_mV"] >= np.where(is_woman, 2.0, 2.8),
+                "axis left of -45 degrees": m["qrs_axis_deg"].between(-90, -45),
+                "inferior Q": sum(q_depth[lead].astype(int) for lead in ("II", "III", "aVF")) >= 2,
+                "anterior Q": sum(q_depth[lead].astype(int) for lead in ("V1", "V2", "V3", "V4")) >= 2,
+                "T inverted in V5 or V6": (m[["t_V5_mV", "t_V6_mV"]] < -0.1).any(axis=1),
+                "T inverted in II": m["t_II_mV"] < -0.1,
+                "ST down in V5 or V6": (m[["st_V5_mV", "st_V6_mV"]] < -0.05).any(axis=1),
+                "faster than 100": m["heart_rate_bpm"] > 100,
+                "slower than 50": m["heart_rate_bpm"] < 50,
+            }
+        ).astype(float)
+
+
+class VAELatents(Representation):
+    """Posterior means of a BeatVAE that is trained on the training rows and on nothing else."""
+
+    def __init__(self, n_latents=24, budget="workshop", seed=0):
+        self.n_latents = n_latents
+        self.budget = budget
+        self.seed = seed
+
+    def fit(self, rows, y=None):
+        """Train the VAE."""
+        self.vae_ = BeatVAE(n_latents=self.n_latents, budget=self.budget, seed=self.seed, progress=False).fit(rows.beats)
+        return self
+
+    def transform(self, rows):
+        """Give a DataFrame, shape (n, n_latents)."""
+        latents = self.vae_.transform(rows.beats)
+        return pd.DataFrame(latents, columns=[f"latent {i}" for i in range(latents.shape[1])])
+
+
+class PCAScores(Representation):
+    """Principal components of the median beat, as many as the VAE has latents: what a linear code of that size keeps."""
+
+    def __init__(self, n_components=24, seed=0):
+        self.n_components = n_components
+        self.seed = seed
+
+    def fit(self, rows, y=None):
+        """Learn the components of the training rows."""
+        self.pca_ = BeatPCA(self.n_components, seed=self.seed).fit(rows.beats)
+        return self
+
+    def transform(self, rows):
+        """Give a DataFrame, shape (n, n_components)."""
+        scores = self.pca_.transform(rows.beats)
+        return pd.DataFrame(scores, columns=[f"component {i}" for i in range(scores.shape[1])])
+
+
+class MedianBeat(Representation):
+    """The median beat itself, (n, 8, n_times) in mV."""
+
+    gives = "beat"
+
+    def transform(self, rows):
+        """Give the signals of the beats."""
+        return rows.beats.signals
+
+
+class TenSeconds(Representation):
+    """The whole ECG, (n, 8, n_samples) in mV, 0.5-40 Hz: with rhythm, and with nothing averaged."""
+
+    needs = ("ten_seconds",)
+    gives = "signal"
+
+    def transform(self, rows):
+        """Give the signals."""
+        return rows.ten_seconds
+
+
+def _imputer():
+    """Median of the training rows and a mark; columns that are empty there are kept, as zeros."""
+    return SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True).set_output(transform="pandas")
+
+
+def standard_representations(budget="workshop"):
+    """Give the representations by name, from the least to the most that an ECG can show.
+
+    Parameters
+    ----------
+    budget : {"smoke", "workshop", "full"}
+        Training budget of those that are trained.
+
+    Returns
+    -------
+    dict of str to transformer
+        Add an entry to compare another one: anything with ``fit(rows)`` and ``transform(rows)``, rows being `Recordings`.
+    """
+    return {
+        "age + sex": AgeSex(),
+        "measurements": Measurements(),
+        "rules": Rules(),
+        "VAE latents": VAELatents(budget=budget),
+        "PCA": PCAScores(),
+        "median beat": MedianBeat(),
+        "ten seconds": TenSeconds(),
+    }

@@ -1,0 +1,157 @@
+"""What a run of the benchmark gives: predictions, and scores of which differences can be taken."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import brier_score_loss
+
+from ..factors import SUPERCLASSES
+from ..statistics import (
+    Estimate,
+    auroc_within,
+    average_precision_within,
+    bootstrap_weights,
+    calibration,
+    mean_estimate,
+    weighted_auroc,
+)
+
+BASELINE = ("age + sex", "logistic")
+
+
+MACRO = "mean of superclasses"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What `run` gives.
+
+    Attributes
+    ----------
+    predictions : DataFrame
+        One row per prediction: task, representation, model, seed, rotation, id, y (0 or 1), score (probability).
+    scores : DataFrame
+        One row per task, representation and model: auroc with low and high, average_precision, brier, calibration_intercept,
+        calibration_slope, n, n_positive, and gain over age + sex with gain_low and gain_high.
+    left_out : DataFrame
+        Columns kind ("task" or "ECG"), name and reason: what was not scored, by rule.
+    seconds : DataFrame
+        Columns representation, seed, rotation, part ("representation" or the model's name), seconds.
+    estimates : dict
+        (task, representation, model) to `Estimate`: figures of which differences can be taken, pairing kept.
+    """
+
+    predictions: pd.DataFrame
+    scores: pd.DataFrame
+    left_out: pd.DataFrame
+    seconds: pd.DataFrame
+    estimates: dict = field(repr=False)
+
+    @property
+    def tasks(self):
+        """Names of the tasks that were scored."""
+        return tuple(dict.fromkeys(task for task, _, _ in self.estimates))
+
+    @property
+    def pairs(self):
+        """The (representation, model) pairs that were scored."""
+        return tuple(dict.fromkeys((representation, model) for _, representation, model in self.estimates))
+
+    def mean_estimate(self, pair, tasks=None):
+        """Mean AUROC of a pair over tasks, those superclasses that were scored if none are named.
+
+        Parameters
+        ----------
+        pair : tuple of str
+            (representation, model).
+        tasks : sequence of str, optional
+            Tasks to average.
+
+        Returns
+        -------
+        Estimate
+        """
+        tasks = [task for task in SUPERCLASSES if task in self.tasks] if tasks is None else list(tasks)
+        missing = [task for task in tasks if (task, *pair) not in self.estimates]
+        if missing or not tasks:
+            raise ValueError(
+                f"no score of {' with '.join(pair)} for {', '.join(missing) or 'any superclass'}; "
+                f"scored are the tasks {', '.join(self.tasks)} and the pairs {', '.join(' with '.join(p) for p in self.pairs)}."
+            )
+        return mean_estimate([self.estimates[task, *pair] for task in tasks])
+
+    def macro(self, tasks=None):
+        """Mean AUROC over the superclasses, or over `tasks`, of each pair.
+
+        Parameters
+        ----------
+        tasks : sequence of str, optional
+            Tasks to average; None means those superclasses that were scored.
+
+        Returns
+        -------
+        DataFrame
+            Columns representation, model, auroc, low, high, gain, gain_low, gain_high; the best first.
+        """
+        baseline = self.mean_estimate(BASELINE, tasks)
+        rows = []
+        for pair in self.pairs:
+            estimate = self.mean_estimate(pair, tasks)
+            rows.append({"representation": pair[0], "model": pair[1], **_auroc_and_gain(estimate, baseline)})
+        return pd.DataFrame(rows).sort_values("auroc", ascending=False, kind="stable", ignore_index=True)
+
+
+def _estimates(predictions, n_resamples):
+    """Estimate of every task, representation and model; all from the same resamples of the ECGs."""
+    records = predictions[["id", "rotation"]].drop_duplicates("id").sort_values(["rotation", "id"], ignore_index=True)
+    weights = bootstrap_weights(records["rotation"], n_resamples)
+    position = pd.Series(np.arange(len(records)), index=records["id"])
+    by_seed, replicates = {}, {}
+    groups = predictions.groupby(["task", "representation", "model", "seed"], observed=True, sort=False)
+    for (*cell, _), part in groups:
+        y, score, rotation = (part[name].to_numpy() for name in ("y", "score", "rotation"))
+        by_seed.setdefault(tuple(cell), []).append(auroc_within(y, score, rotation))
+        columns = weights[:, position.loc[part["id"]].to_numpy()]
+        replicates.setdefault(tuple(cell), []).append(weighted_auroc(y, score, rotation, columns))
+    return {cell: Estimate(np.array(by_seed[cell]), np.mean(replicates[cell], axis=0)) for cell in by_seed}
+
+
+def _scores(predictions, estimates):
+    """Make the table of scores, one row per estimate."""
+    rows = []
+    for (task, representation, model), part in predictions.groupby(
+        ["task", "representation", "model"], observed=True, sort=False
+    ):
+        estimate, baseline = estimates[task, representation, model], estimates[task, *BASELINE]
+        per_seed = [
+            (average_precision_within(one["y"], one["score"], one["rotation"]), brier_score_loss(one["y"], one["score"]))
+            + calibration(one["y"], one["score"])
+            for _, one in part.groupby("seed")
+        ]
+        precision, brier, intercept, slope = np.mean(per_seed, axis=0)
+        one_seed = part[part["seed"] == part["seed"].iloc[0]]
+        rows.append(
+            {
+                "task": task,
+                "representation": representation,
+                "model": model,
+                **_auroc_and_gain(estimate, baseline),
+                "average_precision": precision,
+                "brier": brier,
+                "calibration_intercept": intercept,
+                "calibration_slope": slope,
+                "n": len(one_seed),
+                "n_positive": int(one_seed["y"].sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _auroc_and_gain(estimate, baseline):
+    low, high = estimate.interval()
+    gain = estimate - baseline
+    gain_low, gain_high = gain.interval()
+    return {
+        "auroc": estimate.value, "low": low, "high": high, "gain": gain.value, "gain_low": gain_low, "gain_high": gain_high,
+    }  # fmt: skip

@@ -1,0 +1,332 @@
+"""The chapters as a book: run each with Papermill, measure what it costs, build the pages from the results."""
+
+import ast
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from ..cache import written_whole
+
+log = logging.getLogger(__name__)
+
+DATABASE_WORDS = ("auto", "simulated", "ptbxl")
+CHILD = "import sys; from vaescan_lite.book.chapters import _child; _child(sys.argv[1])"
+REPORT_COLUMNS = ["chapter", "seconds", "memory_mb", "budget_s", "budget_mb", "error"]
+# Seconds from an empty cache, and MB of the largest process. Binder gives 1 GB for certain; "full" has no promise.
+BUDGETS = {"smoke": (30, 1024), "workshop": (240, 1024), "full": (None, None)}
+
+
+class ChaptersFailed(RuntimeError):
+    """Chapters stopped with an error; the message names them, `report` is the table of the whole run."""
+
+    def __init__(self, message, report):
+        super().__init__(message)
+        self.report = report
+
+
+def chapter_paths(notebooks, only=None):
+    """List the chapters of a folder in reading order.
+
+    Parameters
+    ----------
+    notebooks : str or Path
+        Folder of ``NN_slug.ipynb`` files; other notebooks are not chapters.
+    only : sequence of str, optional
+        Keep the chapters whose file name begins with one of these, such as ``["04"]`` or ``["04_vae"]``.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder, no chapter in it, or none that begins with an entry of `only`.
+    """
+    folder = Path(notebooks)
+    paths = sorted(path for path in folder.glob("*.ipynb") if re.fullmatch(r"\d\d_\w+", path.stem))
+    if not paths:
+        raise FileNotFoundError(f"no chapters (files named NN_slug.ipynb) in {folder.resolve()}.")
+    for start in only or ():
+        if not any(path.stem.startswith(start) for path in paths):
+            raise FileNotFoundError(f"no chapter begins with {start!r}; there are {', '.join(path.stem for path in paths)}.")
+    return [path for path in paths if not only or path.stem.startswith(tuple(only))]
+
+
+def resolve_database(database, relative_to=None):
+    """Turn the path of a database into an absolute one, since chapters run in a folder of their own.
+
+    Parameters
+    ----------
+    database : str or Path
+        ``"auto"``, ``"simulated"`` or ``"ptbxl"`` are kept; anything else is a folder.
+    relative_to : str or Path, optional
+        Where a relative path may start besides the working directory, which comes first.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    """
+    if str(database) in DATABASE_WORDS:
+        return str(database)
+    folder = Path(database).expanduser()
+    candidates = [folder.resolve()] if relative_to is None else [folder.resolve(), (Path(relative_to) / folder).resolve()]
+    for candidate in candidates:
+        if candidate.is_dir():
+            return str(candidate)
+    raise FileNotFoundError(
+        f"database {str(database)!r}: no folder {' or '.join(map(str, candidates))}; "
+        f"give a folder of ECGs, or one of {', '.join(DATABASE_WORDS)}."
+    )
+
+
+def with_parameters(source, parameters):
+    """Put values into the parameters cell of a chapter.
+
+    Papermill would add a second cell below it; here the page shows one cell with the values that were used.
+
+    Parameters
+    ----------
+    source : str
+        The cell: assignments of literals, ``name = value  # comment``.
+    parameters : dict
+        New values of names that the cell assigns.
+
+    Returns
+    -------
+    str
+        The same cell; comments and everything else as before.
+
+    Raises
+    ------
+    ValueError
+        If the cell does not assign one of the names on a line of its own.
+
+    Examples
+    --------
+    >>> with_parameters("seed = 0  # any whole number", {"seed": 3})
+    'seed = 3  # any whole number'
+    """
+    lines = source.split("\n")
+    found = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.lineno == node.end_lineno:
+            name = node.targets[0].id
+            if name in parameters:
+                line = lines[node.lineno - 1].encode()  # ast counts columns in bytes
+                value = json.dumps(
+                    parameters[name], ensure_ascii=False
+                )  # of texts and whole numbers: valid Python, double quotes
+                lines[node.lineno - 1] = (
+                    line[: node.value.col_offset] + value.encode() + line[node.value.end_col_offset :]
+                ).decode()
+                found.add(name)
+    if set(parameters) - found:
+        raise ValueError(f"the parameters cell assigns no {', '.join(sorted(set(parameters) - found))}; it reads:\n{source}")
+    return "\n".join(lines)
+
+
+def run_chapters(
+    notebooks, output_folder, *, profile="workshop", database="auto", seed=0, only=None, cell_timeout_s=1800, progress=True
+):
+    """Run chapters one after another, each in a process of its own, and write down what each cost.
+
+    Parameters
+    ----------
+    notebooks : str or Path
+        Folder of the chapters; they run with it as their working directory.
+    output_folder : str or Path
+        Gets the executed chapters, ``report.json`` and ``report.csv``, and what each cell printed (``<chapter>.log``).
+    profile, database, seed
+        Values for the parameters cell of every chapter; a folder as `database` is made absolute.
+    only : sequence of str, optional
+        As in `chapter_paths`.
+    cell_timeout_s : float
+        A cell that takes longer, in seconds, fails.
+    progress : bool
+        Show a bar over the cells of the running chapter.
+
+    Returns
+    -------
+    DataFrame
+        One row per chapter: ``chapter``, ``seconds``, ``memory_mb`` (peak resident memory of the largest process),
+        ``budget_s``, ``budget_mb`` and ``error`` (None where it ran).
+
+    Raises
+    ------
+    ValueError
+        If the profile is not known, or a chapter has no single parameters cell.
+    FileNotFoundError
+        If there are no chapters or no such database.
+    ChaptersFailed
+        A RuntimeError that names the chapters that failed and their errors. All chapters are run and the report is
+        written before.
+    """
+    if profile not in BUDGETS:
+        raise ValueError(f"profile must be one of {', '.join(BUDGETS)}; got {profile!r}.")
+    parameters = {"profile": profile, "database": resolve_database(database), "seed": int(seed)}
+    paths = chapter_paths(notebooks, only)
+    output = Path(output_folder).resolve()
+    output.mkdir(parents=True, exist_ok=True)
+    report = pd.DataFrame(columns=REPORT_COLUMNS)
+    for path in paths:
+        log.info("%s: running (profile %s, database %s)", path.stem, profile, database)
+        row = _run_chapter(path.resolve(), output, parameters, cell_timeout_s, progress)
+        report.loc[len(report)] = [path.stem, row["seconds"], row["memory_mb"], *BUDGETS[profile], row["error"]]
+        _write_report(report, output, parameters)
+        log.info("%s: %s", path.stem, row["error"] or f"{row['seconds']:.1f} s, {_mb(row['memory_mb'])} at the peak")
+    failed = report[report["error"].notna()]
+    if len(failed):
+        reasons = "\n".join(f"{row.chapter}: {row.error}" for row in failed.itertuples())
+        raise ChaptersFailed(
+            f"{len(failed)} of {len(report)} chapters failed (report: {output / 'report.csv'}).\n{reasons}", report
+        )
+    return report
+
+
+def report_text(report):
+    """Lay the report of `run_chapters` out for a terminal.
+
+    Parameters
+    ----------
+    report : DataFrame
+        What `run_chapters` returned.
+
+    Returns
+    -------
+    str
+        A line per chapter and one for the whole.
+    """
+    lines = [f"{'chapter':<28}{'seconds':>9}{'peak MB':>9}  "]
+    for row in report.itertuples():
+        over = [
+            f"over its {budget:g} {unit}"
+            for value, budget, unit in ((row.seconds, row.budget_s, "s"), (row.memory_mb, row.budget_mb, "MB"))
+            if pd.notna(budget) and pd.notna(value) and value > budget
+        ]
+        note = "failed" if row.error else ", ".join(over)
+        lines.append(f"{row.chapter:<28}{row.seconds:>9.1f}{_mb(row.memory_mb)[:-3]:>9}  {note}".rstrip())
+    peak = report["memory_mb"].astype(float).max()
+    lines.append(f"{'all':<28}{report['seconds'].sum():>9.1f}{_mb(peak)[:-3]:>9}")
+    return "\n".join(lines)
+
+
+def _run_chapter(path, output, parameters, cell_timeout_s, progress):
+    """Run one chapter in a child process; the result says what it cost and which error it met."""
+    import nbformat
+
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise ValueError(f"{path.name}: expected one cell tagged 'parameters', found {len(cells)}.")
+    cells[0].source = with_parameters(cells[0].source, parameters)
+    executed = output / path.name
+    executed.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix="vaescan-") as folder:
+        job = {
+            "chapter": str(Path(folder) / path.name),
+            "executed": str(executed),
+            "result": str(Path(folder) / "result.json"),
+            "log": str(output / f"{path.stem}.log"),
+            "cwd": str(path.parent),
+            "timeout_s": cell_timeout_s,
+            "progress": progress,
+        }
+        nbformat.write(notebook, job["chapter"])
+        settings = Path(folder) / "profile_default" / "ipython_kernel_config.py"
+        settings.parent.mkdir()
+        settings.write_text("c.IPKernelApp.log_level = 40\n")  # errors only: not how the kernel's sockets are protected
+        start = time.perf_counter()
+        run = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                CHILD,
+                json.dumps(job),
+            ],
+            env=_environment(IPYTHONDIR=folder),
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        seconds = time.perf_counter() - start
+        if not Path(job["result"]).exists():
+            return {
+                "seconds": seconds,
+                "memory_mb": None,
+                "error": f"the process ended with code {run.returncode} and no result",
+            }
+        return {"seconds": seconds, **json.loads(Path(job["result"]).read_text(encoding="utf-8"))}
+
+
+def _child(job):
+    """Execute one chapter with Papermill and write peak memory and error to a file; runs in the child process.
+
+    The kernel is the only process this one waits for, so the peak of its children is the chapter's.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    job = json.loads(job)
+    logging.basicConfig(filename=job["log"], filemode="w", level=logging.INFO, format="%(message)s", encoding="utf-8")
+    error = None
+    try:
+        papermill.execute_notebook(
+            job["chapter"],
+            job["executed"],
+            kernel_name="python3",
+            cwd=job["cwd"],
+            execution_timeout=job["timeout_s"],
+            progress_bar=job["progress"],
+            log_output=True,
+        )
+    except PapermillExecutionError as failure:
+        first_line = next((line for line in failure.source.splitlines() if line.strip()), "")
+        error = f"cell {failure.exec_count} ({first_line.strip()}): {failure.ename}: {failure.evalue}"
+    except Exception as failure:  # a dead kernel, a cell over its time, no kernel at all: the report names it
+        error = f"{type(failure).__name__}: {failure}"
+    result = {"memory_mb": _peak_memory_of_children_mb(), "error": error}
+    Path(job["result"]).write_text(json.dumps(result), encoding="utf-8")
+
+
+def _peak_memory_of_children_mb():
+    """Resident memory of the largest process among those that were waited for; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return peak / (1024**2 if sys.platform == "darwin" else 1024)  # bytes on macOS, KB elsewhere
+
+
+def _environment(**extra):
+    """Environment for a child: paths absolute, this environment's kernel, figures inline whatever the caller's backend."""
+    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    for name in ("VAESCAN_CACHE", "VAESCAN_DATABASE"):
+        if environment.get(name) and environment[name] not in DATABASE_WORDS:
+            environment[name] = str(Path(environment[name]).expanduser().resolve())
+    return {**environment, "JUPYTER_PREFER_ENV_PATH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", **extra}
+
+
+def _write_report(report, output, parameters):
+    with written_whole(output / "report.csv") as path:
+        report.to_csv(path, index=False)
+    with written_whole(output / "report.json") as path:
+        chapters = json.loads(report.to_json(orient="records"))
+        path.write_text(json.dumps({**parameters, "chapters": chapters}, indent=1) + "\n", encoding="utf-8")
+
+
+def _mb(value):
+    return "? MB" if value is None or pd.isna(value) else f"{value:.0f} MB"

@@ -1,0 +1,144 @@
+"""The pages of the book: a staged copy with executed chapters, built by Jupyter Book."""
+
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from .chapters import _environment, chapter_paths, log
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def publishable(notebook):
+    """Take out of an executed chapter what belongs to the run and not to the page.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        An executed chapter; it is changed in place.
+
+    Returns
+    -------
+    nbformat.NotebookNode
+        Without Papermill's metadata and without progress bars, their widgets included. Of a figure that offers a widget and
+        HTML the page shows the HTML: its widget goes, so that its weights are in the page once.
+    """
+    notebook.metadata.pop("papermill", None)
+    models = set()
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        if cell.cell_type != "code":
+            continue
+        cell.outputs = [output for output in cell.outputs if not _is_progress_bar(output)]
+        for output in cell.outputs:
+            data = output.get("data", {})
+            if "text/html" in data:
+                data.pop(WIDGET, None)
+            models |= {data[WIDGET]["model_id"]} if WIDGET in data else set()
+    if not models:
+        notebook.metadata.pop("widgets", None)
+    return notebook
+
+
+def build_book(source, executed, build_folder=None):
+    """Build the HTML book from executed chapters; every warning is an error.
+
+    Parameters
+    ----------
+    source : str or Path
+        Folder with ``_config.yml``, ``_toc.yml`` and ``book``.
+    executed : str or Path
+        Folder of executed chapters, as `run_chapters` writes it.
+    build_folder : str or Path, optional
+        Gets ``_build/html``, whose old content is removed first, and the staged sources. Default: `source`.
+
+    Returns
+    -------
+    Path
+        The first page, ``_build/html/index.html``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `source` is not the folder of the book.
+    RuntimeError
+        If Jupyter Book is not of version 1, or warns, or fails.
+    """
+    require_book(source)
+    build = Path(build_folder or source).resolve() / "_build"
+    staged = build / "staged"
+    for old in (staged, build / "html", build / ".doctrees"):
+        shutil.rmtree(old, ignore_errors=True)
+    _stage(Path(source).resolve(), Path(executed).resolve(), staged)
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    command += ["build", str(staged), "--path-output", str(build.parent), "--all", "-W", "-n", "--keep-going", "-q"]
+    log.info("building the pages")
+    run = subprocess.run(command, env=_environment(), stdin=subprocess.DEVNULL, text=True, capture_output=True, check=False)
+    output = re.sub(r"\x1b\[[\d;]*m", "", run.stderr + run.stdout)  # colours
+    (build / "pages.log").write_text(output, encoding="utf-8")
+    first_page = build / "html" / "index.html"
+    if run.returncode or not first_page.exists():
+        lines = dict.fromkeys(line for line in output.splitlines() if re.search(r"WARNING|ERROR|rror:", line))
+        text = "\n".join(list(lines)[:40]) or output[-3000:]
+        raise RuntimeError(f"Jupyter Book failed or warned (log: {build / 'pages.log'}).\n{text}")
+    return first_page
+
+
+def require_book(source):
+    """Make sure that a folder holds the book and that the right Jupyter Book can build it.
+
+    Parameters
+    ----------
+    source : str or Path
+        The folder to look at.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `source` lacks ``_config.yml``, ``_toc.yml`` or ``book``.
+    RuntimeError
+        If Jupyter Book is missing, or not of version 1: version 2 ignores ``_config.yml`` and builds nothing.
+    """
+    missing = [name for name in ("_config.yml", "_toc.yml", "book") if not (Path(source) / name).exists()]
+    if missing:
+        raise FileNotFoundError(
+            f"{Path(source).resolve()} is not the folder of the book: no {', '.join(missing)}. "
+            "Run this from a clone of the repository, or give its folder."
+        )
+    try:
+        found = version("jupyter-book")
+    except ModuleNotFoundError as error:
+        raise RuntimeError('the book needs Jupyter Book: pip install "vaescan-lite[book]".') from error
+    if found.split(".")[0] != "1":
+        raise RuntimeError(f'the book needs Jupyter Book 1; found {found}. Install it with: pip install "jupyter-book<2".')
+
+
+def _stage(source, executed, staged):
+    """Copy configuration, prose and executed chapters into a folder that Jupyter Book need not execute."""
+    import nbformat
+    import yaml
+
+    (staged / "notebooks").mkdir(parents=True)
+    shutil.copytree(source / "book", staged / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(source / "_toc.yml", staged)
+    config = yaml.safe_load((source / "_config.yml").read_text(encoding="utf-8"))
+    config["execute"]["execute_notebooks"] = "off"
+    (staged / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    for path in chapter_paths(executed):
+        notebook = publishable(nbformat.read(path, as_version=4))
+        if any(output.output_type == "error" for cell in notebook.cells for output in cell.get("outputs", ())):
+            raise RuntimeError(f"{path} stopped with an error; run the chapter again before building the book.")
+        nbformat.write(notebook, staged / "notebooks" / path.name)
+
+
+def _is_progress_bar(output):
+    """Whether an output is a tqdm bar: a widget on its own, or lines on stderr with a share of steps done."""
+    bar = r"\d+%\|.*\||\d+\w* \[\d\d:\d\d"
+    if output.get("output_type") == "stream":
+        return output.get("name") == "stderr" and bool(re.search(bar, output["text"]))
+    data = output.get("data", {})
+    text = data.get("text/plain", "")
+    return WIDGET in data and "text/html" not in data and bool(re.search(bar, text))

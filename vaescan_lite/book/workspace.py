@@ -1,0 +1,284 @@
+"""What a chapter needs from the chapters before it: loaded from the cache, or made now."""
+
+import hashlib
+from dataclasses import dataclass
+
+import joblib
+
+from ..cache import cache_folder, source_hash, written_whole
+from ..factors import DIAGNOSES, FACTOR_NAMES, SUPERCLASSES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """How much data and time a run of the book may use.
+
+    Attributes
+    ----------
+    n_ecgs : int
+        ECGs at most: so many are simulated, or drawn at random from a larger real database.
+    budget : {"smoke", "workshop", "full"}
+        Which training budget VAE, SCAN and CNN take.
+    rotations : int
+        How many pairs of test folds the benchmark goes through.
+    n_bootstrap : int
+        Resamples behind each interval.
+    n_trainings : int
+        VAE-SCANs of different seeds whose association maps chapter 8 compares.
+    """
+
+    n_ecgs: int
+    budget: str
+    rotations: int
+    n_bootstrap: int
+    n_trainings: int = 2
+
+
+PROFILES = {
+    "smoke": Profile(n_ecgs=300, budget="smoke", rotations=2, n_bootstrap=200),
+    "workshop": Profile(n_ecgs=2048, budget="workshop", rotations=3, n_bootstrap=1000),
+    "full": Profile(n_ecgs=22_000, budget="full", rotations=5, n_bootstrap=2000, n_trainings=5),
+}
+
+
+class Workspace:
+    """Everything the chapters pass on to each other, loaded from the cache or made now.
+
+    Parameters
+    ----------
+    profile : {"smoke", "workshop", "full"}
+        Data and time a run may use: seconds for tests, minutes on Binder, all of PTB-XL.
+    database : str or Path
+        As in `open_database`: a folder, ``"simulated"``, ``"ptbxl"`` or ``"auto"``.
+    seed : int
+        Goes to everything that is drawn or trained.
+
+    Notes
+    -----
+    An entry of the cache is found by profile, seed, the fingerprint of the database and a hash of the package's source: with
+    an edited helper or changed files everything is made again. Entries are written whole or not at all. They lie in
+    `cache.cache_folder`, and deleting that folder is always safe. Explained in chapter 1.
+    """
+
+    def __init__(self, profile="workshop", database="auto", seed=0):
+        if profile not in PROFILES:
+            raise ValueError(f"profile must be one of {', '.join(PROFILES)}; got {profile!r}.")
+        self.profile = PROFILES[profile]
+        self.profile_name = profile
+        self.where = database
+        self.seed = seed
+        self._made = {}
+
+    def __repr__(self):
+        return f"Workspace(profile={self.profile_name!r}, database={str(self.where)!r}, seed={self.seed})"
+
+    def database(self):
+        """Open the database, of at most `profile.n_ecgs` ECGs.
+
+        Returns
+        -------
+        Database
+        """
+        from ..databases.database import open_database
+
+        return self._once("database", lambda: open_database(self.where, n=self.profile.n_ecgs, seed=self.seed))
+
+    def factors(self):
+        """Clinical factors of every ECG: one column a factor, NaN where unknown.
+
+        Returns
+        -------
+        DataFrame
+        """
+        return self._once("factors", lambda: self.database().factors(list(FACTOR_NAMES)))
+
+    def beats(self):
+        """Median beats at 100 Hz, one a row, in the order of the database's ids.
+
+        Returns
+        -------
+        BeatSet
+        """
+        from ..beats.medians import median_beats
+
+        def make():
+            return median_beats(self.database(), fs=100, progress=True)
+
+        return self._cached("beats.joblib", make, joblib.dump, joblib.load)
+
+    def measurements(self):
+        """Intervals, axes and amplitudes of `beats`.
+
+        Returns
+        -------
+        DataFrame
+        """
+        from ..measurements.values import measure
+
+        return self._cached("measurements.joblib", lambda: measure(self.beats()), joblib.dump, joblib.load)
+
+    def vae(self):
+        """Train a BeatVAE on the beats of folds 1-8, stopped by fold 9; fold 10 stays unseen.
+
+        Returns
+        -------
+        BeatVAE
+        """
+        return self._vae(self.seed)
+
+    def _vae(self, seed):
+        from ..vae.beat_vae import BUDGETS, BeatVAE
+
+        def fit():
+            training, validation, _ = self.split()
+            beats = self.beats()
+            return BeatVAE(seed=seed, budget=BUDGETS[self.profile.budget]).fit(beats[training], beats[validation])
+
+        return self._cached(f"vae{self._of(seed)}.safetensors", fit, lambda vae, path: vae.save(path), BeatVAE.load)
+
+    def scan(self):
+        """Tie diagnoses, sex and age to the latents of `vae` by a Scan fitted on folds 1-8.
+
+        Returns
+        -------
+        Scan
+        """
+        return self._scan(self.seed)
+
+    def _scan(self, seed):
+        from ..scan.scan import Scan
+
+        def fit():
+            training, _, _ = self.split()
+            scan = Scan(self._vae(seed), factors=self.scan_factors(), seed=seed)
+            return scan.fit(self.beats()[training], self.factors())
+
+        return self._cached(f"scan{self._of(seed)}.safetensors", fit, lambda scan, path: scan.save(path), Scan.load)
+
+    def trainings(self):
+        """Train VAE and Scan `profile.n_trainings` times; only the seed differs.
+
+        Returns
+        -------
+        list of Scan
+            The first is `scan`; the others have the next seeds, each on a VAE of its own (``scan.vae``).
+        """
+        return [self._scan(self.seed + i) for i in range(self.profile.n_trainings)]
+
+    def cnns(self, n=5):
+        """Train the beat CNN of chapter 8 several times on usable beats of folds 1-8; only the seed differs.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+
+        Returns
+        -------
+        list of EcgCNN
+            One output per factor of `scan_factors` but age, in that order.
+        """
+        from ..models.cnn import EcgCNN
+
+        def fit():
+            seen = self.beats()[self.split()[0] & self.beats().usable]
+            labels = self.factors().loc[seen.ids, [name for name in self.scan_factors() if name != "age_years"]]
+            return [EcgCNN(budget=self.profile.budget, seed=self.seed + i).fit(seen, labels) for i in range(n)]
+
+        return self._cached(f"cnns_{n}.joblib", fit, joblib.dump, joblib.load)
+
+    def _of(self, seed):
+        """Name a seed that is not the workspace's own, for file names."""
+        return "" if seed == self.seed else f"_{seed}"
+
+    def benchmark(self):
+        """Run the small grid of chapter 9: representations x models on the superclasses and atrial fibrillation.
+
+        Returns
+        -------
+        Result
+            As `benchmark.run` gives it.
+        """
+        from .. import benchmark
+        from ..benchmark.running import grid
+
+        def run():
+            return benchmark.run(
+                self.database(),
+                tasks=[*SUPERCLASSES, "AF"],
+                **grid(self.profile.budget),
+                rotations=self.profile.rotations,
+                seeds=(self.seed,),
+                n_resamples=self.profile.n_bootstrap,
+                n_jobs=-1,
+            )
+
+        return self._cached("benchmark.joblib", run, joblib.dump, joblib.load)
+
+    def hybrids(self):
+        """Score the hybrids of chapter 11 on the superclasses, with the affine model and the network on either side.
+
+        Returns
+        -------
+        Result
+            As `benchmark.run` gives it.
+        """
+        from .. import benchmark
+        from ..benchmark import hybrids
+        from ..benchmark.representations import Recordings
+
+        def run():
+            rows = Recordings(self.database(), self.beats().ids, beats=self.beats())
+            return benchmark.run(
+                rows,
+                **hybrids.grid(self.profile.budget),
+                rotations=self.profile.rotations,
+                seeds=(self.seed,),
+                n_resamples=self.profile.n_bootstrap,
+                budget=self.profile.budget,
+                n_jobs=-1,
+            )
+
+        return self._cached("hybrids.joblib", run, joblib.dump, joblib.load)
+
+    def split(self):
+        """Rows of `beats` by fold: training (1-8), validation (9) and test (10).
+
+        Returns
+        -------
+        tuple of three ndarray of bool, shape (n_beats,)
+        """
+        fold = self.database().fold.loc[self.beats().ids].to_numpy()
+        return fold <= 8, fold == 9, fold == 10
+
+    def scan_factors(self, n_least=10):
+        """Names of sex, age and those diagnoses that at least `n_least` training ECGs carry.
+
+        Returns
+        -------
+        list of str
+        """
+        training, _, _ = self.split()
+        known = self.factors().loc[self.beats().ids[training]]
+        return ["sex_female", "age_years", *(name for name in DIAGNOSES if known[name].sum() >= n_least)]
+
+    def _once(self, name, make):
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
+
+    def _cached(self, name, make, save, load):
+        def load_or_make():
+            path = self._folder() / name
+            if path.exists():
+                return load(path)
+            made = make()
+            with written_whole(path) as temporary:
+                save(made, temporary)
+            return made
+
+        return self._once(name, load_or_make)
+
+    def _folder(self):
+        key = "|".join([self.profile_name, repr(self.profile), str(self.seed), self.database().fingerprint, source_hash()])
+        return cache_folder() / "workspace" / hashlib.sha256(key.encode()).hexdigest()[:16]

@@ -1,0 +1,8 @@
+"""ECGs on disk: PTB-XL, Challenge-style WFDB folders, LUDB, single files."""
+
+from .database import Database, open_database
+from .records import read_record
+
+__all__ = [
+    "Database", "open_database", "read_record",
+]  # fmt: skip

@@ -1,0 +1,369 @@
+"""Databases of ECGs: which one, what is known of each ECG, and its signals. What lies in a folder is told by `layouts`."""
+
+import hashlib
+import json
+import logging
+import os
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+from ..cache import cache_folder, source_hash
+from ..cpus import available_cpus
+from ..ecg import LEADS_12, EcgSet
+from ..factors import FACTOR_NAMES, clean_ages
+from .layouts import GROUND_TRUTH, LUDB_TABLE, PTBXL_TABLE, find_contents, read_table, scan
+from .records import check_finite, pick_leads, resample, samples_needed
+from .wfdb_files import read_header, read_signals
+
+N_SIMULATED = 2000
+SIMULATED_BY = ("simulator", "factors", "ecg")  # what simulated ECGs depend on
+
+_BATCH = 128  # ECGs per job of `Database.read`: 128 ECGs of 10 s at 500 Hz are 30 MB
+
+_log = logging.getLogger("vaescan_lite")
+
+
+def open_database(where="auto", *, n=None, seed=0):
+    """Open a folder of ECGs, or make a simulated one.
+
+    Parameters
+    ----------
+    where : str or Path
+        A folder; ``"simulated"``; ``"ptbxl"``, a copy of PTB-XL in ``ptbxl`` of the cache folder; or ``"auto"``: what the
+        environment variable ``VAESCAN_DATABASE`` says if it is set, else ``"ptbxl"`` if that copy is there, else
+        ``"simulated"``. ``Database.description`` and its repr say which was taken.
+    n : int, optional
+        For a folder, open at most so many of its ECGs, drawn at random by `seed` (uniformly, whatever their labels), in the
+        order of the label table. For a simulated database, the number of ECGs, 2,000 if not given.
+    seed : int
+        Seed of the drawing, or of the simulation.
+
+    Returns
+    -------
+    Database
+        Its labels are read; signals are read by ``Database.read``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder, or it holds no ECGs.
+    ValueError
+        If a label table lacks a column, has an id twice, or has a cell that cannot be read.
+
+    Notes
+    -----
+    In a folder, ``ptbxl_database.csv`` decides for the PTB-XL layout, ``ludb.csv`` for LUDB (its ``data`` folder may be given
+    too); else WFDB records are found recursively, and the comments of their headers are the labels (``Dx`` holds SNOMED
+    CT codes, as in the PhysioNet Challenges). Rows of a label table without a file and files without a row are left out, listed
+    in ``Database.issues`` and announced by one warning.
+
+    A simulated database is made once, in the cache folder, and made again when the simulator's source has changed.
+
+    Explained in chapter 1.
+    """
+    if n is not None and (int(n) != n or n < 1):
+        raise ValueError(f"n must be a number of ECGs, at least 1; got {n!r}.")
+    where, reason = _choose(where)
+    if where == "simulated":
+        database = _open_folder(_simulated_folder(int(n or N_SIMULATED), seed), None, seed, reason)
+    elif where == "ptbxl":
+        folder = cache_folder() / "ptbxl"
+        if not (folder / PTBXL_TABLE).is_file():
+            raise FileNotFoundError(
+                f"{folder / PTBXL_TABLE}: no copy of PTB-XL there. Download it from "
+                f"https://physionet.org/content/ptb-xl/1.0.3/ and unpack it into {folder}, or give open_database the folder "
+                'where you have it; open_database("simulated") needs no download.'
+            )
+        database = _open_folder(folder, n, seed, reason)
+    else:
+        database = _open_folder(Path(where).expanduser(), n, seed, reason)
+    _log.info(database.description)
+    if len(database.issues):
+        counts = ", ".join(f"{count} x {issue}" for issue, count in database.issues["issue"].value_counts(sort=False).items())
+        warnings.warn(f"{database.folder}: {counts}; see the table .issues of the database.", stacklevel=2)
+    return database
+
+
+class Database:
+    """ECGs in a folder, with what is known of each. Made by `open_database`.
+
+    Attributes
+    ----------
+    name : str
+        ``"PTB-XL"``, ``"LUDB"``, ``"simulated"``, or the folder's name.
+    folder : Path
+        Where the files are.
+    description : str
+        One line: which database, how many ECGs, simulated or recorded, and why it was taken.
+    is_simulated : bool
+        Whether a simulator made the ECGs; then `ground_truth` is there.
+    labels : DataFrame, indexed by `ids`
+        The label table as it stands in the file, a row for each ECG with a signal. Without one, the comments of the headers.
+    ids : ndarray of int (PTB-XL layout) or of str, shape (n_ecgs,)
+        The ECGs with a signal at any rate.
+    fs_available : tuple of int or float
+        Sampling rates in Hz of the files, sorted. Not every ECG need be there at every rate.
+    fold : Series of int, indexed by `ids`
+        1 to 10: ``strat_fold`` of PTB-XL, which keeps the ECGs of a person together; a hash of the id where there is none.
+    ground_truth : DataFrame, indexed by `ids`, or None
+        The truth behind simulated ECGs.
+    issues : DataFrame
+        Columns ``issue`` and ``where``: rows without a file, files without a row, records of which a part is missing.
+    fingerprint : str
+        Changes when the label table, the ECGs chosen, or the names, sizes or times of the files change.
+    """
+
+    def __init__(self, folder, contents, files, reason=""):
+        self.folder, self.labels, self.fold = folder, contents.labels, contents.fold
+        self.ids = np.array(self.labels.index.tolist())
+        self.issues = pd.DataFrame(contents.issues, columns=["issue", "where"])
+        self.fingerprint = _fingerprint(folder, self.ids.tolist(), files)
+        self.is_simulated = GROUND_TRUTH in files
+        self.name = "simulated" if self.is_simulated else contents.name
+        self.ground_truth = None
+        if self.is_simulated:
+            truth = read_table(folder / GROUND_TRUTH, ("ecg_id",)).set_index("ecg_id")
+            self.ground_truth = truth.reindex(self.labels.index)
+        self._contents = contents
+        counts = Counter(fs for of_one in contents.files.values() for fs, _ in of_one)
+        self.fs_available = tuple(sorted(counts))
+        self.description = _describe(self, counts, reason)
+
+    def __len__(self):
+        return len(self.ids)
+
+    def __repr__(self):
+        return f"Database({self.description})"
+
+    def factors(self, names=None, min_likelihood=None):
+        """Give what is known of each ECG and person, as numbers.
+
+        Parameters
+        ----------
+        names : sequence of str, optional
+            Factors, from ``factors.FACTOR_NAMES``; None means all of them.
+        min_likelihood : float, optional
+            PTB-XL layout: a diagnostic statement with a lower likelihood (in percent) does not count. Statements about rhythm
+            and form, such as AFIB and PVC, count always: they are hardly ever graded, and their likelihood then reads 0.
+
+        Returns
+        -------
+        DataFrame of float, indexed by `ids`, one column per factor
+            1 or 0, years for ``age_years``; NaN where unknown, and where the database never annotates a factor: for SNOMED
+            codes, where none of the factor's codes occurs in the whole folder. ``attrs["notes"]`` lists what was set to NaN.
+            The superclasses are NaN for an ECG without a diagnostic statement, and everywhere outside the PTB-XL layout.
+
+        Raises
+        ------
+        ValueError
+            If a factor is not known.
+        """
+        names = list(FACTOR_NAMES) if names is None else [names] if isinstance(names, str) else list(names)
+        unknown = [name for name in names if name not in FACTOR_NAMES]
+        if unknown:
+            raise ValueError(f"unknown factor(s) {', '.join(map(repr, unknown))}; known are {', '.join(FACTOR_NAMES)}.")
+        table = self._contents.diagnoses(min_likelihood)
+        table["sex_female"] = _sex_female(_column(self.labels, "sex"))
+        table["age_years"], notes = clean_ages(_column(self.labels, "age"))
+        empty = [name for name in names if len(table) and table[name].isna().all()]
+        if empty:
+            notes.append(f"not annotated in this database, NaN everywhere: {', '.join(empty)}")
+        table = table[names].copy()
+        table.attrs["notes"] = [note for note in notes if "age_years" in names or not note.startswith("age_years")]
+        return table
+
+    def read(self, ids=None, fs=100, duration_s=10, n_jobs=1, progress=False, errors="raise"):
+        """Read signals.
+
+        Parameters
+        ----------
+        ids : sequence, optional
+            Which ECGs, in which order; None means all.
+        fs : float
+            Sampling rate in Hz to give. The file nearest to it in rate (as a ratio) is read, and resampled without aliasing
+            where its rate differs; one with less than `fs` gains samples, not detail.
+        duration_s : float
+            Seconds from the start of each record; longer records are cut.
+        n_jobs : int
+            Processes; -1 means as many as this process has CPUs.
+        progress : bool
+            Show a progress bar.
+        errors : {"raise", "skip"}
+            What to do about an ECG that cannot be read, is too short, lacks a lead or holds NaN: stop, or leave it out and
+            list it in ``rejected``.
+
+        Returns
+        -------
+        EcgSet
+            ECGs in mV, shape (n_ecgs, 12, round(duration_s * fs)), the leads in standard order whatever the file's order.
+            ``rejected`` has columns ``id`` and ``reason``.
+
+        Raises
+        ------
+        FileNotFoundError
+            If a header or signal file is missing.
+        ValueError
+            If an id is not known, or a file is truncated, too short, lacks a lead or holds NaN.
+        """
+        ids = self._checked_ids(ids)
+        if errors not in ("raise", "skip"):
+            raise ValueError(f'errors must be "raise" or "skip"; got {errors!r}.')
+        if not (np.isfinite(fs) and fs > 0 and np.isfinite(duration_s) and round(duration_s * fs) > 0):
+            raise ValueError(f"fs (Hz) and duration_s (s) must be above 0; got {fs!r} and {duration_s!r}.")
+        paths = [self._nearest(self._contents.files[id_], fs) for id_ in ids.tolist()]
+        batches = [slice(start, start + _BATCH) for start in range(0, len(ids), _BATCH)]
+        jobs = (delayed(_read_batch)(ids[rows].tolist(), paths[rows], fs, duration_s, errors) for rows in batches)
+        n_jobs = available_cpus() if n_jobs == -1 else n_jobs
+        signals = np.empty((len(ids), len(LEADS_12), round(duration_s * fs)), dtype=np.float32)
+        kept, rejected, n_kept = [], [], 0
+        with tqdm(total=len(ids), desc="reading ECGs", unit="ECG", disable=not progress, leave=False) as bar:
+            for rows, (block, kept_ids, reasons) in zip(batches, Parallel(n_jobs=n_jobs, return_as="generator")(jobs)):
+                signals[n_kept : n_kept + len(block)] = block
+                n_kept += len(block)
+                kept += kept_ids
+                rejected += reasons
+                bar.update(len(ids[rows]))
+        return EcgSet(
+            signals[:n_kept],
+            fs,
+            LEADS_12,
+            np.array(kept, dtype=ids.dtype),
+            pd.DataFrame(rejected, columns=["id", "reason"]),
+        )
+
+    def _checked_ids(self, ids):
+        if ids is None:
+            return self.ids
+        given = np.atleast_1d(np.asarray(ids)).ravel()
+        if given.size == 0:
+            return self.ids[:0]
+        if given.dtype == bool:
+            raise ValueError("ids must be ids, not a mask; use db.read(db.ids[mask]).")
+        unknown = [id_ for id_ in given.tolist() if id_ not in self._contents.files]
+        if unknown:
+            shown = ", ".join(map(repr, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
+            raise ValueError(
+                f"{len(unknown)} id(s) have no signal in {self.name}: {shown}. It has {len(self):,} ids such as "
+                f"{', '.join(map(repr, self.ids[:3].tolist()))}; see .ids, and .issues for rows without a file."
+            )
+        return given.astype(self.ids.dtype)
+
+    def _nearest(self, files, fs):
+        """Path of the file whose rate is nearest as a ratio; of two equally near the one with the higher rate."""
+        nearest = min(files, key=lambda file: (abs(np.log(file[0] / fs)), -file[0]))
+        return os.path.join(self.folder, nearest[1])
+
+
+def _read_batch(ids, paths, fs, duration_s, errors):
+    """Signals (n, 12, time) of the ECGs that can be read, their ids, and (id, reason) for the rest."""
+    n_times = round(duration_s * fs)
+    signals, kept, rejected = [], [], []
+    alike = {}  # (rate, samples) -> positions: records of one kind are resampled together
+    for id_, path in zip(ids, paths):
+        try:
+            ecg, fs_file = _read_start(path, fs, n_times)
+        except (OSError, ValueError) as error:
+            if errors == "raise":
+                kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
+                raise kind(f"ECG {id_!r}: {error}") from error
+            rejected.append((id_, str(error)))
+            continue
+        alike.setdefault((fs_file, ecg.shape[1]), []).append(len(kept))
+        signals.append(ecg)
+        kept.append(id_)
+    block = np.empty((len(kept), len(LEADS_12), n_times), dtype=np.float32)
+    for (fs_file, _), rows in alike.items():
+        block[rows] = resample(np.stack([signals[row] for row in rows]), fs_file, fs)[..., :n_times]
+    return block, kept, rejected
+
+
+def _read_start(path, fs, n_times):
+    """Read the start of a record, (12, samples) in mV, enough to make `n_times` samples at `fs`, and the file's rate."""
+    header = read_header(path)
+    ecg, fs_file, leads = read_signals(header, samples_needed(n_times, header.fs, fs))
+    n_wanted = round(n_times / fs * fs_file)
+    if ecg.shape[1] < n_wanted:
+        raise ValueError(
+            f"{header.path}: {ecg.shape[1] / fs_file:g} s long ({ecg.shape[1]} samples at {fs_file:g} Hz); "
+            f"duration_s = {n_times / fs:g} s is wanted. Read fewer seconds, or leave this ECG out."
+        )
+    ecg = pick_leads(ecg, leads, header.path)
+    check_finite(ecg, LEADS_12, header.path)
+    return ecg, fs_file
+
+
+def _choose(where):
+    """Where to open, and why, as words for the description."""
+    if not isinstance(where, (str, os.PathLike)):
+        raise ValueError(f'where must be a folder, "simulated", "ptbxl" or "auto"; got {where!r}.')
+    if where != "auto":
+        return where, ""
+    chosen = os.environ.get("VAESCAN_DATABASE", "").strip()
+    if chosen and chosen != "auto":
+        return chosen, "; chosen by VAESCAN_DATABASE"
+    if (cache_folder() / "ptbxl" / PTBXL_TABLE).is_file():
+        return "ptbxl", "; the downloaded copy"
+    return "simulated", "; no downloaded PTB-XL was found and VAESCAN_DATABASE is not set"
+
+
+def _simulated_folder(n, seed):
+    """Folder of a simulated database, written now if it is not there."""
+    folder = cache_folder() / f"simulated-{n}-{seed}-{source_hash(*SIMULATED_BY)}"
+    if not folder.is_dir():
+        from ..simulator.ecgs import write_simulated_database  # most databases do without
+
+        write_simulated_database(folder, n, seed=seed)
+    return folder
+
+
+def _open_folder(folder, n, seed, reason):
+    if not folder.is_dir():
+        kind = "is a file; give the folder it lies in" if folder.exists() else "no such folder"
+        raise FileNotFoundError(f'{folder}: {kind}. open_database takes a folder of ECGs, "simulated", "ptbxl" or "auto".')
+    folder = folder.resolve()
+    if folder.name == "data" and not (folder / PTBXL_TABLE).exists() and (folder.parent / LUDB_TABLE).is_file():
+        folder = folder.parent
+    files = scan(folder)
+    contents = find_contents(folder, files)
+    if n is not None and n < len(contents.labels):
+        contents = contents.sample(int(n), seed)
+        reason = f", a random sample{reason}"
+    return Database(folder, contents, files, reason)
+
+
+def _fingerprint(folder, ids, files):
+    digest = hashlib.sha256(json.dumps(ids).encode())
+    for path in sorted(files):
+        digest.update(f"{path} {files[path]}\n".encode())
+    for table in (PTBXL_TABLE, LUDB_TABLE):
+        if table in files:
+            digest.update((folder / table).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _describe(database, counts, reason):
+    """Say in one line what a database is; `counts` is the number of ECGs at each rate."""
+    rates = ", ".join(f"{fs:g} Hz" + (f" ({counts[fs]:,})" if len(counts) > 1 else "") for fs in database.fs_available)
+    kind = "simulated" if database.is_simulated else "recorded"
+    place = "" if database.is_simulated or database.name == database.folder.name else f" in {database.folder.name}"
+    return f"{database.name}{place}: {len(database):,} {kind} ECGs, {rates}{reason}"
+
+
+def _column(labels, name):
+    """Get a column whatever the case of its letters; missing values where there is none."""
+    for column in labels:
+        if str(column).casefold() == name:
+            return labels[column]
+    return pd.Series(np.nan, index=labels.index, dtype=object)
+
+
+def _sex_female(values):
+    """Sex as 1 female, 0 male, NaN otherwise. PTB-XL writes 0 = male, 1 = female; the others write words."""
+    codes = {"1": 1.0, "f": 1.0, "female": 1.0, "0": 0.0, "m": 0.0, "male": 0.0}
+    return [codes.get(str(value).strip().casefold().removesuffix(".0"), np.nan) for value in values]

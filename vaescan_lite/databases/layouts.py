@@ -1,0 +1,361 @@
+"""What lies in a folder of ECGs: the PTB-XL layout, LUDB, any WFDB records. The public face is `databases`."""
+
+import ast
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from ..factors import SCP_DIAGNOSTIC, SCP_FORM_AND_RHYTHM, diagnoses_from_ludb, diagnoses_from_scp, diagnoses_from_snomed
+from .wfdb_files import read_header
+
+PTBXL_TABLE = "ptbxl_database.csv"
+LUDB_TABLE = "ludb.csv"
+GROUND_TRUTH = "ground_truth.csv"
+N_FOLDS = 10
+
+_LUDB_FIRST_TEXT = "Rhythms"  # this column of ludb.csv and all after it hold diagnoses
+_COMMENTS = ("Age", "Sex", "Dx", "Rx", "Hx", "Sx")  # "#Dx: 164889003" (Challenges), "#<age>: 51" (LUDB)
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What was found in a folder.
+
+    Attributes
+    ----------
+    name : str
+        Name of the database.
+    labels : DataFrame
+        One row for each ECG with a signal, indexed by id.
+    files : dict
+        id -> list of (rate in Hz, path of the record relative to the folder, without extension).
+    codes : {"scp", "snomed", "ludb"}
+        The kind of `statements`.
+    statements : list
+        What is stated of each ECG: dict of statement and likelihood, set of codes, or set of texts; None where nothing is.
+    annotated : set of str
+        All SNOMED codes that occur in the folder; empty for the other kinds.
+    fold : Series of int
+        1 to 10 by id.
+    issues : list of tuple of str
+        What is amiss, and where.
+    """
+
+    name: str
+    labels: pd.DataFrame
+    files: dict
+    codes: str
+    statements: list
+    annotated: set
+    fold: pd.Series
+    issues: list
+
+    def sample(self, n, seed):
+        """Keep `n` of the ECGs, drawn at random, in their order."""
+        rows = np.sort(np.random.default_rng(seed).choice(len(self.labels), n, replace=False))
+        labels = self.labels.iloc[rows]
+        files = {id_: self.files[id_] for id_ in labels.index.tolist()}
+        statements = [self.statements[row] for row in rows]
+        return replace(self, labels=labels, files=files, statements=statements, fold=self.fold.iloc[rows])
+
+    def diagnoses(self, min_likelihood=None):
+        """Diagnoses and superclasses as numbers, DataFrame indexed by id; see `factors`."""
+        if self.codes == "scp":
+            table = diagnoses_from_scp(self.statements, min_likelihood)
+        elif self.codes == "ludb":
+            table = diagnoses_from_ludb(self.statements)
+        else:
+            table = diagnoses_from_snomed(self.statements, self.annotated)
+        return table.set_axis(self.labels.index)
+
+
+def find_contents(folder, files):
+    """Tell what kind of database a folder is, and read its labels.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    files : dict
+        What `scan` found in it.
+
+    Returns
+    -------
+    Contents
+        Labels, files and folds.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no ECGs.
+    ValueError
+        If a label table lacks a column, has an id twice, or has a cell that cannot be read.
+    """
+    records = {path[:-4] for path in files if path.endswith(".hea")}
+    if PTBXL_TABLE in files:
+        return _open_ptbxl(folder, files, records)
+    if LUDB_TABLE in files and records:
+        return _open_ludb(folder, files, records)
+    if records:
+        return _open_wfdb(folder, files, records)
+    raise FileNotFoundError(
+        f"{folder} is not a database of ECGs: looked for {PTBXL_TABLE}, for {LUDB_TABLE}, and for WFDB records (.hea) "
+        f"in it and in the folders below; found {len(files)} file(s), and none of these."
+    )
+
+
+def scan(folder):
+    """List all files below a folder, hidden ones apart.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where to look.
+
+    Returns
+    -------
+    dict
+        Path relative to the folder, with ``/`` -> (size in bytes, time of the last change in ns).
+    """
+    found, pending, seen = {}, [("", os.fspath(folder))], set()
+    while pending:
+        prefix, path = pending.pop()
+        place = os.path.realpath(path)
+        if place in seen:  # a symbolic link may lead back up
+            continue
+        seen.add(place)
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    pending.append((f"{prefix}{entry.name}/", entry.path))
+                    continue
+                try:
+                    stat = entry.stat()
+                except FileNotFoundError:  # a symbolic link to nothing is no file
+                    continue
+                found[prefix + entry.name] = stat.st_size, stat.st_mtime_ns
+    return found
+
+
+def _open_ptbxl(folder, files, records):
+    path = folder / PTBXL_TABLE
+    table = read_table(path, ("ecg_id", "scp_codes"))
+    columns = [column for column in ("filename_lr", "filename_hr") if column in table]
+    if not columns:
+        raise ValueError(f"{path}: no column filename_lr or filename_hr; found {_shown(table.columns)}.")
+    table = _indexed_by_ecg_id(table, path)
+    statements = [_scp_statements(cell, id_, path) for id_, cell in zip(table.index, table["scp_codes"])]
+    issues, named, files_of_id = [], set(), {id_: [] for id_ in table.index.tolist()}
+    for column in columns:
+        cells = table[column].dropna().astype(str).str.strip().str.removesuffix(".hea").str.removesuffix(".dat")
+        named.update(cells)
+        has_header, has_signal = cells.isin(records), (cells + ".dat").isin(files)
+        fs = _first_fs(folder, cells[has_header], 100 if column == "filename_lr" else 500)
+        for id_, record in cells[has_header | has_signal].items():
+            files_of_id[id_].append((fs, record))
+        issues += [("header without its .dat", f"{record}.hea") for record in cells[has_header & ~has_signal]]
+        issues += [(".dat without its header", f"{record}.dat") for record in cells[has_signal & ~has_header]]
+    has_file = np.array([bool(files_of_id[id_]) for id_ in table.index.tolist()], dtype=bool)
+    if not has_file.any():
+        looked_for = table[columns[0]].dropna().head(1).tolist()
+        raise FileNotFoundError(
+            f"{path} has {len(table)} rows, and none of its records is in {folder}; looked for {looked_for} and so on."
+        )
+    issues += [(f"row of {PTBXL_TABLE} without a file", str(id_)) for id_ in table.index[~has_file]]
+    issues += [(f"record without a row in {PTBXL_TABLE}", record) for record in sorted(records - named)]
+    known = {*SCP_DIAGNOSTIC, *SCP_FORM_AND_RHYTHM}
+    stated = {code for statement in statements if statement for code in statement}
+    issues += [("statement that is not in SCP-ECG as PTB-XL uses it", code) for code in sorted(stated - known)]
+    labels = table[has_file]
+    return Contents(
+        name="PTB-XL",
+        labels=labels,
+        files={id_: found for id_, found in files_of_id.items() if found},
+        codes="scp",
+        statements=[statement for statement, has in zip(statements, has_file) if has],
+        annotated=set(),
+        fold=_folds(labels),
+        issues=issues,
+    )
+
+
+def _indexed_by_ecg_id(table, path):
+    ids = pd.to_numeric(table["ecg_id"], errors="coerce")
+    wrong = table["ecg_id"][ids.isna() | (ids % 1 != 0)]
+    if len(wrong):
+        raise ValueError(f"{path}: ecg_id must be whole numbers; found {wrong.tolist()[0]!r} in row {wrong.index[0] + 1}.")
+    table = table.assign(ecg_id=ids.astype(np.int64)).set_index("ecg_id")
+    twice = table.index[table.index.duplicated()].unique().tolist()
+    if twice:
+        raise ValueError(f"{path}: {len(twice)} ecg_id(s) occur more than once, such as {twice[:5]}; an id must name one ECG.")
+    return table
+
+
+def _first_fs(folder, records, otherwise):
+    """Rate in Hz that the first readable header states: all records of a PTB-XL column have the same."""
+    for record in records:
+        try:
+            return _tidy(read_header(folder / record).fs)
+        except (OSError, ValueError):  # told when that record is read
+            continue
+    return otherwise
+
+
+def _open_ludb(folder, files, records):
+    path = folder / LUDB_TABLE
+    table = read_table(path, ("ID", _LUDB_FIRST_TEXT), dtype=str)
+    ids = table["ID"].str.strip()
+    if ids.isna().any() or ids.duplicated().any():
+        raise ValueError(
+            f"{path}: an ID is missing or occurs more than once: {ids[ids.isna() | ids.duplicated()].tolist()[:5]}."
+        )
+    table = table.assign(ID=ids).set_index("ID")
+    headers, issues = _read_headers(folder, files, records)
+    record_of = {record.rsplit("/", 1)[-1]: record for record in headers}
+    has_file = table.index.isin(record_of)
+    issues += [(f"row of {LUDB_TABLE} without a file", id_) for id_ in table.index[~has_file]]
+    issues += [(f"record without a row in {LUDB_TABLE}", record) for id_, record in record_of.items() if id_ not in table.index]
+    labels = table[has_file]
+    if labels.empty:
+        raise FileNotFoundError(f"{path} has {len(table)} rows, and no record that bears one of its IDs is in {folder}.")
+    statements = []
+    for row in labels.loc[:, _LUDB_FIRST_TEXT:].itertuples(index=False):
+        entries = {line.strip() for cell in row if isinstance(cell, str) for line in cell.splitlines()} - {""}
+        statements.append(entries or None)
+    return Contents(
+        name="LUDB",
+        labels=labels,
+        files={id_: [(_tidy(headers[record_of[id_]].fs), record_of[id_])] for id_ in labels.index},
+        codes="ludb",
+        statements=statements,
+        annotated=set(),
+        fold=_folds(labels),
+        issues=issues,
+    )
+
+
+def _open_wfdb(folder, files, records):
+    """Open any folder of WFDB records; what Challenge headers say in their comments is the label table."""
+    headers, issues = _read_headers(folder, files, records)
+    if not headers:
+        raise ValueError(f"{folder}: {len(records)} .hea file(s), and none is a WFDB header; the first: {issues[0][1]}")
+    names = [record.rsplit("/", 1)[-1] for record in headers]
+    # Names that occur in several folders are told apart by the folder.
+    ids = names if len(set(names)) == len(names) else list(headers)
+    rows = []
+    for header in headers.values():
+        pairs = (comment.split(":", 1) for comment in header.comments if ":" in comment)
+        said = {key.strip("<> \t").capitalize(): value.strip() for key, value in pairs}
+        rows.append({key: said[key] for key in _COMMENTS if key in said})
+    statements = [set(re.findall(r"\d+", row.get("Dx", ""))) or None for row in rows]
+    tables = [path for path in files if path.rsplit("/", 1)[-1] in (PTBXL_TABLE, LUDB_TABLE)]
+    issues += [("label table in a folder below; open that folder to use its labels", path) for path in tables]
+    labels = pd.DataFrame(rows, index=pd.Index(ids, name="id"))
+    return Contents(
+        name=folder.name,
+        labels=labels,
+        files={id_: [(_tidy(header.fs), record)] for id_, (record, header) in zip(ids, headers.items())},
+        codes="snomed",
+        statements=statements,
+        annotated=set().union(*(codes for codes in statements if codes)),
+        fold=_folds(labels),
+        issues=issues,
+    )
+
+
+def _read_headers(folder, files, records):
+    """Read all headers, record -> Header in natural order, and the issues: unreadable ones and missing signal files."""
+    headers, issues = {}, []
+    for record in tqdm(sorted(records, key=_natural), desc="reading headers", unit="file", leave=False, delay=2):
+        try:
+            header = headers[record] = read_header(folder / record)
+        except ValueError as error:
+            issues.append(("header that cannot be read", str(error)))
+            continue
+        beside = record.rsplit("/", 1)[0] + "/" if "/" in record else ""
+        signal_files = sorted({fields[0] for fields in header.signal_lines})
+        issues += [
+            ("header without its signal file", f"{record}.hea: {name}") for name in signal_files if beside + name not in files
+        ]
+    return headers, issues
+
+
+def read_table(path, wanted, **options):
+    """Read a CSV table and check its columns.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    wanted : sequence of str
+        Columns that must be there.
+    **options
+        For ``pandas.read_csv``.
+
+    Returns
+    -------
+    DataFrame
+        The table.
+
+    Raises
+    ------
+    ValueError
+        If it is not CSV, or a column is missing.
+    """
+    try:
+        table = pd.read_csv(path, **options)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as a CSV table: {error}") from error
+    missing = [column for column in wanted if column not in table]
+    if missing:
+        raise ValueError(f"{path}: column(s) {', '.join(missing)} are missing; found {_shown(table.columns)}.")
+    return table
+
+
+def _shown(columns):
+    columns = [str(column) for column in columns]
+    return ", ".join(columns[:30]) + (", ..." if len(columns) > 30 else "")
+
+
+def _scp_statements(cell, id_, path):
+    """One cell of scp_codes, such as ``{'NORM': 100.0, 'SR': 0.0}``, as a dict; None where it is empty."""
+    if not isinstance(cell, str):
+        return None
+    try:
+        try:
+            stated = json.loads(cell.replace("'", '"'))  # ten times as fast as literal_eval, which reads the rest
+        except ValueError:
+            stated = ast.literal_eval(cell)
+        return {str(code): float(likelihood) for code, likelihood in stated.items()}
+    except (ValueError, SyntaxError, AttributeError, TypeError):
+        raise ValueError(
+            f"{path}: scp_codes of ecg_id {id_} cannot be read: {cell[:80]!r}; wanted is a dict of statement and likelihood "
+            "such as {'NORM': 100.0, 'SR': 0.0}."
+        ) from None
+
+
+def _folds(labels):
+    """Give folds 1 to 10: strat_fold, or a hash of the id, which is the same on every machine and in every subset."""
+    folds = [int.from_bytes(hashlib.sha256(str(id_).encode()).digest()[:8], "big") % N_FOLDS + 1 for id_ in labels.index]
+    folds = pd.Series(folds, index=labels.index, name="fold", dtype=int)
+    if "strat_fold" not in labels:
+        return folds
+    given = pd.to_numeric(labels["strat_fold"], errors="coerce")
+    return given.where(given.isin(range(1, N_FOLDS + 1)), folds).astype(int).rename("fold")
+
+
+def _natural(name):
+    """Sort key in which 2 comes before 10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _tidy(fs):
+    return int(fs) if fs == int(fs) else fs

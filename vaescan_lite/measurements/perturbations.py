@@ -1,0 +1,64 @@
+"""Changes of a beat that should not matter: noise, gain, position of the electrodes, wander of the baseline, alignment."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from ..ecg import BeatSet, to_eight_leads
+
+PERTURBATIONS = ("noise", "gain", "turn", "baseline", "jitter")
+
+
+def perturb(beats, name, seed=0):
+    """Change beats by as little as a second recording might.
+
+    The sizes are this project's choice: white noise of 20 uV, a gain of +-5 %, a frontal axis turned by +-5 degrees, a wander
+    of the baseline of up to 50 uV at 0.3 Hz, a position of the R peak that is half a sample off.
+
+    Parameters
+    ----------
+    beats : BeatSet
+        Median beats of 8 or 12 leads in mV.
+    name : str
+        One of `PERTURBATIONS`.
+    seed : int
+        Of noise, signs and phases.
+
+    Returns
+    -------
+    BeatSet
+        Of 8 leads.
+
+    Raises
+    ------
+    ValueError
+        If `beats` is not a BeatSet, or the name is not known.
+    """
+    if not isinstance(beats, BeatSet):
+        raise ValueError(f"perturb needs a BeatSet, as median_beats gives it; got {type(beats).__name__}.")
+    beats = to_eight_leads(beats)
+    if name not in PERTURBATIONS:
+        raise ValueError(f"a perturbation is one of {', '.join(PERTURBATIONS)}; got {name!r}.")
+    rng = np.random.default_rng(seed)
+    signals, time_s = beats.signals.astype(float), (np.arange(beats.signals.shape[-1]) - beats.r_index) / beats.fs
+    sign = rng.choice([-1.0, 1.0], (len(beats), 1))
+    if name == "noise":
+        signals += rng.normal(0, 0.02, signals.shape)
+    elif name == "gain":
+        signals *= 1 + 0.05 * sign[..., None]
+    elif name == "turn":
+        one, two = signals[:, beats.leads.index("I")].copy(), signals[:, beats.leads.index("II")]
+        angle, avf = np.deg2rad(5) * sign, two - one / 2
+        i = np.cos(angle) * one - np.sin(angle) * avf
+        signals[:, beats.leads.index("I")] = i
+        signals[:, beats.leads.index("II")] = np.sin(angle) * one + np.cos(angle) * avf + i / 2
+    elif name == "baseline":
+        phase = rng.uniform(0, 2 * np.pi, (*signals.shape[:2], 1))
+        wave = np.sin(2 * np.pi * 0.3 * np.append(time_s, -0.06) + phase)  # the last value: in the PR segment, which is 0 mV
+        signals += 0.05 * (wave[..., :-1] - wave[..., -1:])
+    elif name == "jitter":
+        at = np.clip(time_s + 0.5 * sign / beats.fs, time_s[0], time_s[-1])
+        for row in np.flatnonzero(np.isfinite(signals).all(axis=(1, 2))):
+            signals[row] = CubicSpline(time_s, signals[row], axis=-1)(at[row])
+    return replace(beats, signals=signals.astype(np.float32))

@@ -1,0 +1,256 @@
+"""What a cardiologist measures on a beat: intervals, axes, amplitudes. The edges of waves are found in `delineation`."""
+
+import numpy as np
+import pandas as pd
+from scipy.ndimage import gaussian_filter1d
+
+from ..ecg import LEADS_12, BeatSet, to_eight_leads, to_twelve_leads
+from . import boundaries as delineation
+
+# The smallest deflection that counts as a wave: IEC 60601-2-51:2003, annex GG (30 uV).
+MIN_WAVE_mV = 0.03
+# An R that begins the QRS has to keep three quarters of that after smoothing. Our choice: so, about as many simulated people
+# have a QS complex in V1, V2 and aVR after the filter at 40 Hz as before it, healthy ones and those with a block.
+SMOOTH_MS = 5.0
+MIN_SMOOTH_WAVE_mV = 0.75 * MIN_WAVE_mV
+ST_AFTER_J_MS = 60.0
+LEADS_WITH_P = ("I", "II", "V1")
+
+_INTERVAL_NOTE = "median over leads, not earliest to latest"
+DEFINITIONS = {
+    "heart_rate_bpm": ("bpm", "60 / RR, of the median RR interval"),
+    "rr_s": ("s", "median RR interval"),
+    "rr_sd_s": ("s", "standard deviation of the RR intervals; NaN where the beats do not carry it"),
+    "p_ms": ("ms", f"onset to end of P ({_INTERVAL_NOTE}); NaN where there is no P wave"),
+    "pr_ms": ("ms", f"onset of P to onset of QRS ({_INTERVAL_NOTE}); NaN where there is no P wave"),
+    "qrs_ms": ("ms", f"onset to end of QRS ({_INTERVAL_NOTE})"),
+    "qt_ms": ("ms", f"onset of QRS to end of T ({_INTERVAL_NOTE})"),
+    "qtcf_ms": ("ms", "QT / RR^(1/3), RR in s (Fridericia 1920)"),
+    "qtcb_ms": ("ms", "QT / RR^(1/2), RR in s (Bazett 1920)"),
+    "p_axis_deg": ("deg", "atan2 of the net areas of P in aVF and I, above -180 and up to 180; 0 = left, 90 = down"),
+    "qrs_axis_deg": ("deg", "atan2 of the net areas of QRS in aVF and I, above -180 and up to 180; 0 = left, 90 = down"),
+    "t_axis_deg": ("deg", "atan2 of the net areas of T in aVF and I, above -180 and up to 180; 0 = left, 90 = down"),
+    "r_peak_time_V1_ms": ("ms", "onset of QRS to the peak of the tallest R in V1; NaN without an R"),
+    "r_peak_time_V5_ms": ("ms", "onset of QRS to the peak of the tallest R in V5; NaN without an R"),
+    "sokolow_lyon_mV": (
+        "mV",
+        "S depth in V1 + the taller R of V5 and V6 (Sokolow and Lyon 1949); lowered by filter and 100 Hz",
+    ),
+    "cornell_mV": ("mV", "R in aVL + S depth in V3 (Casale 1985); lowered by filter and 100 Hz"),
+}
+for _lead in LEADS_12:
+    DEFINITIONS |= {
+        f"q_{_lead}_mV": ("mV", f"{_lead}: lowest point of QRS before the first R, at most 0; 0 = no Q; a QS complex counts"),
+        f"r_{_lead}_mV": ("mV", f"{_lead}: highest point of QRS, at least 0; 0 = no R (below {MIN_WAVE_mV} mV)"),
+        f"s_{_lead}_mV": ("mV", f"{_lead}: lowest point of QRS after the first R, at most 0; 0 = no S; a QS complex counts"),
+        f"st_{_lead}_mV": ("mV", f"{_lead}: level {ST_AFTER_J_MS:g} ms after the end of QRS, against the PR segment"),
+        f"t_{_lead}_mV": ("mV", f"{_lead}: point of T furthest from the PR segment level, with its sign"),
+    }
+for _lead in LEADS_WITH_P:
+    DEFINITIONS[f"p_{_lead}_mV"] = ("mV", f"{_lead}: point of P furthest from the level at its onset, signed; NaN without P")
+
+
+def measure(beats, *, batch_size=512):
+    """Intervals, axes and amplitudes of median beats.
+
+    The intervals follow the rule "median over leads": each boundary is where a cardiologist who marks every lead by
+    itself would put the middle one of the marks. The rule "earliest onset to latest end" gives a QRS about 28 ms longer
+    (LUDB, 200 records). `DEFINITIONS` holds unit and definition of every column; `delineation.delineate` says how far the
+    intervals agree with cardiologists.
+
+    Amplitudes are signed: R is at least 0, Q and S are at most 0, and a Q, R or S that a lead does not have is 0 mV, as in
+    the tables of electrocardiographs. What cannot be known is NaN: everything about an absent P, a lead that is flat.
+    Voltages are those of the beat as it is. The low-pass at 40 Hz of `median_beats` takes 2-3 % off the R waves of simulated
+    healthy people, less off wide ones; with ``fs=500, band_hz=(0.5, 150)`` they are within 1 %.
+
+    On simulated ECGs at 100 and 500 Hz, what a bundle branch block, a left anterior fascicular block or an AV block changes is
+    found with the right sign and, in the mean over people, within 8 ms, 0.05 mV or 5 degrees. Not so for blocks of half the
+    usual size or of more than 180 ms, whose QRS ends so gently that truth and caliper differ by 15 ms. Where a small R is near
+    the limit of 0.03 mV, whether there is one decides between Q and S, and the mean of these can miss by a little more.
+
+    Parameters
+    ----------
+    beats : BeatSet
+        Median beats of 8 or 12 leads in mV, the PR segment at 0 mV, 100 to 1000 Hz.
+    batch_size : int
+        Beats worked on at a time; bounds the memory and changes no value.
+
+    Returns
+    -------
+    DataFrame of float64, indexed by ``beats.ids``
+        One column per entry of `DEFINITIONS`. NaN where a wave is absent (P) or RR is not known; a row of NaN where a beat
+        is not usable.
+
+    Raises
+    ------
+    ValueError
+        If `beats` is not a BeatSet, lacks one of the eight leads, or its window does not hold the waves.
+    """
+    _check(beats)
+    usable = beats.usable & np.isfinite(beats.signals).all(axis=(1, 2))
+    table = pd.DataFrame(np.nan, index=pd.Index(beats.ids, name="id"), columns=list(DEFINITIONS))
+    rows = np.flatnonzero(usable)
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        for name, values in _measure_batch(beats[batch]).items():
+            table.iloc[batch, table.columns.get_loc(name)] = values
+    return table
+
+
+def _check(beats):
+    if not isinstance(beats, BeatSet):
+        raise ValueError(f"measure needs a BeatSet, as median_beats gives it; got {type(beats).__name__}.")
+    before_ms = beats.r_index * 1000 / beats.fs
+    after_ms = (beats.signals.shape[-1] - 1 - beats.r_index) * 1000 / beats.fs
+    if before_ms < 250 or after_ms < 400:
+        raise ValueError(
+            "the window must hold P, QRS and T: at least 250 ms before the R peak and 400 ms after it; "
+            f"got {before_ms:g} ms and {after_ms:g} ms."
+        )
+
+
+def _measure_batch(beats):
+    """Columns by name, each of shape (n_beats,), of usable beats."""
+    eight = to_eight_leads(beats)
+    time_ms, fine, slope = delineation.interpolate(eight.signals, beats.fs, beats.r_index)
+    edges = delineation.delineate(time_ms, fine, slope, beats.rr_s, _from_quality(beats, "noise_uV"))
+    has_twelve = set(LEADS_12) <= set(beats.leads)  # then the limb leads are taken as recorded
+    leads = _twelve(beats) if has_twelve else to_twelve_leads(fine.astype(np.float32))
+    qrs_ms = edges.qrs_offset_ms - edges.qrs_onset_ms
+    qt_ms = edges.t_offset_ms - edges.qrs_onset_ms
+    out = {
+        "heart_rate_bpm": 60 / beats.rr_s,
+        "rr_s": beats.rr_s,
+        "rr_sd_s": _from_quality(beats, "rr_sd_s"),
+        "p_ms": edges.p_offset_ms - edges.p_onset_ms,
+        "pr_ms": edges.qrs_onset_ms - edges.p_onset_ms,
+        "qrs_ms": qrs_ms,
+        "qt_ms": qt_ms,
+        "qtcf_ms": qt_ms / np.cbrt(beats.rr_s),
+        "qtcb_ms": qt_ms / np.sqrt(beats.rr_s),
+    }
+    out |= _axes(time_ms, leads, edges)
+    out |= _amplitudes(time_ms, leads, edges)
+    return out
+
+
+def _from_quality(beats, column):
+    """Look up a column of the quality table, NaN where it has none."""
+    return beats.quality[column].to_numpy(dtype=float) if column in beats.quality else np.full(len(beats), np.nan)
+
+
+def _twelve(beats):
+    """All twelve leads as recorded, on the fine grid."""
+    beats = to_twelve_leads(beats)
+    return delineation.interpolate(beats.signals, beats.fs, beats.r_index)[1].astype(np.float32)
+
+
+def _axes(time_ms, leads, edges):
+    """Frontal axes from net areas."""
+    spans = {
+        "p_axis_deg": (edges.p_onset_ms, edges.p_offset_ms),
+        "qrs_axis_deg": (edges.qrs_onset_ms, edges.qrs_offset_ms),
+        "t_axis_deg": (edges.qrs_offset_ms + ST_AFTER_J_MS, edges.t_offset_ms),
+    }
+    frontal = leads[:, [LEADS_12.index("I"), LEADS_12.index("aVF")]]
+    out = {}
+    for name, (start_ms, end_ms) in spans.items():
+        area = np.einsum("blt,bt->bl", frontal, _inside(time_ms, start_ms, end_ms))
+        axis = np.degrees(np.arctan2(area[:, 1], area[:, 0]))
+        axis = np.where(axis <= -180, 180.0, axis)
+        out[name] = np.where(np.isfinite(start_ms + end_ms) & area.any(axis=1), axis, np.nan)
+    return out
+
+
+def _inside(time_ms, start_ms, end_ms):
+    """Mask of the samples between two boundaries, (n_beats, n_fine); none where a boundary is NaN."""
+    return (time_ms >= start_ms[:, None]) & (time_ms <= end_ms[:, None])
+
+
+def _amplitudes(time_ms, leads, edges):
+    """Amplitudes of Q, R, S, ST, T and P in each lead, and what is computed from them."""
+    around = _span(time_ms, edges.qrs_onset_ms, edges.qrs_offset_ms)
+    in_qrs = _inside(time_ms[around], edges.qrs_onset_ms, edges.qrs_offset_ms)[:, None]
+    qrs = np.where(in_qrs, leads[..., around], 0.0)
+    is_r = _is_r(leads[..., around], in_qrs)
+    r = np.where(is_r, qrs, 0.0).max(axis=-1)
+    started = np.logical_or.accumulate(is_r, axis=-1)  # the first R has begun
+    q = np.where(started, 0.0, qrs).min(axis=-1)
+    s = np.where(started, qrs, 0.0).min(axis=-1)
+    s = np.where(r > 0, s, q)
+    q, s = (np.where(wave <= -MIN_WAVE_mV, wave, 0.0) for wave in (q, s))
+    st = _at(time_ms, leads, edges.qrs_offset_ms + ST_AFTER_J_MS)
+    t = _extreme(time_ms, leads, edges.qrs_offset_ms + ST_AFTER_J_MS, edges.t_offset_ms)
+    # A lead that is flat was not recorded: its amplitudes are not known.
+    flat = np.ptp(leads, axis=-1) == 0
+    out = {}
+    for name, values in (("q", q), ("r", r), ("s", s), ("st", st), ("t", t)):
+        values = np.where(flat, np.nan, values)
+        out |= {f"{name}_{lead}_mV": values[:, i] for i, lead in enumerate(LEADS_12)}
+    with_p = [LEADS_12.index(lead) for lead in LEADS_WITH_P]
+    level = _at(time_ms, leads, edges.p_onset_ms)
+    p = _extreme(time_ms, leads[:, with_p] - level[:, with_p, None], edges.p_onset_ms, edges.p_offset_ms)
+    p = np.where(flat[:, with_p], np.nan, p)
+    out |= {f"p_{lead}_mV": p[:, i] for i, lead in enumerate(LEADS_WITH_P)}
+    for lead in ("V1", "V5"):
+        i = LEADS_12.index(lead)
+        peak_ms = time_ms[around][np.where(is_r[:, i], qrs[:, i], 0).argmax(axis=-1)] - edges.qrs_onset_ms
+        out[f"r_peak_time_{lead}_ms"] = np.where(out[f"r_{lead}_mV"] > 0, peak_ms, np.nan)
+    out["sokolow_lyon_mV"] = -out["s_V1_mV"] + np.fmax(out["r_V5_mV"], out["r_V6_mV"])
+    out["cornell_mV"] = out["r_aVL_mV"] - out["s_V3_mV"]
+    return out
+
+
+def _is_r(leads, inside):
+    """Where each lead is in an R wave, (n_beats, n_leads, n_times).
+
+    A low-pass makes a bump of its own just before a steep fall, which would turn QS into rS. So an R before the lowest point
+    counts only if it is still there, with most of its size, after smoothing that leaves no such bumps. The end of QRS is less
+    steep.
+    """
+    is_r = _rises_and_falls(leads, inside, MIN_WAVE_mV)
+    smooth = gaussian_filter1d(leads, SMOOTH_MS * delineation.FINE_HZ / 1000, axis=-1, mode="nearest")
+    is_early = np.arange(leads.shape[-1]) < np.where(inside, leads, np.inf).argmin(axis=-1, keepdims=True)
+    is_real = (is_early & _rises_and_falls(smooth, inside, MIN_SMOOTH_WAVE_mV)).any(axis=-1, keepdims=True)
+    return is_r & (is_real | ~is_early)
+
+
+def _rises_and_falls(leads, inside, least_mV):
+    """Where a lead stands above zero and both an earlier and a later point of QRS by so much; a raised J point does not."""
+    low = np.where(inside, leads, np.inf)
+    before = np.minimum.accumulate(low, axis=-1)
+    after = np.minimum.accumulate(low[..., ::-1], axis=-1)[..., ::-1]
+    return inside & (leads - np.maximum(np.maximum(before, after), 0) >= least_mV)
+
+
+def _at(time_ms, leads, when_ms):
+    """Value of each lead at a time of each beat, by linear interpolation; NaN where the time is NaN or outside."""
+    step_ms = time_ms[1] - time_ms[0]
+    position = (when_ms - time_ms[0]) / step_ms
+    known = np.isfinite(position) & (position >= 0) & (position <= len(time_ms) - 1)
+    position = np.where(known, position, 0)
+    low = np.minimum(position.astype(int), len(time_ms) - 2)
+    share = (position - low)[:, None]
+    rows = np.arange(len(leads))
+    value = leads[rows, :, low] * (1 - share) + leads[rows, :, low + 1] * share
+    return np.where(known[:, None], value, np.nan)
+
+
+def _extreme(time_ms, leads, start_ms, end_ms):
+    """Value furthest from zero between two times, with its sign, (n_beats, n_leads); NaN where there is no sample."""
+    around = _span(time_ms, start_ms, end_ms)
+    inside = _inside(time_ms[around], start_ms, end_ms)
+    leads = leads[..., around]
+    high = np.where(inside[:, None], leads, -np.inf).max(axis=-1, initial=-np.inf)
+    low = np.where(inside[:, None], leads, np.inf).min(axis=-1, initial=np.inf)
+    value = np.where(np.abs(high) >= np.abs(low), high, low)
+    return np.where(inside.any(axis=-1)[:, None], value, np.nan)
+
+
+def _span(time_ms, start_ms, end_ms):
+    """Slice of the samples that any beat needs between its two times; the rest need not be looked at."""
+    known = np.isfinite(start_ms) & np.isfinite(end_ms)
+    if not known.any():
+        return slice(0, 1)
+    first, last = np.searchsorted(time_ms, [start_ms[known].min(), end_ms[known].max()])
+    return slice(max(int(first), 0), max(int(last) + 1, int(first) + 1))

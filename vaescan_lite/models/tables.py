@@ -1,0 +1,58 @@
+"""Models of tables, from the most to the least transparent, and the network beside them."""
+
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+
+from .cnn import EcgCNN
+
+
+def standard_models(budget="workshop"):
+    """Give the models by name, from the most to the least transparent.
+
+    Parameters
+    ----------
+    budget : {"smoke", "workshop", "full"}
+        Training budget of the network and of the EBM.
+
+    Returns
+    -------
+    dict of str to classifier
+        Unfitted scikit-learn classifiers. They get standardised tables; a beat comes to them as its first principal
+        components. `EcgCNN` gets signals as they are, and all tasks at once.
+
+    Notes
+    -----
+    C of the logistic models is chosen by the AUROC of three folds inside the training set. Explained in chapter 9.
+    """
+    from interpret.glassbox import ExplainableBoostingClassifier  # takes two seconds, which most imports do not need
+
+    strengths = {"C": [0.003, 0.03, 0.3]}
+    return {
+        "logistic": GridSearchCV(LogisticRegression(max_iter=1000), strengths, cv=3, scoring="roc_auc"),
+        "sparse logistic": GridSearchCV(
+            LogisticRegression(l1_ratio=1, solver="liblinear", random_state=0), {"C": [0.01, 0.1, 1.0]}, cv=3, scoring="roc_auc"
+        ),
+        "EBM": ExplainableBoostingClassifier(
+            interactions=0,
+            outer_bags={"smoke": 1, "workshop": 2, "full": 8}[budget],
+            learning_rate=0.1,
+            max_rounds={"smoke": 50, "workshop": 400, "full": 2000}[budget],
+            max_bins=32,
+            greedy_ratio=0,
+            smoothing_rounds=20,
+            early_stopping_rounds=20,
+            n_jobs=1,
+            random_state=0,
+        ),
+        "boosting": HistGradientBoostingClassifier(
+            max_iter={"smoke": 30, "workshop": 150, "full": 150}[budget],
+            learning_rate=0.08,
+            max_leaf_nodes=8,
+            min_samples_leaf=10,
+            l2_regularization=1.0,
+            early_stopping=False,
+            random_state=0,
+        ),
+        "CNN": EcgCNN(budget=budget),
+    }

@@ -1,0 +1,21 @@
+"""Figures of ECGs, beats and tables, in one style."""
+
+from .ecgs import (
+    INK,
+    STYLE,
+    draw_paper,
+    plot_attributions,
+    plot_beats,
+    plot_ecg,
+    plot_frontal_plane,
+    plot_leads,
+    plot_traversal,
+    times_s,
+)
+from .tables import plot_associations, plot_cost, plot_history, plot_intervals, plot_learning_curve, plot_trade_off, plot_worlds
+
+__all__ = [
+    "INK", "STYLE", "draw_paper", "plot_associations", "plot_attributions", "plot_beats", "plot_cost", "plot_ecg",
+    "plot_frontal_plane", "plot_history", "plot_intervals", "plot_leads", "plot_learning_curve", "plot_trade_off",
+    "plot_traversal", "plot_worlds", "times_s",
+]  # fmt: skip

@@ -1,0 +1,344 @@
+"""Figures of the book: ECG paper, beats, latents, associations, scores. Each function returns a Figure or Axes."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.ticker import MultipleLocator
+
+from ..ecg import LEADS_12, to_twelve_leads
+
+STYLE = str(Path(__file__).with_name("book.mplstyle"))
+
+PAPER_GRID = "#e7a3a3"
+INK = "#1c2733"
+# Where the twelve leads stand on a printed ECG: one column a group of leads, read downwards.
+PRINTED_ROWS = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6"))
+# Directions of the limb leads in the frontal plane, degrees clockwise from lead I (the hexaxial reference system).
+FRONTAL_LEADS_DEG = {"I": 0, "II": 60, "aVF": 90, "III": 120, "aVR": -150, "aVL": -30}
+MM_PER_S, MM_PER_MV = 25, 10
+INCH_PER_MM = 1 / 25.4
+
+
+def draw_paper(ax, *, labels=True):
+    """Draw ECG paper behind a panel: small squares 40 ms x 0.1 mV, large squares 200 ms x 0.5 mV.
+
+    Parameters
+    ----------
+    ax : Axes
+        Its x axis is in seconds, its y axis in mV.
+    labels : bool
+        Keep tick labels; without them only the grid stays.
+
+    Returns
+    -------
+    Axes
+    """
+    for axis, small, large in ((ax.xaxis, 0.04, 0.2), (ax.yaxis, 0.1, 0.5)):
+        axis.set_minor_locator(MultipleLocator(small))
+        axis.set_major_locator(MultipleLocator(large))
+    ax.grid(True, which="minor", color=PAPER_GRID, linewidth=0.25, alpha=0.6)
+    ax.grid(True, which="major", color=PAPER_GRID, linewidth=0.6)
+    ax.tick_params(which="both", length=0)
+    if not labels:
+        ax.set(xticklabels=[], yticklabels=[])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    return ax
+
+
+def plot_ecg(ecgs, row=0, *, seconds_per_lead=2.5, rhythm_lead="II", title=None):
+    """Draw one ECG as it is printed: 3 x 4 leads of 2.5 s and a rhythm strip, 25 mm/s and 10 mm/mV.
+
+    Parameters
+    ----------
+    ecgs : EcgSet
+        8 or 12 leads, mV.
+    row : int
+        Which ECG of the set.
+    seconds_per_lead : float
+        Length of each lead's piece; the four pieces of a row follow each other in time, as on paper.
+    rhythm_lead : str
+        The lead of the strip below, shown over the whole length.
+    title : str, optional
+        Default: the id.
+
+    Returns
+    -------
+    Figure
+    """
+    ecgs = to_twelve_leads(ecgs[[row]])
+    signals = dict(zip(ecgs.leads, ecgs.signals[0] - np.median(ecgs.signals[0], axis=1, keepdims=True), strict=True))
+    n_piece = round(seconds_per_lead * ecgs.fs)
+    duration_s = min(4 * seconds_per_lead, ecgs.signals.shape[-1] / ecgs.fs)
+    rows = [*(np.concatenate([signals[lead] for lead in row_leads]) for row_leads in PRINTED_ROWS), signals[rhythm_lead]]
+    levels, top, bottom = _stacked(rows)
+    figure, ax = plt.subplots(
+        figsize=((MM_PER_S * duration_s + 6) * INCH_PER_MM, (MM_PER_MV * (top - bottom) + 10) * INCH_PER_MM),
+    )
+    draw_paper(ax, labels=False)
+    for level, row_leads in zip(levels, PRINTED_ROWS, strict=False):
+        for column, lead in enumerate(row_leads):
+            piece = slice(column * n_piece, min((column + 1) * n_piece, round(duration_s * ecgs.fs)))
+            _draw_strip(ax, signals[lead], piece, ecgs.fs, level, lead)
+    _draw_strip(ax, signals[rhythm_lead], slice(0, round(duration_s * ecgs.fs)), ecgs.fs, levels[-1], rhythm_lead)
+    ax.set(xlim=(0, duration_s), ylim=(bottom, top))
+    ax.set_title(f"ECG {ecgs.ids[0]}" if title is None else title)
+    ax.text(1, -0.01, "25 mm/s   10 mm/mV", transform=ax.transAxes, ha="right", va="top", fontsize=8, color=INK)
+    return figure
+
+
+def plot_leads(ecgs, row=0, *, leads=("II", "V1", "V5"), start_s=0.0, stop_s=None, r_peaks=None, ax=None):
+    """Draw some leads of one ECG below each other on ECG paper, with R peaks marked if they are given.
+
+    Parameters
+    ----------
+    ecgs : EcgSet
+        8 or 12 leads, mV.
+    row : int
+        Which ECG of the set.
+    leads : sequence of str
+        Which leads, from the top downwards.
+    start_s, stop_s : float
+        The stretch to show, in seconds; `stop_s` None shows all that follows.
+    r_peaks : ndarray of int, optional
+        Sample indices of R peaks, as `r_peaks` gives them for this ECG.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    ecg = to_twelve_leads(ecgs[[row]])
+    stop_s = ecg.signals.shape[-1] / ecg.fs if stop_s is None else stop_s
+    window = slice(round(start_s * ecg.fs), round(stop_s * ecg.fs))
+    signals = [signal - np.median(signal) for signal in (ecg.signals[0, ecg.leads.index(lead)] for lead in leads)]
+    levels, top, bottom = _stacked([signal[window] for signal in signals])
+    if ax is None:
+        paper_ratio = MM_PER_MV * (top - bottom) / (MM_PER_S * (stop_s - start_s))
+        width_inch = min(9.5, 5.5 / paper_ratio)
+        _, ax = plt.subplots(figsize=(width_inch, width_inch * paper_ratio + 0.2))
+        ax.set_aspect(MM_PER_MV / MM_PER_S)
+    draw_paper(ax, labels=False)
+    for number, (lead, signal, level) in enumerate(zip(leads, signals, levels, strict=True)):
+        _draw_strip(ax, signal, window, ecg.fs, level, lead)
+        if r_peaks is not None:
+            inside = np.asarray([peak for peak in r_peaks if window.start <= peak < window.stop], dtype=int)
+            label = "R peak" if number == 0 else None
+            ax.plot(inside / ecg.fs, signal[inside] + level, "o", ms=4, color="#c4402f", label=label)
+    ax.set_ylim(bottom, top)
+    ax.set_xlim(start_s, stop_s)
+    if r_peaks is not None:
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1))
+    return ax
+
+
+def plot_beats(beats, *, leads=LEADS_12, colors=None, alpha=1.0, height_mv=None, title=None):
+    """Draw one or more sets of beats over each other, one panel of ECG paper per lead.
+
+    Parameters
+    ----------
+    beats : BeatSet or dict of str to BeatSet
+        What to draw; the keys of a dict become the legend. Every beat of a set is one line.
+    leads : sequence of str
+        Which leads; twelve are laid out as on a printed ECG.
+    colors : sequence, optional
+        One colour per set.
+    alpha : float
+        Opacity of the lines.
+    height_mv : tuple of float, optional
+        Lowest and highest potential of all panels; default: what the beats need.
+    title : str, optional
+        Title of the figure.
+
+    Returns
+    -------
+    Figure
+    """
+    sets = beats if isinstance(beats, dict) else {None: beats}
+    sets = {label: to_twelve_leads(one[one.usable]) for label, one in sets.items()}
+    colors = plt.rcParams["axes.prop_cycle"].by_key()["color"] if colors is None else colors
+    grid = [list(row) for row in PRINTED_ROWS] if len(leads) == 12 else [list(leads)]
+    figure, panels = plt.subplot_mosaic(grid, figsize=(2.35 * len(grid[0]), 1.9 * len(grid) + 0.4), sharex=True, sharey=True)
+    for lead, ax in panels.items():
+        draw_paper(ax, labels=False)
+        for (label, one), color in zip(sets.items(), colors, strict=False):
+            lines = ax.plot(times_s(one), one.signals[:, one.leads.index(lead)].T, color=color, alpha=alpha, lw=1.3)
+            if lead == grid[0][0] and lines:
+                lines[0].set_label(label)
+        ax.text(0.02, 0.97, lead, transform=ax.transAxes, va="top", fontweight="bold", fontsize=9, color=INK)
+    every = [one.signals for one in sets.values() if len(one)]
+    low, high = height_mv or ((min(map(np.min, every)) - 0.15, max(map(np.max, every)) + 0.25) if every else (-1, 1))
+    first = next(iter(panels.values()))
+    first.set(ylim=(low, high), xlim=tuple(times_s(next(iter(sets.values())))[[0, -1]]))
+    if isinstance(beats, dict):
+        handles, labels = first.get_legend_handles_labels()
+        for handle in figure.legend(handles, labels, loc="outside upper right", ncols=len(labels)).legend_handles:
+            handle.set_alpha(1)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
+    return figure
+
+
+def plot_attributions(beats, maps, row=0, *, leads=("II", "V1", "V6"), title=None):
+    """Draw a beat once for each attribution map, its line red where the map speaks for the task and blue where against.
+
+    Parameters
+    ----------
+    beats : BeatSet
+        8 leads, mV.
+    maps : dict of str to ndarray of float, shape (n_beats, 8, n_times)
+        Maps of these beats; the keys name the rows of the figure.
+    row : int
+        Which beat.
+    leads : sequence of str
+        Which of the eight leads, one column each.
+    title : str, optional
+        Title of the figure.
+
+    Returns
+    -------
+    Figure
+        Every row has colours of its own, which end at the 99th percentile of the map's size over all eight leads.
+    """
+    figure, panels = plt.subplots(
+        len(maps), len(leads), figsize=(2.9 * len(leads), 1.35 * len(maps) + 0.7), sharex=True, sharey="col", squeeze=False
+    )
+    time_s = times_s(beats)
+    for axes, (label, values) in zip(panels, maps.items(), strict=True):
+        limit = max(float(np.percentile(np.abs(values[row]), 99)), 1e-12)
+        for ax, lead in zip(axes, leads, strict=True):
+            draw_paper(ax, labels=False)
+            column = beats.leads.index(lead)
+            points = np.column_stack([time_s, beats.signals[row, column]])
+            middle = 0.5 * (values[row, column, 1:] + values[row, column, :-1])
+            lines = LineCollection(
+                np.stack([points[:-1], points[1:]], axis=1),
+                array=middle,
+                cmap="coolwarm",
+                norm=plt.Normalize(-limit, limit),
+                linewidths=2.2,
+                capstyle="round",
+            )
+            ax.add_collection(lines)
+            ax.set_xlim(time_s[0], time_s[-1])
+            ax.text(0.02, 0.97, lead, transform=ax.transAxes, va="top", fontweight="bold", fontsize=9, color=INK)
+        axes[0].set_ylabel(label, rotation=0, ha="right", va="center")
+    for ax, lead in zip(panels[0], leads, strict=True):
+        signal = beats.signals[row, beats.leads.index(lead)]
+        ax.set_ylim(signal.min() - 0.15, signal.max() + 0.25)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
+    return figure
+
+
+def plot_traversal(beats, values, *, leads=("I", "II", "V1", "V2", "V5", "V6"), label="value", cmap="coolwarm"):
+    """Draw decoded beats while one number moves, from blue (low) to red (high).
+
+    Parameters
+    ----------
+    beats : BeatSet
+        One beat per value.
+    values : sequence of float, shape (n_beats,)
+        The number that moves.
+    leads : sequence of str
+        Which leads.
+    label : str
+        What the number is; beside the colour bar.
+    cmap : str
+        A matplotlib colour map.
+
+    Returns
+    -------
+    Figure
+    """
+    beats = to_twelve_leads(beats)
+    values = np.asarray(values, dtype=float)
+    norm = plt.Normalize(values.min(), values.max())
+    n_columns = min(3, len(leads))
+    n_rows = -(-len(leads) // n_columns)
+    figure, panels = plt.subplots(n_rows, n_columns, figsize=(8.6, 2.1 * n_rows), sharex=True, sharey=True, squeeze=False)
+    for lead, ax in zip(leads, panels.flat, strict=False):
+        draw_paper(ax, labels=False)
+        for value, signal in zip(values, beats.signals[:, beats.leads.index(lead)], strict=True):
+            ax.plot(times_s(beats), signal, color=plt.get_cmap(cmap)(norm(value)), lw=1.3)
+        ax.text(0.02, 0.97, lead, transform=ax.transAxes, va="top", fontweight="bold", fontsize=9, color=INK)
+    figure.colorbar(plt.cm.ScalarMappable(norm, cmap), ax=panels, label=label, shrink=0.8)
+    return figure
+
+
+def plot_frontal_plane(vectors, *, ax=None):
+    """Draw heart vectors among the six limb leads, seen from the front: degrees clockwise from lead I, as cardiologists count.
+
+    Parameters
+    ----------
+    vectors : dict of str to (float, float)
+        Label -> (potential in lead I, potential in lead aVF), both in mV.
+    ax : Axes, optional
+        A polar axes.
+
+    Returns
+    -------
+    Axes
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(4.4, 4.4), subplot_kw={"projection": "polar"})
+    ax.set_theta_direction(-1)
+    ax.set_thetagrids(
+        np.arange(0, 360, 30), [f"{degrees if degrees <= 180 else degrees - 360}°" for degrees in range(0, 360, 30)]
+    )
+    # On a vector (I, aVF) the length along aVF is 2/sqrt(3) of the augmented potential (Goldberger's leads are shorter).
+    points = {label: (lead_1, 2 / np.sqrt(3) * avf) for label, (lead_1, avf) in vectors.items()}
+    radius = 1.15 * max(np.hypot(*point) for point in points.values())
+    for lead, degrees in FRONTAL_LEADS_DEG.items():
+        ax.plot(np.deg2rad([degrees, degrees + 180]), [radius, radius], color="0.75", lw=0.8, zorder=1)
+        ax.text(
+            np.deg2rad(degrees),
+            0.88 * radius,
+            lead,
+            ha="center",
+            va="center",
+            fontsize=9,
+            color=INK,
+            bbox={"fc": "white", "ec": "none", "pad": 1},
+        )
+    for (label, point), color in zip(points.items(), plt.rcParams["axes.prop_cycle"].by_key()["color"], strict=False):
+        angle = np.arctan2(point[1], point[0])
+        ax.annotate("", (angle, np.hypot(*point)), (angle, 0), arrowprops={"arrowstyle": "-|>", "color": color, "lw": 2})
+        ax.plot([], [], color=color, lw=2, label=label)
+    ax.set(rlim=(0, radius), rticks=[])
+    ax.legend(loc="upper left", bbox_to_anchor=(1.05, 1.0))
+    return ax
+
+
+def times_s(beats):
+    """Time of each sample of a beat, in seconds from its R peak.
+
+    Parameters
+    ----------
+    beats : BeatSet
+
+    Returns
+    -------
+    ndarray of float, shape (n_times,)
+    """
+    return (np.arange(beats.signals.shape[-1]) - beats.r_index) / beats.fs
+
+
+def _stacked(signals):
+    """Levels in mV at which signals stand below each other without touching, and the top and bottom of the sheet."""
+    highs = [max(0.5, float(np.nanpercentile(signal, 99.9))) for signal in signals]
+    lows = [min(-0.3, float(np.nanpercentile(signal, 0.1))) for signal in signals]
+    levels = np.cumsum([0.0, *(low - high - 0.35 for low, high in zip(lows[:-1], highs[1:], strict=True))])
+    return levels, highs[0] + 0.5, levels[-1] + lows[-1] - 0.2
+
+
+def _draw_strip(ax, signal, piece, fs, level, lead):
+    time_s = np.arange(piece.start, piece.stop) / fs
+    ax.plot(time_s, signal[piece] + level, color=INK, lw=0.9)
+    box = {"fc": "white", "ec": "none", "alpha": 0.7, "pad": 0.5}
+    ax.annotate(
+        lead, (time_s[0], level), (3, 14), textcoords="offset points", fontsize=9, fontweight="bold", color=INK, bbox=box
+    )

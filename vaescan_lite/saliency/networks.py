@@ -1,0 +1,164 @@
+"""The networks that are explained: taken out of a model, given new weights, and the layer that Grad-CAM looks at."""
+
+import copy
+
+import torch
+from torch import nn
+
+from ..training import seeded_weights
+
+NORMALISATIONS = (nn.BatchNorm1d, nn.LayerNorm, nn.GroupNorm)
+
+
+class ScanNetwork(nn.Module):
+    """A Scan as one network, (n, 8, n_times) mV -> (n, n_factors): posterior mean of the latents, then the affine decoder."""
+
+    def __init__(self, scan):
+        super().__init__()
+        weights, bias = scan.weights_, scan.bias_
+        self.names = tuple(weights.index)
+        self.register_buffer("mean_beat", scan.vae.network_.mean_beat.clone())
+        self.register_buffer("unit", scan.vae.network_.unit.clone())
+        self.encoder = copy.deepcopy(scan.vae.network_.encoder)
+        self.readout = nn.Linear(weights.shape[1], weights.shape[0])
+        with torch.no_grad():
+            self.readout.weight.copy_(torch.as_tensor(weights.to_numpy()))
+            self.readout.bias.copy_(torch.as_tensor(bias.to_numpy()))
+        self.eval()
+
+    def forward(self, x):
+        """Log odds of binary factors, means of continuous ones."""
+        return self.readout(self.encoder((x.flatten(1) - self.mean_beat) / self.unit)[0])
+
+
+def network_of(model):
+    """Take the torch network out of a model.
+
+    Parameters
+    ----------
+    model : EcgCNN, Scan or torch.nn.Module
+        Fitted.
+
+    Returns
+    -------
+    torch.nn.Module
+        From (n, 8, n_times) in mV to logits (n, n_tasks). Of a Scan with an affine decoder, encoder and decoder in a row.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these, or not fitted.
+    """
+    if isinstance(model, nn.Module):
+        return model
+    if isinstance(getattr(model, "network_", None), nn.Module) and hasattr(model, "n_tasks_"):
+        return model.network_
+    if hasattr(model, "aggregated_mean_") and hasattr(model, "vae"):
+        return ScanNetwork(model)
+    raise ValueError(f"model must be a fitted EcgCNN, a fitted Scan or a torch network; got {type(model).__name__}.")
+
+
+def randomised(model, *, n_layers=None, seed=0):
+    """Copy a network and draw new weights, as before any training, for the check of Adebayo (2018).
+
+    Parameters
+    ----------
+    model : EcgCNN, Scan or torch.nn.Module
+        Fitted; left as it is.
+    n_layers : int, optional
+        How many layers get new weights, counted from the output; a normalisation goes with the layer before it. None: all.
+    seed : int
+        Of the weights.
+
+    Returns
+    -------
+    torch.nn.Module
+        In evaluation mode; `attribute` takes it as a model. Tasks of a randomised Scan keep their names.
+
+    Raises
+    ------
+    ValueError
+        If the network has fewer layers.
+
+    Notes
+    -----
+    Adebayo J and others. Sanity checks for saliency maps. NeurIPS 2018;31. Scales of the input are kept.
+    """
+    network = copy.deepcopy(network_of(model))
+    layers = _layers(network)
+    n_layers = len(layers) if n_layers is None else n_layers
+    if not 0 <= n_layers <= len(layers):
+        raise ValueError(f"n_layers must lie between 0 and {len(layers)}, the number of layers with weights; got {n_layers}.")
+    with seeded_weights(seed):
+        for layer in layers[len(layers) - n_layers :]:
+            for part in layer:
+                part.reset_parameters()
+    return network.eval()
+
+
+def randomised_scan(scan, beats, *, seed=0):
+    """Copy a Scan and draw new weights for all of it, so that `explain.wave_contributions` can be put to the same check.
+
+    Parameters
+    ----------
+    scan : Scan
+        Fitted, with an affine decoder; left as it is.
+    beats : BeatSet
+        Beats whose latents give the new mean and SD, for example those of the training.
+    seed : int
+        Of the weights.
+
+    Returns
+    -------
+    Scan
+    """
+    copied = copy.deepcopy(scan)
+    with seeded_weights(seed):
+        for layer in [*_layers(copied.vae.network_), *_layers(copied.decoder_)]:
+            for part in layer:
+                part.reset_parameters()
+    mu = copied.vae.posterior(beats)[0][beats.usable].astype(float)
+    copied.aggregated_mean_, copied.aggregated_sd_ = mu.mean(axis=0), mu.std(axis=0)
+    return copied
+
+
+def n_weight_layers(model):
+    """Count the layers that `randomised` can redraw."""
+    return len(_layers(network_of(model)))
+
+
+def _layers(network):
+    """Convolutions and linear layers from the input to the output, each with the normalisations that follow it."""
+    layers = []
+    for module in network.modules():
+        if isinstance(module, NORMALISATIONS) and layers:
+            layers[-1].append(module)
+        elif hasattr(module, "reset_parameters"):
+            layers.append([module])
+    return layers
+
+
+def last_convolution(network):
+    """Find the last convolution; together with the normalisation and activation that follow it in one `Sequential`.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv1d)]
+    if not convolutions:
+        raise ValueError(f"gradcam needs a network with a convolution (Conv1d); {type(network).__name__} has none.")
+    for module in network.modules():
+        is_block = isinstance(module, nn.Sequential) and len(module) and module[0] is convolutions[-1]
+        if is_block and all(isinstance(part, (*NORMALISATIONS, nn.ReLU)) for part in module[1:]):
+            return module
+    return convolutions[-1]

@@ -1,0 +1,515 @@
+"""SCAN, the symbol-concept association network: clinical factors and latents tied together in both directions.
+
+Networks and loss are in `scan_network`, effects and their tests in `associations`, the operators in `operators`.
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.exceptions import NotFittedError
+
+from ..ecg import BeatSet
+from ..training import Budget, seeded_weights, train
+from ..vae.network import gaussian_kl, sample_gaussian
+from .associations import CONTINUOUS, FactorCoding, aligned, associate, bootstrapped_slopes, checked_values, conditional_mean
+from .network import SYMBOL_SHARE, FactorDecoder, SymbolEncoder, scan_loss, start_decoder, start_encoder
+from .operators import combine, without_unknown
+from .saving import load_scan, save_scan
+
+__all__ = ["Scan", "combine"]
+
+N_HIDDEN = 32  # width of the MLP decoder
+N_STEPS = 200  # training steps with an affine decoder: the closed forms it starts from are close to the optimum
+N_BOOTSTRAP = 50  # refits of the encoder's slopes, for intervals on decoded beats
+N_PEOPLE = 48  # training ECGs whose latents are kept, to show on them what a factor does
+
+
+class Scan:
+    """Associations between clinical factors and the latents of a trained VAE, in both directions.
+
+    A symbol encoder turns factors, any of which may be unknown, into a normal distribution over the latents; a decoder turns
+    latents into factors. The VAE stays frozen. Fitted by KL(q(z_x|x) || q(z_y|y)): the distribution of a concept must cover
+    every ECG that carries it [1]_. Explained in chapter 6.
+
+    Parameters
+    ----------
+    vae : BeatVAE
+        Fitted; only its ``posterior`` and ``inverse_transform`` are used.
+    factors : list of str
+        Names of the factors to learn.
+    decoder : {"affine", "mlp"}
+        From latents to factors. The affine one can be explained exactly: `explain.contributions`.
+    beta_y, lam : float
+        Weights of KL(q(z_y|y) || N(0, I)) and of KL(q(z_x|x) || q(z_y|y)).
+    unspecified : {"observe", "average"}
+        What a factor that is not named is taken to be. "observe": what people with the named factors are like. "average":
+        everybody else's mix, so that the named factors act alone. A choice of how to ask; the fit is the same.
+    grounded : bool
+        True: the decoder is also trained on the latents of the ECGs, this project's addition. False: only on latents
+        drawn from the factors, as published, which makes it a diagonal Gaussian naive Bayes classifier.
+    continuous : sequence of str
+        Names of factors measured on a scale. All others must be 0, 1 or NaN.
+    seed : int
+        For first weights, masks and draws.
+    budget : Budget, optional
+        Length and speed of training; default about 200 steps, 800 with an MLP.
+
+    Attributes
+    ----------
+    coding_ : FactorCoding
+        Mean, SD and correlation of the factors.
+    aggregated_mean_, aggregated_sd_ : ndarray of float, shape (n_latents,)
+        Of the aggregated posterior: all latents of all training ECGs.
+    weights_ : DataFrame, shape (n_factors, n_latents)
+        Weights V of the affine decoder, per unit of a latent.
+    bias_ : Series, shape (n_factors,)
+        Its bias b. For an age, weights and bias are in years.
+    people_ : tuple of two ndarrays of float32, shapes (n_people, n_latents) and (n_people, n_factors)
+        Latents and factors (NaN where unknown) of up to 48 training ECGs, drawn by the seed.
+    effects_ : DataFrame
+        Least-squares effects of the factors on the latents, as `associations.associate` gives them.
+    bootstrap_ : ndarray of float32, shape (50, n_factors, n_latents)
+        Least-squares slopes of the latents, per SD of a factor, in a Bayesian bootstrap of the ECGs.
+    n_fitted_, n_left_out_ : int
+        ECGs used, and unusable ones left out.
+    history_ : DataFrame
+        Loss terms by epoch, in nats per ECG.
+
+    References
+    ----------
+    .. [1] Higgins I, et al. SCAN: Learning hierarchical compositional visual concepts. ICLR 2018. arXiv:1707.03389
+    """
+
+    def __init__(
+        self, vae, factors, *, decoder="affine", beta_y=1.0, lam=10.0, unspecified="observe", grounded=True,
+        continuous=CONTINUOUS, seed=0, budget=None,
+    ):  # fmt: skip
+        self.vae = vae
+        self.factors = list(factors) if not isinstance(factors, str) else [factors]
+        self.decoder = decoder
+        self.beta_y = beta_y
+        self.lam = lam
+        self.unspecified = unspecified
+        self.grounded = grounded
+        self.continuous = tuple(continuous)
+        self.seed = seed
+        self.budget = budget
+
+    def __repr__(self):
+        state = f"fitted on {self.n_fitted_} ECGs" if hasattr(self, "n_fitted_") else "not fitted"
+        return f"Scan({', '.join(self.factors)}; {self.decoder} decoder, unspecified={self.unspecified!r}, {state})"
+
+    def fit(self, beats, factors, *, progress=True):
+        """Learn the associations.
+
+        Parameters
+        ----------
+        beats : BeatSet
+            Median beats. Unusable ones are left out and counted in `n_left_out_`.
+        factors : DataFrame
+            Indexed by id, one row for each beat (more rows do no harm); 1, 0, years, or NaN where unknown. An unknown value
+            is masked in every term of the loss.
+        progress : bool
+            Show a progress bar.
+
+        Returns
+        -------
+        Scan
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If an id or a factor is missing from the table, or a factor cannot be learnt from these ECGs.
+        """
+        self._check_settings()
+        table = aligned(factors, beats.ids, self.factors, "factors")
+        mu, logvar = (np.asarray(part, dtype=np.float64) for part in self.vae.posterior(beats))
+        usable = np.isfinite(mu).all(axis=1)
+        if not usable.any():
+            raise ValueError(f"none of the {len(beats)} beats is usable; Scan has nothing to learn from.")
+        table, mu, var = table[usable], mu[usable], np.exp(logvar[usable])
+        coding = FactorCoding.of(table, self.continuous)
+        values = checked_values(table, coding.continuous)
+        scores, known = coding.scores(values)
+        filled = conditional_mean(scores, known, coding.correlation)
+        self.n_fitted_, self.n_left_out_ = int(usable.sum()), int((~usable).sum())
+        self.fs_, self.r_index_, self.leads_ = beats.fs, beats.r_index, beats.leads
+        self.aggregated_mean_ = mu.mean(axis=0)
+        self.aggregated_sd_ = np.sqrt(var.mean(axis=0) + mu.var(axis=0))
+        self.build(coding)
+        start_encoder(self.encoder_, mu, var, filled)
+        batch = {
+            name: torch.as_tensor(value, dtype=torch.bool if value.dtype == bool else torch.float32)
+            for name, value in {
+                "mu_x": mu, "logvar_x": np.log(var), "scores": scores, "values": np.nan_to_num(values), "known": known,
+            }.items()
+        }  # fmt: skip
+        self._start_decoder(batch, values)
+        budget = self.budget or _default_budget(len(mu), self.decoder)
+
+        def loss(rows, generator):
+            rows = {name: value[rows] for name, value in batch.items()}
+            return scan_loss(
+                self.encoder_, self.decoder_, rows, generator,
+                lam=self.lam, beta_y=self.beta_y, grounded=self.grounded, n_rows=len(mu),
+            )  # fmt: skip
+
+        network = torch.nn.ModuleList([self.encoder_, self.decoder_])
+        self.history_ = train(
+            network, loss, len(mu), budget, seed=self.seed, progress=progress, description="Scan", n_threads=1
+        )
+        latents = pd.DataFrame(mu, columns=range(mu.shape[1]))
+        people = np.sort(np.random.default_rng(self.seed).permutation(len(mu))[:N_PEOPLE])
+        self.people_ = mu[people].astype(np.float32), values[people].astype(np.float32)
+        self.bootstrap_ = bootstrapped_slopes(filled, mu, N_BOOTSTRAP, self.seed).astype(np.float32)
+        self.effects_ = associate(latents, coding, values).rename(columns={"response": "latent"})
+        return self
+
+    def ecg_to_factors(self, beats):
+        """Read the factors from ECGs.
+
+        Parameters
+        ----------
+        beats : BeatSet
+            Median beats.
+
+        Returns
+        -------
+        DataFrame, shape (n_beats, n_factors)
+            Probabilities of binary factors and means of continuous ones (age in years), at the mean of the latents; indexed by
+            the ids, a row of NaN for an unusable beat.
+        """
+        logits = self.logits(beats)
+        for name, is_continuous in zip(self.coding_.names, self.coding_.continuous):
+            if not is_continuous:
+                logits[name] = 1 / (1 + np.exp(-logits[name]))
+        return logits
+
+    def logits(self, beats):
+        """Read the factors from ECGs, as log odds (continuous factors: their mean).
+
+        Parameters
+        ----------
+        beats : BeatSet
+            Median beats.
+
+        Returns
+        -------
+        DataFrame, shape (n_beats, n_factors)
+            Indexed by the ids; a row of NaN for an unusable beat.
+        """
+        self._check_fitted()
+        mu, _ = self.vae.posterior(beats)
+        return pd.DataFrame(self.latents_to_logits(mu), index=beats.ids, columns=list(self.coding_.names))
+
+    def latents_to_logits(self, z):
+        """Apply the factor decoder to latents.
+
+        Parameters
+        ----------
+        z : ndarray of float, shape (n, n_latents)
+            Latents.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_factors)
+            Log odds of binary factors, means of continuous ones in their unit.
+        """
+        self._check_fitted()
+        z = np.asarray(z, dtype=np.float64)
+        if self.decoder == "affine":  # in double precision, so that the contributions add up exactly
+            return z @ self.weights_.to_numpy().T + self.bias_.to_numpy()
+        with torch.no_grad():
+            output = self.decoder_(torch.as_tensor(z, dtype=torch.float32)).numpy().astype(np.float64)
+        return np.where(self.coding_.continuous, self.coding_.mean + self.coding_.sd * output, output)
+
+    def factors_to_latents(self, assignment, *, unspecified=None):
+        """Posterior over the latents of a person of whom some factors are known.
+
+        Parameters
+        ----------
+        assignment : dict or DataFrame
+            ``{"LBBB": 1}``, or one assignment a row. A factor that is not named, None or NaN is unknown; ``{}`` gives the
+            whole population.
+        unspecified : {"observe", "average"}, optional
+            Overrides the setting of this object.
+
+        Returns
+        -------
+        mu, logvar : ndarray of float32, shape (n_latents,), or (n_rows, n_latents) for a DataFrame
+            Mean and log-variance of q(z_y|y).
+
+        Raises
+        ------
+        ValueError
+            If a factor is not known to this Scan, or a binary factor is neither 0 nor 1.
+        """
+        self._check_fitted()
+        unspecified = self.unspecified if unspecified is None else unspecified
+        _check_unspecified(unspecified)
+        table = assignment if isinstance(assignment, pd.DataFrame) else self._one_row(assignment)
+        self._check_names(table.columns)
+        values = checked_values(table.reindex(columns=list(self.coding_.names)), self.coding_.continuous)
+        scores, known = self.coding_.scores(values)
+        with torch.no_grad():
+            mu, logvar = self.encoder_(
+                torch.as_tensor(scores, dtype=torch.float32), torch.as_tensor(known), observe=unspecified == "observe"
+            )
+        mu, logvar = mu.numpy(), logvar.numpy()
+        return (mu, logvar) if isinstance(assignment, pd.DataFrame) else (mu[0], logvar[0])
+
+    def factors_to_ecg(self, assignment, n=1, *, seed=0, unspecified=None):
+        """Beats of people of whom some factors are known.
+
+        Parameters
+        ----------
+        assignment : dict
+            As in `factors_to_latents`.
+        n : int
+            1 decodes the mean of the posterior; more draw latents from it.
+        seed : int
+            Of the draws.
+        unspecified : {"observe", "average"}, optional
+            Overrides the setting of this object.
+
+        Returns
+        -------
+        BeatSet
+            n beats; their RR interval is not known (NaN).
+        """
+        if not (isinstance(n, (int, np.integer)) and n >= 1):
+            raise ValueError(f"n must be a whole number of at least 1; got {n!r}.")
+        mu, logvar = self.factors_to_latents(assignment, unspecified=unspecified)
+        if mu.ndim != 1:
+            raise ValueError(
+                "factors_to_ecg takes one assignment, a dict; for several use factors_to_latents and latents_to_ecg."
+            )
+        if n == 1:
+            return self.latents_to_ecg(mu[np.newaxis])
+        mu, logvar = torch.as_tensor(mu).expand(n, -1), torch.as_tensor(logvar).expand(n, -1)
+        return self.latents_to_ecg(sample_gaussian(mu, logvar, torch.Generator().manual_seed(seed)).numpy())
+
+    def latents_to_ecg(self, z):
+        """Decode latents into beats.
+
+        Parameters
+        ----------
+        z : ndarray of float, shape (n, n_latents)
+            Latents.
+
+        Returns
+        -------
+        BeatSet
+            Same rate, leads and R peak as the beats of `fit`.
+        """
+        self._check_fitted()
+        signals = self.vae.inverse_transform(np.asarray(z, dtype=np.float32))
+        return BeatSet(signals, fs=self.fs_, leads=self.leads_, r_index=self.r_index_)
+
+    def associations(self):
+        """Tie every factor to every latent, with intervals and tests.
+
+        Returns
+        -------
+        DataFrame
+            One row per factor and latent:
+
+            - ``factor``, ``latent``, ``contrast`` (the change of the factor: yes - no, or +10 years), ``n``, ``n_with``;
+            - ``partial`` with ``partial_low``, ``partial_high``: change of the mean of q(z_y|y), the other factors held, in SD
+              of the aggregated posterior; ``marginal`` likewise, the other factors unknown and following along;
+            - ``partial_p``, ``partial_q``, ``marginal_p``, ``marginal_q``: robust t test of no effect on the latent
+              (`associations.robust_effects`), and Benjamini and Hochberg's q over the table;
+            - ``sd_ratio``: SD of q(z|factor = 1) by the SD when nothing is known (continuous: one contrast above the mean);
+            - ``divergence_nats``: D = KL(q(z|factor = 1) || q(z)), how much the factor says about that latent;
+            - ``log_odds``: weight of the latent in the affine decoder, per SD of the aggregated posterior (a continuous factor:
+              in SDs of the factor); NaN with an MLP.
+
+        Notes
+        -----
+        Effects are those of the fitted encoder, which the KL to the prior shrinks by lam / (lam + beta_y v), about .92 at
+        (10, 1). The robust least-squares intervals are shrunk alike. Tests are on the least-squares effects themselves.
+        """
+        self._check_fitted()
+        table = self.effects_.copy()
+        coding = self.coding_
+        n_factors = len(coding.names)
+        with torch.no_grad():
+            within = np.exp(self.encoder_.log_variance.numpy().astype(float))
+        shrinkage = np.tile(self.lam / (self.lam + self.beta_y * within), n_factors)
+        scale = np.tile(self.aggregated_sd_, n_factors)
+        for kind, unspecified in (("partial", "average"), ("marginal", "observe")):
+            without, with_factor = self.contrast_latents(unspecified)
+            effect = (with_factor - without).ravel() / scale
+            reach = (table[f"{kind}_high"] - table[kind]) * shrinkage / scale
+            table[f"{kind}_se"] *= shrinkage / scale
+            table[kind], table[f"{kind}_low"], table[f"{kind}_high"] = effect, effect - reach, effect + reach
+        sd_ratio, divergence = self._specificity()
+        table["sd_ratio"], table["divergence_nats"] = sd_ratio.ravel(), divergence.ravel()
+        if self.decoder == "affine":
+            log_odds = self.decoder_.affine.weight.detach().numpy().astype(float)
+            table["log_odds"] = (log_odds / self.decoder_.scale.numpy() * self.aggregated_sd_).ravel()
+        else:
+            table["log_odds"] = np.nan
+        return table
+
+    def contrast_latents(self, unspecified=None, *, with_prior=True):
+        """Mean latents on both sides of the contrast of each factor: no and yes, or ten years around the mean age.
+
+        Parameters
+        ----------
+        unspecified : {"observe", "average"}, optional
+            Overrides the setting of this object.
+        with_prior : bool
+            False takes out what KL(q(z_y|y) || N(0, I)) pulls a mean towards 0, a factor ``lam / (lam + beta_y v)`` with the
+            variance v of the concept: what is left is the mean of those who carry it.
+
+        Returns
+        -------
+        without, with_factor : ndarray of float, shape (n_factors, n_latents)
+        """
+        self._check_fitted()
+        coding = self.coding_
+        one, half = np.eye(len(coding.names), dtype=bool), 0.5 * coding.step * coding.sd
+        low = np.where(coding.continuous, coding.mean - half, 0.0)
+        high = np.where(coding.continuous, coding.mean + half, 1.0)
+        tables = (pd.DataFrame(np.where(one, level, np.nan), columns=list(coding.names)) for level in (low, high))
+        posteriors = [self.factors_to_latents(table, unspecified=unspecified) for table in tables]
+        without, with_factor = (self._means(posterior, with_prior) for posterior in posteriors)
+        return without, with_factor
+
+    def _means(self, posterior, with_prior):
+        mu, logvar = (part.astype(float) for part in posterior)
+        return mu if with_prior else mu * (1 + self.beta_y * np.exp(logvar) / self.lam)
+
+    def save(self, path, *, with_vae=True):
+        """Write this Scan, and its VAE with it, into one safetensors file.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file; replaced when it exists.
+        with_vae : bool
+            False leaves the VAE out; `load` then needs it.
+        """
+        self._check_fitted()
+        save_scan(self, path, with_vae)
+
+    @classmethod
+    def load(cls, path, vae=None):
+        """Read a Scan that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        vae : BeatVAE, optional
+            Use this VAE instead of the one in the file; it must be the same one.
+
+        Returns
+        -------
+        Scan
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If there is no such file, or it is not a saved Scan.
+        """
+        return load_scan(cls, path, vae)
+
+    @property
+    def weights_(self):
+        """Weights of the affine decoder, DataFrame of float, shape (n_factors, n_latents), per unit of a latent."""
+        return self._affine()[0]
+
+    @property
+    def bias_(self):
+        """Bias of the affine decoder, Series of float, shape (n_factors,)."""
+        return self._affine()[1]
+
+    def _affine(self):
+        self._check_fitted()
+        if self.decoder != "affine":
+            raise ValueError(f"an {self.decoder} decoder has no single weight per latent; use decoder='affine'.")
+        coding = self.coding_
+        weight = self.decoder_.affine.weight.detach().numpy().astype(float) / self.decoder_.scale.numpy().astype(float)
+        bias = self.decoder_.affine.bias.detach().numpy().astype(float) - weight @ self.decoder_.center.numpy().astype(float)
+        unit = np.where(coding.continuous, coding.sd, 1.0)
+        bias = bias * unit + np.where(coding.continuous, coding.mean, 0.0)
+        names = list(coding.names)
+        return pd.DataFrame(weight * unit[:, None], index=names), pd.Series(bias, index=names)
+
+    def build(self, coding):
+        """Make both networks, untrained.
+
+        Parameters
+        ----------
+        coding : FactorCoding
+            Mean, SD and correlation of the factors.
+        """
+        self.coding_ = coding
+        with seeded_weights(self.seed):
+            self.encoder_ = SymbolEncoder(len(self.aggregated_mean_), coding, self.lam, self.beta_y)
+            hidden = N_HIDDEN if self.decoder == "mlp" else 0
+            self.decoder_ = FactorDecoder(self.aggregated_mean_, self.aggregated_sd_, len(coding.names), hidden)
+
+    def _start_decoder(self, batch, values):
+        generator = torch.Generator().manual_seed(self.seed)
+        with torch.no_grad():
+            draws = [sample_gaussian(*self.encoder_(batch["scores"], batch["known"]), generator).numpy()]
+            if self.grounded:
+                draws.append(sample_gaussian(batch["mu_x"], batch["logvar_x"], generator).numpy())
+        weights = [SYMBOL_SHARE, 1.0] if self.grounded else [1.0]
+        scores, known = batch["scores"].numpy(), batch["known"].numpy()
+        start_decoder(self.decoder_, draws, weights, np.nan_to_num(values), scores, known, self.coding_.continuous)
+
+    def _specificity(self):
+        """SD ratio and divergence from the posterior of nobody in particular, each of shape (n_factors, n_latents)."""
+        coding = self.coding_
+        named = np.where(
+            np.eye(len(coding.names), dtype=bool),
+            np.where(coding.continuous, coding.mean + coding.step * coding.sd, 1.0),
+            np.nan,
+        )
+        mu, logvar = self.factors_to_latents(pd.DataFrame(named, columns=list(coding.names)))
+        mu_0, logvar_0 = self.factors_to_latents({})
+        with torch.no_grad():
+            parts = (torch.as_tensor(np.broadcast_to(part, mu.shape).copy()) for part in (mu, logvar, mu_0, logvar_0))
+            divergence = gaussian_kl(*parts).numpy()
+        return np.exp(0.5 * (logvar - logvar_0)), divergence
+
+    def _one_row(self, assignment):
+        if not isinstance(assignment, dict):
+            raise ValueError(f'an assignment is a dict such as {{"{self.factors[0]}": 1}}; got {type(assignment).__name__}.')
+        self._check_names(assignment)
+        return pd.DataFrame([without_unknown(assignment)], index=[0], dtype=float)
+
+    def _check_names(self, names):
+        unknown = [str(name) for name in names if name not in self.coding_.names]
+        if unknown:
+            raise ValueError(f"unknown factor(s) {', '.join(unknown)}; this Scan knows {', '.join(self.coding_.names)}.")
+
+    def _check_fitted(self):
+        if not hasattr(self, "history_") and not hasattr(self, "encoder_"):
+            raise NotFittedError("this Scan is not fitted yet: call fit(beats, factors) first.")
+
+    def _check_settings(self):
+        if self.decoder not in ("affine", "mlp"):
+            raise ValueError(f"decoder must be 'affine' or 'mlp'; got {self.decoder!r}.")
+        _check_unspecified(self.unspecified)
+        if not self.lam > 0 or not self.beta_y >= 0:
+            raise ValueError(f"lam must be above 0 and beta_y at least 0; got lam={self.lam}, beta_y={self.beta_y}.")
+        if not self.factors or len(set(self.factors)) != len(self.factors):
+            raise ValueError(f"factors must be a list of different names; got {self.factors}.")
+
+
+def _check_unspecified(unspecified):
+    if unspecified not in ("observe", "average"):
+        raise ValueError(f"unspecified must be 'observe' or 'average'; got {unspecified!r}.")
+
+
+def _default_budget(n_rows, decoder):
+    batch_size = min(256, n_rows)
+    n_batches = -(-n_rows // batch_size)
+    n_steps, learning_rate = (N_STEPS, 1e-3) if decoder == "affine" else (4 * N_STEPS, 5e-3)
+    return Budget(epochs=max(5, round(n_steps / n_batches)), batch_size=batch_size, learning_rate=learning_rate)

@@ -1,0 +1,481 @@
+"""The beta-VAE for median beats as a scikit-learn style transformer. Its network and loss live in `vae_network`."""
+
+import json
+import warnings
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from scipy.ndimage import uniform_filter1d
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.utils.validation import check_is_fitted
+
+from ..cache import written_whole
+from ..ecg import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT, beat_time_s, in_segment
+from ..training import Budget, seeded_weights, train
+from .augmentation import Augmentation
+from .network import (
+    BeatNetwork,
+    VAEOutput,
+    as_read,
+    beat_nll,
+    gaussian_kl,
+    laplace_nll,
+    sample_gaussian,
+    vae_loss,
+)
+from .reconstruction import BEFORE_QRS, BeatPCA, BeatTransformer, segment_errors
+
+__all__ = [
+    "BUDGETS", "BeatNetwork", "BeatPCA", "BeatVAE", "VAEOutput", "as_read", "beat_nll", "gaussian_kl",
+    "laplace_nll", "likelihood_profile", "residual_profile", "sample_gaussian", "segment_errors", "vae_loss",
+]  # fmt: skip
+
+BUDGETS = {
+    "smoke": Budget(epochs=60, batch_size=64, learning_rate=5e-3, weight_decay=0.1),
+    "workshop": Budget(epochs=160, batch_size=128, learning_rate=3e-3, weight_decay=0.1),
+    "full": Budget(epochs=60, batch_size=128, learning_rate=3e-3, weight_decay=0.1),
+}
+ACTIVE_VARIANCE = 0.01
+N_FRONT = 160  # principal components that the encoder sees
+
+
+class BeatVAE(BeatTransformer):
+    """Beta-VAE for median beats, as a scikit-learn style transformer.
+
+    Parameters
+    ----------
+    n_latents : int
+        Latents offered; training decides how many are used (`active_latents_`).
+    beta : float
+        Weight of a nat of KL against a nat of the likelihood; above 1 fewer latents are used and detail is lost.
+    seed : int
+        Weights, hold-out, order of beats, augmentation and latent noise. Global random state is not touched.
+    budget : {"smoke", "workshop", "full"} or Budget
+        How long to train.
+    scale_power : float
+        Likelihood scale ~ residual ** scale_power: 0 weighs every microvolt alike and loses the P wave, 1 ruins the QRS.
+    p_weight, qrs_weight : float
+        Errors in the windows of P and QRS count so many times more: P waves are small, and within the QRS lie the Q waves.
+    derived_weight : float
+        An error in III, aVR, aVL or aVF counts so many times one in I or II, of which they are made. With 0.5 the latents tell
+        an inferior infarction much better than without them; with 1 ST and T suffer.
+    n_components : int
+        Principal components between decoder and beat.
+    n_hidden : int
+        Width of the decoder's hidden layer.
+    augment : bool
+        Turn, scale and warp the training beats (`Augmentation`).
+    progress : bool
+        Show a progress bar while training.
+
+    Attributes
+    ----------
+    active_latents_ : ndarray of int
+        Latents whose posterior mean varies over the training beats with a variance above 0.01 (Burda et al. 2016,
+        arXiv 1509.00519), in order of falling KL.
+    latents_ : DataFrame, one row per latent
+        ``variance_of_mean``, ``kl`` (nats, mean over training beats), ``active``.
+    history_ : DataFrame, one row per epoch
+        ``total``, ``reconstruction``, ``kl`` in nats per training beat, and ``validation``, the total of the held-out beats.
+    n_left_out_ : int
+        Unusable beats that were not trained on.
+    fs_, r_index_, leads_, n_times_
+        Form of the beats; others are refused.
+
+    Notes
+    -----
+    ``loss = E_q[-log p(x|z)] + beta KL(q(z|x) || N(0, 1))``: sum over leads and time, sum over latents, mean over beats. The
+    likelihood is Laplace, counted on the twelve leads that are read from the eight (`beat_nll`); its scale per lead and time is
+    the residual of a small PCA to the power `scale_power`, times a level that is learnt.
+    The decoder ends in a stretch of the time before and after the QRS, linear in the latents, so that a wave can move.
+
+    Examples
+    --------
+    >>> beats = np.random.default_rng(0).normal(size=(40, 8, 24)).astype(np.float32)
+    >>> vae = BeatVAE(n_latents=2, budget=Budget(epochs=1), progress=False).fit(beats)
+    >>> vae.transform(beats).shape, vae.inverse_transform(np.zeros((1, 2))).shape
+    ((40, 2), (1, 8, 24))
+    """
+
+    def __init__(
+        self,
+        n_latents=24,
+        beta=1.0,
+        seed=0,
+        *,
+        budget="workshop",
+        scale_power=0.42,
+        p_weight=1.5,
+        qrs_weight=1.5,
+        derived_weight=0.5,
+        n_components=128,
+        n_hidden=192,
+        augment=True,
+        progress=True,
+    ):
+        self.n_latents = n_latents
+        self.beta = beta
+        self.seed = seed
+        self.budget = budget
+        self.scale_power = scale_power
+        self.p_weight = p_weight
+        self.qrs_weight = qrs_weight
+        self.derived_weight = derived_weight
+        self.n_components = n_components
+        self.n_hidden = n_hidden
+        self.augment = augment
+        self.progress = progress
+
+    def fit(self, beats, validation=None, *, halves=None):
+        """Train on usable beats.
+
+        Parameters
+        ----------
+        beats : BeatSet, or ndarray of float, shape (n_beats, 8, n_times)
+            Median beats in mV, leads I, II, V1 ... V6. Rows that are not usable are left out with a warning.
+        validation : BeatSet or ndarray, optional
+            Beats that choose the best epoch. None: a tenth of `beats`, drawn by `seed`, is held out for that.
+        halves : pair of BeatSet or ndarray, optional
+            For each beat, medians of two random halves of the ECG's beats: noisier inputs whose target is `beats`.
+
+        Returns
+        -------
+        BeatVAE
+            Itself. If training is interrupted it stays as it was before.
+
+        Raises
+        ------
+        ValueError
+            If the beats do not have 8 leads, validation or halves do not fit them, or too few are usable.
+        """
+        budget = _budget(self.budget)
+        if self.n_latents < 1 or not self.beta >= 0:
+            raise ValueError(f"n_latents must be at least 1 and beta at least 0; got {self.n_latents} and {self.beta}.")
+        new = clone(self)
+        new._remember_form(beats)
+        signals, usable = new._checked(beats)
+        inputs = [new._checked(half, "halves")[0] for half in halves or ()]
+        if any(len(half) != len(signals) for half in inputs):
+            raise ValueError(f"halves must hold one row for each of the {len(signals)} beats; got {[len(h) for h in inputs]}.")
+        new.n_left_out_ = int((~usable).sum())
+        if new.n_left_out_:
+            warnings.warn(f"{new.n_left_out_} of {len(usable)} beats are not usable and are left out.", stacklevel=2)
+        training, held_out = _split(signals, usable, self.seed) if validation is None else (np.flatnonzero(usable), None)
+        if validation is not None:
+            held_out_signals, held_out_usable = new._checked(validation, "validation")
+            held_out_signals = held_out_signals[held_out_usable]
+        else:
+            held_out_signals = signals[held_out]
+        if len(training) < 10 or not len(held_out_signals):
+            raise ValueError(
+                "at least 10 usable beats to train on and 1 to validate are needed; "
+                f"got {len(training)} and {len(held_out_signals)}."
+            )
+        new._train(signals[training], [half[training] for half in inputs], held_out_signals, budget)
+        self.__dict__.update(new.__dict__)
+        return self
+
+    def _train(self, beats, halves, held_out, budget):
+        """Build the network, train it, and take stock of its latents."""
+        fs, r_index = self._timing()
+        network = self._new_network(min(N_FRONT, len(beats) - 1))
+        network.start_from_components(beats, self._profile(beats, fs, r_index), self.seed)
+        target = torch.from_numpy(beats)
+        sources = [target, *(torch.from_numpy(np.where(np.isfinite(half), half, beats)) for half in halves)]
+        augmentation = Augmentation(fs, r_index) if self.augment else None
+        n_seen = 0
+
+        def loss(rows, generator):
+            nonlocal n_seen
+            n_seen += len(rows)
+            x = target[rows]
+            source = x
+            if halves:
+                pick = torch.randint(len(sources), (len(rows), 1, 1), generator=generator)
+                for i, noisy in enumerate(sources[1:], start=1):
+                    source = torch.where(pick == i, noisy[rows], source)
+            if augmentation is not None:
+                draw = augmentation.draw(len(rows), self.n_times_, generator)
+                changed = augmentation.apply(x, draw)
+                x, source = changed, changed if source is x else augmentation.apply(source, draw)
+            # The KL term comes in over a fifth of the training: latents learn to be useful before they are taxed.
+            warm_up = min(1.0, n_seen / (0.2 * budget.epochs * len(beats)))
+            return vae_loss(x, network(source, generator), network.scale, warm_up * self.beta)
+
+        unseen = torch.from_numpy(held_out)
+
+        def level_of(output):
+            return (as_read(unseen - output.x_hat) / network.profile).abs().mean().clamp_min(1e-6)
+
+        def validation_loss():
+            # The level is learnt on augmented beats; held-out ones are judged, and the model is left, with their own.
+            output = network(unseen, torch.Generator().manual_seed(self.seed))
+            return vae_loss(unseen, output, network.profile * level_of(output), self.beta)["total"]
+
+        self.history_ = train(
+            network,
+            loss,
+            len(beats),
+            budget,
+            seed=self.seed,
+            validation_loss=validation_loss,
+            progress=self.progress,
+            description="VAE",
+            # The layers are so small that a second thread brings little; two trainings at once would wait for each other.
+            n_threads=1,
+        )
+        with torch.no_grad():
+            output = network(unseen, torch.Generator().manual_seed(self.seed))
+            network.log_level.copy_(level_of(output).log())
+        self.network_ = network
+        self._count_latents(beats)
+
+    def _profile(self, beats, fs, r_index):
+        weights = {name: getattr(self, name) for name in ("p_weight", "qrs_weight", "derived_weight")}
+        return likelihood_profile(beats, fs, r_index, power=self.scale_power, **weights)
+
+    def _timing(self):
+        """Give sampling frequency and R peak; a bare array is taken for 100 Hz with R at 0.40 s."""
+        fs = 100.0 if self.fs_ is None else self.fs_
+        r_index = round(0.40 * fs) if self.r_index_ is None else self.r_index_
+        return fs, min(r_index, self.n_times_ - 1)
+
+    def _new_network(self, n_front):
+        n_front = min(n_front, len(self.leads_) * self.n_times_)
+        with seeded_weights(self.seed):
+            fs, r_index = self._timing()
+            return BeatNetwork(
+                len(self.leads_),
+                self.n_times_,
+                fs=fs,
+                r_index=r_index,
+                n_latents=self.n_latents,
+                n_front=n_front,
+                n_back=min(self.n_components, n_front),
+                n_hidden_encoder=256,
+                n_hidden_decoder=self.n_hidden,
+            )
+
+    def _count_latents(self, beats):
+        mu, logvar = (torch.from_numpy(values) for values in self._encode(beats))
+        kl = gaussian_kl(mu, logvar, torch.zeros(()), torch.zeros(())).mean(dim=0).double().numpy()
+        variance = mu.var(dim=0).double().numpy()
+        self.latents_ = pd.DataFrame({"variance_of_mean": variance, "kl": kl, "active": variance > ACTIVE_VARIANCE})
+        self.latents_.index.name = "latent"
+        order = np.argsort(-kl, kind="stable")
+        self.active_latents_ = order[variance[order] > ACTIVE_VARIANCE]
+
+    @torch.no_grad()
+    def _encode(self, signals, batch_size=4096):
+        """Mean and log-variance, float32 arrays, of beats that are all usable."""
+        parts = [self.network_.encode(torch.from_numpy(np.ascontiguousarray(signals[start : start + batch_size])))
+                 for start in range(0, len(signals), batch_size)]  # fmt: skip
+        if not parts:
+            empty = np.zeros((0, self.n_latents), dtype=np.float32)
+            return empty, empty
+        mu, logvar = zip(*parts)
+        return torch.cat(mu).numpy(), torch.cat(logvar).numpy()
+
+    def posterior(self, beats):
+        """Mean and log-variance of the latents given each beat.
+
+        Parameters
+        ----------
+        beats : BeatSet, or ndarray of float, shape (n_beats, 8, n_times)
+            Median beats in mV.
+
+        Returns
+        -------
+        mu, logvar : ndarray of float32, shape (n_beats, n_latents)
+            Rows of NaN where a beat is not usable. `logvar` is the natural logarithm of the variance.
+
+        Raises
+        ------
+        ValueError
+            If rate, R peak, leads or window differ from those of `fit`.
+        """
+        check_is_fitted(self, "network_")
+        signals, usable = self._checked(beats)
+        mu, logvar = self._encode(signals[usable])
+        return self._rows(usable, mu), self._rows(usable, logvar)
+
+    def transform(self, beats):
+        """Posterior means of the latents, float32, (n_beats, n_latents); rows of NaN for beats that are not usable."""
+        return self.posterior(beats)[0]
+
+    def inverse_transform(self, z):
+        """Decode latents.
+
+        Parameters
+        ----------
+        z : ndarray of float, shape (n_beats, n_latents)
+            Latents; a row with NaN gives a beat of NaN.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_beats, 8, n_times)
+            Beats in mV.
+
+        Raises
+        ------
+        ValueError
+            If `z` has another shape.
+        """
+        check_is_fitted(self, "network_")
+        z = np.asarray(z, dtype=np.float32)
+        if z.ndim != 2 or z.shape[1] != self.n_latents:
+            raise ValueError(f"z must have shape (n_beats, {self.n_latents}); got {z.shape}. For one beat use z[np.newaxis].")
+        with torch.no_grad():
+            return self.network_.decode(torch.from_numpy(np.ascontiguousarray(z))).numpy()
+
+    def reconstruct(self, beats):
+        """Encode and decode: float32, (n_beats, 8, n_times) in mV, rows of NaN for beats that are not usable."""
+        return self.inverse_transform(self.transform(beats))
+
+    def save(self, path):
+        """Write weights and everything else a fitted model knows into one safetensors file, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write; one that is there is replaced.
+        """
+        check_is_fitted(self, "network_")
+        params = self.get_params()
+        if isinstance(params["budget"], Budget):
+            params["budget"] = vars(params["budget"])
+        about = {
+            "class": "BeatVAE",
+            "settings": params,
+            "form": {"fs": self.fs_, "r_index": self.r_index_, "leads": self.leads_, "n_times": self.n_times_},
+            "network": {"n_front": self.network_.encoder.front.out_features, "n_left_out": self.n_left_out_},
+            "latents": self.latents_.to_dict("list"),
+            "active_latents": self.active_latents_.tolist(),
+            "history": self.history_.to_dict("list"),
+        }
+        with written_whole(path) as temporary:
+            temporary.write_bytes(save(self.network_.state_dict(), metadata={"vaescan_lite": json.dumps(about)}))
+
+    @classmethod
+    def load(cls, path):
+        """Read a model that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or Path
+            The safetensors file.
+
+        Returns
+        -------
+        BeatVAE
+            Fitted: the same latents and beats as the one that was saved.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is not a BeatVAE.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = json.loads((file.metadata() or {}).get("vaescan_lite", "{}"))
+                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        except FileNotFoundError:
+            raise FileNotFoundError(f"no BeatVAE at {path}.") from None
+        except Exception as error:
+            raise ValueError(f"{path} cannot be read as a safetensors file: {error}") from error
+        if about.get("class") != "BeatVAE":
+            raise ValueError(f"{path} holds {about.get('class', 'no model of this package')}, not a BeatVAE.")
+        settings = about["settings"]
+        if isinstance(settings["budget"], dict):
+            settings["budget"] = Budget(**settings["budget"])
+        vae = cls(**settings)
+        form = about["form"]
+        vae.fs_, vae.r_index_, vae.n_times_ = form["fs"], form["r_index"], form["n_times"]
+        vae.leads_ = tuple(form["leads"])
+        vae.n_left_out_ = about["network"]["n_left_out"]
+        vae.history_ = pd.DataFrame(about["history"]).rename_axis("epoch")
+        vae.latents_ = pd.DataFrame(about["latents"]).rename_axis("latent")
+        vae.active_latents_ = np.array(about["active_latents"], dtype=int)
+        vae.network_ = vae._new_network(about["network"]["n_front"])
+        vae.network_.load_state_dict(weights)
+        vae.network_.eval()
+        return vae
+
+
+def residual_profile(beats, power, n_components=8):
+    """Shape of the likelihood's scale: the residual of a small PCA per lead and time, to the power `power`.
+
+    Parameters
+    ----------
+    beats : ndarray of float, shape (n_beats, 8, n_times)
+        Beats in mV.
+    power : float
+        0 gives ones.
+    n_components : int
+        Components of the PCA.
+
+    Returns
+    -------
+    ndarray of float32, shape (12, n_times)
+        Mean absolute residual of the twelve leads, smoothed over three samples, to the power `power`, scaled to a mean of 1.
+    """
+    flat = beats.reshape(len(beats), -1)
+    pca = PCA(min(n_components, len(beats) - 1, flat.shape[1]), random_state=0).fit(flat)
+    left = (flat - pca.inverse_transform(pca.transform(flat))).reshape(beats.shape)
+    residual = np.abs(np.matmul(TWELVE_FROM_EIGHT, left)).mean(axis=0)
+    # A lead that is flat in all beats has no residual; the floor keeps its weight finite.
+    smooth = uniform_filter1d(residual, 3, axis=1).clip(1e-3 * max(residual.mean(), 1e-6))
+    profile = smooth**power
+    return (profile / profile.mean()).astype(np.float32)
+
+
+def likelihood_profile(beats, fs, r_index, *, power, p_weight, qrs_weight, derived_weight):
+    """Shape of the likelihood's scale: `residual_profile`, smaller within P and QRS, larger in the derived limb leads.
+
+    Parameters
+    ----------
+    beats : ndarray of float, shape (n_beats, 8, n_times)
+        Beats in mV.
+    fs : float
+        Sampling frequency in Hz.
+    r_index : int
+        Sample of the R peak.
+    power : float
+        For `residual_profile`.
+    p_weight, qrs_weight : float
+        The scale is divided by the first in P and PR, by the second in QRS (`ecg.SEGMENTS_S`).
+    derived_weight : float
+        The scale of III, aVR, aVL and aVF is divided by this: so many times an error there counts, against one in I or II.
+
+    Returns
+    -------
+    ndarray of float32, shape (12, n_times)
+        With a mean of 1.
+    """
+    profile = residual_profile(beats, power)
+    time_s = beat_time_s(beats.shape[2], r_index, fs)
+    profile[:, in_segment(time_s, *BEFORE_QRS)] /= p_weight
+    profile[:, in_segment(time_s, "QRS")] /= qrs_weight
+    profile[[lead not in LEADS_8 for lead in LEADS_12]] /= derived_weight
+    return profile / profile.mean()
+
+
+def _budget(budget):
+    if isinstance(budget, Budget):
+        return budget
+    if budget not in BUDGETS:
+        raise ValueError(f"budget must be a Budget or one of {', '.join(BUDGETS)}; got {budget!r}.")
+    return BUDGETS[budget]
+
+
+def _split(signals, usable, seed):
+    """Row numbers for training and, a tenth of the usable ones, for validation."""
+    rows = np.random.default_rng(seed).permutation(np.flatnonzero(usable))
+    n_held_out = max(1, len(rows) // 10)
+    return np.sort(rows[n_held_out:]), np.sort(rows[:n_held_out])

@@ -1,0 +1,246 @@
+"""Do latents match the quantities that made the beats? Scores against a known truth, and stability over seeds.
+
+Scores that look at single latents (DCI, the best single latent) change when the latents are rotated; what a linear model
+reads from all of them does not. Both are given side by side. Explained in chapter 5.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linear_sum_assignment
+from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import KFold
+from threadpoolctl import threadpool_limits
+
+from ..statistics import bootstrap_weights
+
+MIN_ROWS = 20
+MIN_CORRELATION = 0.5  # below it two latents of two trainings are not called the same
+
+
+def linear_r2(codes, truth, *, n_folds=5, n_resamples=500, seed=0):
+    """Share of the variance of each true quantity that a linear model reads from all codes, and from the best one alone.
+
+    Parameters
+    ----------
+    codes : ndarray of float, shape (n, n_codes)
+        Latents of n beats, without NaN.
+    truth : DataFrame, shape (n, n_quantities)
+        What made the beats; rows in which a quantity is NaN do not count for it.
+    n_folds : int
+        Every prediction comes from a model that has not seen the beat; so does the choice of the best single code.
+    n_resamples, seed : int
+        Of the bootstrap over beats, and the folds.
+
+    Returns
+    -------
+    DataFrame, indexed by quantity
+        ``r2`` with ``low`` and ``high`` (95 % bootstrap interval), ``r2_single`` (best single code), ``code`` (number of
+        that code, by correlation over all beats), ``n``. NaN for a quantity that does not vary. Below 0: worse than the mean.
+
+    Raises
+    ------
+    ValueError
+        If rows do not fit, a code is NaN, or a quantity is known for fewer than 20 beats.
+    """
+    codes, columns = _checked(codes, truth)
+    with threadpool_limits(1):  # hundreds of small fits, slower with more threads
+        rows = {name: _read_linearly(codes, y, n_folds, n_resamples, seed) for name, y in columns.items()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["r2", "low", "high", "r2_single", "code", "n"])
+
+
+def _read_linearly(codes, y, n_folds, n_resamples, seed):
+    """Give one row of `linear_r2`."""
+    known = np.isfinite(y)
+    x, y = codes[known], y[known]
+    if np.ptp(y) < 1e-12:
+        return (np.nan,) * 4 + (-1, len(y))
+    from_all, from_one = np.empty(len(y)), np.empty(len(y))
+    for fit, held_out in KFold(n_folds, shuffle=True, random_state=seed).split(x):
+        from_all[held_out] = LinearRegression().fit(x[fit], y[fit]).predict(x[held_out])
+        best = [_best_code(x[fit], y[fit])]
+        from_one[held_out] = LinearRegression().fit(x[fit][:, best], y[fit]).predict(x[held_out][:, best])
+    weights = np.vstack([np.ones(len(y)), bootstrap_weights(np.zeros(len(y)), n_resamples, seed)])
+    drawn = _r2(y, from_all, weights)
+    single = _r2(y, from_one, weights[:1])[0]
+    return drawn[0], *np.percentile(drawn[1:], [2.5, 97.5]), single, _best_code(x, y), len(y)
+
+
+@dataclass(frozen=True)
+class DCI:
+    """Disentanglement, completeness and informativeness of codes.
+
+    Attributes
+    ----------
+    disentanglement : float
+        1 if every code serves one quantity only; 0 if every code serves all alike.
+    completeness : float
+        1 if every quantity is served by one code only.
+    informativeness : float
+        Mean R2 of the quantities on held-out beats.
+    importance : DataFrame, shape (n_codes, n_quantities)
+        How much each code helps to predict each quantity; columns add up to 1.
+    """
+
+    disentanglement: float
+    completeness: float
+    informativeness: float
+    importance: pd.DataFrame
+
+
+def dci(codes, truth, *, n_trees=60, seed=0):
+    """Score codes by how boosted trees use them to predict true quantities.
+
+    Parameters
+    ----------
+    codes : ndarray of float, shape (n, n_codes)
+        Latents of n beats, without NaN.
+    truth : DataFrame, shape (n, n_quantities)
+        What made the beats; rows in which a quantity is NaN do not count for it. Quantities must vary.
+    n_trees, seed : int
+        Of the gradient boosting; a third of the beats, drawn by `seed`, is held out for informativeness.
+
+    Returns
+    -------
+    DCI
+
+    Raises
+    ------
+    ValueError
+        As `linear_r2`, and if there are fewer than two codes or quantities, or a quantity does not vary.
+
+    Notes
+    -----
+    With the importances R (code i, quantity j): ``D = sum_i rho_i (1 - H(R_i.))``, H the entropy of the normalised row in
+    base of the number of quantities, rho_i the share of code i in all importance; C is the same over columns, in base of the
+    number of codes. As coded in google-research/disentanglement_lib (commit 86a644d), with regression trees for
+    quantities on a scale.
+    """
+    codes, columns = _checked(codes, truth)
+    if codes.shape[1] < 2 or len(columns) < 2:
+        raise ValueError(f"DCI needs at least two codes and two quantities; got {codes.shape[1]} and {len(columns)}.")
+    importance, r2 = np.zeros((codes.shape[1], len(columns))), []
+    for j, (name, y) in enumerate(columns.items()):
+        rows = np.random.default_rng(seed).permutation(np.flatnonzero(np.isfinite(y)))
+        if np.ptp(y[rows]) < 1e-12:
+            raise ValueError(f"quantity {name} is {y[rows[0]]:g} in all beats; leave it out.")
+        held_out, fit = np.split(rows, [len(rows) // 3])
+        trees = GradientBoostingRegressor(n_estimators=n_trees, max_depth=3, subsample=0.5, random_state=seed)
+        trees.fit(codes[fit], y[fit])
+        importance[:, j] = trees.feature_importances_
+        r2.append(_r2(y[held_out], trees.predict(codes[held_out]), np.ones((1, len(held_out))))[0])
+    table = pd.DataFrame(importance, columns=list(columns))
+    return DCI(_one_sidedness(importance), _one_sidedness(importance.T), float(np.mean(r2)), table)
+
+
+def match_latents(codes, others, *, min_correlation=MIN_CORRELATION):
+    """Pair the latents of two trainings by their correlation over the same beats, with the Hungarian method.
+
+    Parameters
+    ----------
+    codes, others : ndarray of float, shapes (n, n_codes) and (n, n_others)
+        Latents of the same n beats by two models.
+    min_correlation : float
+        A pair whose correlation is weaker, in either direction, does not count as matched.
+
+    Returns
+    -------
+    DataFrame
+        One row per pair, strongest first, then one per latent that is left over: ``latent``, ``other`` (-1: none),
+        ``correlation`` (its sign tells whether one runs backwards), ``matched``.
+
+    Raises
+    ------
+    ValueError
+        If the rows do not fit or a value is NaN.
+    """
+    codes, others = np.asarray(codes, dtype=float), np.asarray(others, dtype=float)
+    if codes.ndim != 2 or others.ndim != 2 or len(codes) != len(others) or len(codes) < MIN_ROWS:
+        shapes = f"{codes.shape} and {others.shape}"
+        raise ValueError(f"codes and others must be of the same {MIN_ROWS} beats or more; got shapes {shapes}.")
+    if not (np.isfinite(codes).all() and np.isfinite(others).all()):
+        raise ValueError("codes and others must not hold NaN; leave unusable beats out.")
+    correlation = _standard(codes).T @ _standard(others) / len(codes)
+    pairs = sorted(zip(*linear_sum_assignment(-np.abs(correlation))), key=lambda pair: -abs(correlation[pair]))
+    rows = [(i, j, correlation[i, j], bool(abs(correlation[i, j]) >= min_correlation)) for i, j in pairs]
+    rows += [(i, -1, np.nan, False) for i in sorted(set(range(codes.shape[1])) - {i for i, _ in pairs})]
+    rows += [(-1, j, np.nan, False) for j in sorted(set(range(others.shape[1])) - {j for _, j in pairs})]
+    return pd.DataFrame(rows, columns=["latent", "other", "correlation", "matched"])
+
+
+def stability(codes, *, min_correlation=MIN_CORRELATION, seed=0):
+    """Compare trainings that differ in their seed, pair by pair.
+
+    Parameters
+    ----------
+    codes : sequence of ndarray of float, shape (n, n_codes)
+        Latents of the same beats, one array per training.
+    min_correlation : float
+        As in `match_latents`.
+    seed : int
+        Of the folds behind ``r2``.
+
+    Returns
+    -------
+    DataFrame
+        One row per pair of trainings: ``first``, ``second``, ``latents`` (of the first), ``matched``, ``unmatched``,
+        ``correlation`` (median size over the pairs) and ``r2`` (mean share of a latent of the first that a linear model reads
+        from all latents of the second: what is left when axes do not matter).
+    """
+    if len(codes) < 2:
+        raise ValueError(f"stability needs at least two trainings; got {len(codes)}.")
+    rows = []
+    for first in range(len(codes)):
+        for second in range(first + 1, len(codes)):
+            pairs = match_latents(codes[first], codes[second], min_correlation=min_correlation)
+            of_first = pairs[pairs["latent"] >= 0]
+            read = linear_r2(codes[second], pd.DataFrame(codes[first]), n_resamples=2, seed=seed)["r2"].mean()
+            n_matched = int(of_first["matched"].sum())
+            typical = pairs["correlation"].abs().median()
+            rows.append((first, second, len(of_first), n_matched, len(of_first) - n_matched, typical, read))
+    return pd.DataFrame(rows, columns=["first", "second", "latents", "matched", "unmatched", "correlation", "r2"])
+
+
+def _checked(codes, truth):
+    """Codes as float64, and the columns of the truth as arrays by name."""
+    codes = np.asarray(codes, dtype=float)
+    if not isinstance(truth, pd.DataFrame):
+        raise ValueError(f"truth must be a DataFrame, one column per quantity; got {type(truth).__name__}.")
+    if codes.ndim != 2 or len(codes) != len(truth):
+        raise ValueError(f"codes must be one row for each of the {len(truth)} rows of truth; got shape {codes.shape}.")
+    if not np.isfinite(codes).all():
+        raise ValueError("codes must not hold NaN; leave unusable beats out.")
+    columns = {name: truth[name].to_numpy(dtype=float) for name in truth.columns}
+    for name, y in columns.items():
+        if np.isfinite(y).sum() < MIN_ROWS:
+            raise ValueError(f"quantity {name} is known for {np.isfinite(y).sum()} beats; at least {MIN_ROWS} are needed.")
+    return codes, columns
+
+
+def _best_code(x, y):
+    """Find the code that correlates best with y; its number."""
+    return int(np.argmax(np.abs(_standard(x).T @ (y - y.mean()))))
+
+
+def _r2(y, predicted, weights):
+    """R2 for each row of weights."""
+    weights = weights.astype(float)
+    total = weights.sum(axis=1)
+    variance = weights @ y**2 / total - (weights @ y / total) ** 2
+    return 1 - (weights @ (y - predicted) ** 2 / total) / np.maximum(variance, 1e-300)
+
+
+def _standard(x):
+    """Columns with mean 0 and variance 1; a constant column becomes 0."""
+    sd = x.std(axis=0)
+    return (x - x.mean(axis=0)) / np.where(sd > 1e-12, sd, np.inf)
+
+
+def _one_sidedness(importance):
+    """1 minus the entropy of each normalised row, averaged with the rows' shares of all importance."""
+    share = importance.sum(axis=1) / importance.sum()
+    p = importance / np.where(importance.sum(axis=1, keepdims=True) > 0, importance.sum(axis=1, keepdims=True), 1)
+    entropy = -(p * np.log(np.where(p > 0, p, 1))).sum(axis=1) / np.log(importance.shape[1])
+    return float((share * (1 - entropy)).sum())

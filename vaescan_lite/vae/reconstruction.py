@@ -1,0 +1,204 @@
+"""What every encoder of beats shares: checks of its input, principal components as yardstick, error by segment."""
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import PCA
+from sklearn.utils.validation import check_is_fitted
+
+from ..ecg import LEADS_8, SEGMENTS_S, BeatSet, in_segment, to_eight_leads
+
+ERROR_ROWS = {**{name: (name,) for name in SEGMENTS_S}, "ST-T": ("ST", "T"), "all": tuple(SEGMENTS_S)}
+BEFORE_QRS = ("P", "PR")  # where a P wave may lie: that of a short PR reaches into the PR segment
+
+
+class BeatTransformer(TransformerMixin, BaseEstimator):
+    """Checks of input, and rows of NaN for beats that are not usable."""
+
+    def fit_transform(self, beats, y=None, **fit_params):
+        """Fit, then transform the same beats; `y` is ignored, as in any unsupervised transformer."""
+        return self.fit(beats, **fit_params).transform(beats)
+
+    def _remember_form(self, beats):
+        """Keep what new beats must agree with: sampling rate, R peak, leads, window."""
+        signals, _ = _signals_of(beats)
+        if signals.ndim != 3 or signals.shape[1] != len(LEADS_8):
+            raise ValueError(f"beats must have shape (n_beats, 8, n_times) in mV; got {signals.shape}.")
+        known = isinstance(beats, BeatSet)
+        self.fs_ = beats.fs if known else None
+        self.r_index_ = beats.r_index if known else None
+        self.leads_ = LEADS_8
+        self.n_times_ = signals.shape[2]
+
+    def _checked(self, beats, name="beats"):
+        """Signals (n_beats, 8, n_times) and the mask of usable rows, or an error that says what differs."""
+        signals, usable = _signals_of(beats)
+        if signals.ndim != 3 or signals.shape[1:] != (len(self.leads_), self.n_times_):
+            raise ValueError(
+                f"{name} must have shape (n_beats, {len(self.leads_)} leads, {self.n_times_} samples), as in fit; "
+                f"got {signals.shape}."
+            )
+        if isinstance(beats, BeatSet):
+            for what, then in (("fs", self.fs_), ("r_index", self.r_index_)):
+                now = getattr(beats, what)
+                if then is not None and now != then:
+                    raise ValueError(
+                        f"{name} have {what} {now:g}, the beats of fit had {then:g}; make them with the same rate and window."
+                    )
+        return signals, usable
+
+    def _rows(self, usable, values):
+        """Put `values`, one row per usable beat, into rows of NaN."""
+        out = np.full((len(usable), *values.shape[1:]), np.nan, dtype=np.float32)
+        out[usable] = values
+        return out
+
+
+def _signals_of(beats):
+    """Eight leads as float32 array, and which rows are usable."""
+    if isinstance(beats, BeatSet):
+        beats = to_eight_leads(beats)
+        return beats.signals, beats.usable & np.isfinite(beats.signals).all(axis=(1, 2))
+    signals = np.asarray(beats, dtype=np.float32)
+    return signals, np.isfinite(signals).all(axis=tuple(range(1, signals.ndim)))
+
+
+class BeatPCA(BeatTransformer):
+    """Principal components of beats: the linear yardstick of the VAE, behind the same interface.
+
+    Parameters
+    ----------
+    n_components : int
+        Components kept.
+    seed : int
+        For scikit-learn's randomised solver, which it uses on large data.
+    """
+
+    def __init__(self, n_components=24, seed=0):
+        self.n_components = n_components
+        self.seed = seed
+
+    def fit(self, beats, y=None):
+        """Fit on the usable beats, BeatSet or array (n_beats, 8, n_times) in mV; `y` is ignored."""
+        self._remember_form(beats)
+        signals, usable = self._checked(beats)
+        if usable.sum() < self.n_components:
+            raise ValueError(f"{self.n_components} components need as many usable beats; got {usable.sum()}.")
+        self.pca_ = PCA(self.n_components, random_state=self.seed).fit(signals[usable].reshape(usable.sum(), -1))
+        return self
+
+    def transform(self, beats):
+        """Scores, float32, (n_beats, n_components); rows of NaN for beats that are not usable."""
+        check_is_fitted(self, "pca_")
+        signals, usable = self._checked(beats)
+        flat = signals[usable].reshape(usable.sum(), -1)
+        return self._rows(usable, self.pca_.transform(flat) if len(flat) else np.zeros((0, self.n_components)))
+
+    def inverse_transform(self, z):
+        """Beats in mV, float32, (n_beats, 8, n_times), from scores (n_beats, n_components)."""
+        check_is_fitted(self, "pca_")
+        z = np.asarray(z, dtype=np.float32)
+        if z.ndim != 2 or z.shape[1] != self.n_components:
+            raise ValueError(f"z must have shape (n_beats, {self.n_components}); got {z.shape}.")
+        # By hand: scikit-learn refuses the rows of NaN that stand for unusable beats.
+        flat = z @ self.pca_.components_ + self.pca_.mean_
+        return flat.reshape(-1, len(self.leads_), self.n_times_).astype(np.float32)
+
+    def reconstruct(self, beats):
+        """Project on the components and back: (n_beats, 8, n_times) in mV, rows of NaN for beats that are not usable."""
+        return self.inverse_transform(self.transform(beats))
+
+
+def segment_errors(beats, reconstructed):
+    """Mean absolute reconstruction error by segment of the beat and lead.
+
+    Parameters
+    ----------
+    beats : BeatSet
+        Beats in mV, 8 leads.
+    reconstructed : ndarray of float, shape (n_beats, 8, n_times)
+        Their reconstructions in mV. Rows in which either holds NaN are not counted.
+
+    Returns
+    -------
+    DataFrame
+        In microvolts; rows P, PR, QRS, ST, T, ST-T, all; columns the leads and ``mean``. A row is NaN where the beats have no
+        sample of it.
+
+    Notes
+    -----
+    The windows are `ecg.SEGMENTS_S`; ST-T is ST and T together, ``all`` every one of them.
+    """
+    reconstructed = np.asarray(reconstructed)
+    if reconstructed.shape != beats.signals.shape:
+        raise ValueError(f"reconstructed must have the shape of the beats, {beats.signals.shape}; got {reconstructed.shape}.")
+    error_uv = 1000 * np.abs(beats.signals - reconstructed)
+    error_uv = error_uv[np.isfinite(error_uv).all(axis=(1, 2))]
+    rows = {name: error_uv[:, :, in_segment(beats.time_s, *parts)].mean(axis=(0, 2)) for name, parts in ERROR_ROWS.items()}
+    table = pd.DataFrame(rows, index=beats.leads).T.rename_axis("segment")
+    table["mean"] = table.mean(axis=1)
+    return table
+
+
+def p_wave_fidelity(beats, reconstructed, *, within_ms=20):
+    """Say how well the P wave of a reconstruction keeps its shape and its time.
+
+    Parameters
+    ----------
+    beats : BeatSet
+        Beats in mV, 8 leads, of people who have a P wave: leave out atrial fibrillation.
+    reconstructed : ndarray of float, shape (n_beats, 8, n_times)
+        Their reconstructions in mV; or other beats of the same people, such as the second of `beats.split_median_beats` with
+        the first as `beats`: what noise alone leaves, which no model can be asked to beat by much. Rows in which either holds
+        NaN are not counted.
+    within_ms : float
+        How far the peak may be off.
+
+    Returns
+    -------
+    Series
+        ``n``: beats counted; ``correlation``: mean over beats of the Pearson correlation in the P and PR windows, the
+        mean of each lead subtracted, over leads and times; ``peak_within``: share of beats, in %, whose P peak is at most
+        `within_ms` off. The peak is the highest local maximum, in the window, of the root mean square over the leads of what
+        rises above the straight line between the window's ends; a reconstruction without one counts as off, an original
+        without one is not counted there.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or the window does not hold the P wave.
+    """
+    reconstructed = np.asarray(reconstructed)
+    if reconstructed.shape != beats.signals.shape:
+        raise ValueError(f"reconstructed must have the shape of the beats, {beats.signals.shape}; got {reconstructed.shape}.")
+    time_ms, start_ms = 1000 * beats.time_s, 1000 * SEGMENTS_S["P"][0]
+    if time_ms[0] > start_ms + 1e-6:
+        raise ValueError(f"the P window starts {-start_ms:g} ms before R; the beats start {-time_ms[0]:g} ms before it.")
+    inside = in_segment(beats.time_s, *BEFORE_QRS)
+    pair = [one[:, :, inside].astype(float) for one in (beats.signals, reconstructed)]
+    known = np.isfinite(pair[0]).all(axis=(1, 2)) & np.isfinite(pair[1]).all(axis=(1, 2))
+    pair = [one[known] for one in pair]
+    centred = [one - one.mean(axis=2, keepdims=True) for one in pair]
+    product, *energy = (np.einsum("nlt,nlt->n", a, b) for a, b in (centred, centred[:1] * 2, centred[1:] * 2))
+    size = np.sqrt(energy[0] * energy[1])
+    correlation = np.divide(product, size, out=np.zeros(len(size)), where=size > 0)
+    peaks_ms = [_p_peaks_ms(one, time_ms[inside]) for one in pair]
+    has_p = np.isfinite(peaks_ms[0])
+    is_near = np.abs(peaks_ms[1] - peaks_ms[0])[has_p] <= within_ms
+    values = [known.sum(), *(one.mean() if len(one) else np.nan for one in (correlation, 100 * is_near))]
+    return pd.Series(values, index=["n", "correlation", "peak_within"])
+
+
+def _p_peaks_ms(signals, time_ms):
+    """Time of the highest local maximum of each beat in the window, (n_beats,), between samples; NaN where there is none."""
+    share = np.linspace(0, 1, len(time_ms))
+    above = signals - signals[:, :, :1] * (1 - share) - signals[:, :, -1:] * share
+    size = np.sqrt(np.square(above).mean(axis=1))
+    before, here, after = size[:, :-2], size[:, 1:-1], size[:, 2:]
+    height = np.where((here >= before) & (here > after), here, -np.inf)
+    rows, at = np.arange(len(size)), height.argmax(axis=1)
+    before, here, after = (one[rows, at] for one in (before, here, after))
+    bend = before - 2 * here + after
+    offset = np.divide(0.5 * (before - after), bend, out=np.zeros(len(bend)), where=bend < 0)
+    found = time_ms[at + 1] + offset * (time_ms[1] - time_ms[0])
+    return np.where(np.isfinite(height[rows, at]), found, np.nan)

@@ -1,0 +1,144 @@
+"""A small reading study for the page: bare probabilities against explanations. Its script is reader.js."""
+
+import html
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ..ecg import LEADS_12, to_twelve_leads
+
+SCRIPT = Path(__file__).with_name("reading_study.js")
+N_PAIRS = 10
+WRONG_PAIRS = 3  # of the pairs about whose both ECGs the model is wrong, as far as there are that many
+STYLE = "max-width: 46rem; border: 1px solid #bbb; border-radius: 0.3rem; padding: 0.6rem 1rem; background: #fff; color: #222"
+_numbers = itertools.count(1)  # of the studies of this process, for ids that a page holds once
+
+
+class ReadingStudy:
+    """Ten ECGs with a bare probability and ten with an explanation, read in the page.
+
+    Parameters
+    ----------
+    beats : BeatSet
+        Median beats that the model was not fitted to.
+    y : array-like of float, shape (n,)
+        Labels, 1, 0 or NaN; who has none is not shown.
+    probability : array-like of float, shape (n,)
+        What the model says.
+    contributions : DataFrame, shape (n, n_segments * n_leads)
+        Parts of the logit by (segment, lead), as `explain.wave_contributions` gives them; leads are added up.
+    segments_s : dict of str to (float, float)
+        Borders of the segments in seconds from the R peak, which together cover the beat.
+    disease : str
+        What the reader is asked about.
+    seed : int
+        Choice of the ECGs.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (20,)
+        Rows of `beats` that were chosen; fewer if not enough ECGs fit.
+    pairs : list of (int, int)
+        Positions in `rows` of ECGs with the same label about which the model is right both times, or wrong both times.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or fewer than two pairs can be made.
+
+    Notes
+    -----
+    In the page a coin decides which ECG of a pair is explained, and another whether bare or explained ones come first, so that
+    neither difficulty nor practice favours one kind. Cases and controls come half and half where there are enough of them, and
+    wrong answers more often than in life: accuracy here is not the model's accuracy. Nothing is stored or sent; a reload
+    forgets all. Explained in chapter 11.
+    """
+
+    def __init__(self, beats, y, probability, contributions, segments_s, disease, seed=0):
+        y, probability = np.asarray(y, dtype=float), np.asarray(probability, dtype=float)
+        if not len(beats) == len(y) == len(probability) == len(contributions):
+            raise ValueError(
+                "beats, y, probability and contributions must have a row for each ECG; "
+                f"got {len(beats)}, {len(y)}, {len(probability)} and {len(contributions)}."
+            )
+        self.disease = disease
+        is_shown = np.isfinite(y) & np.isfinite(probability) & beats.usable
+        self.rows, self.pairs = _matched_pairs(y, probability, is_shown, np.random.default_rng(seed))
+        chosen, twelve = self.rows, to_twelve_leads(beats[self.rows])
+        waves = contributions.T.groupby(level=0, sort=False).sum().T[list(segments_s)].to_numpy()[chosen]
+        signals_uv = 1000 * (twelve.signals - np.median(twelve.signals, axis=2, keepdims=True))
+        self._study = {
+            "disease": disease,
+            "leads": list(LEADS_12),
+            "fs": float(beats.fs),
+            "pixels_per_s": 130,
+            "pixels_per_mv": 52,  # 25 mm/s and 10 mm/mV: 0.4 s are as wide as 1 mV is high
+            "strong": float(max(np.abs(waves).max() / 2, 1e-6)),
+            "segments": _segments(segments_s, beats),
+            "pairs": self.pairs,
+            "ecgs": [
+                {
+                    "p": round(float(probability[row]), 3),
+                    "y": int(y[row]),
+                    "waves": [round(float(value), 2) for value in wave],
+                    "uv": [[int(value) for value in lead] for lead in one.round()],
+                }
+                for row, wave, one in zip(chosen, waves, signals_uv)
+            ],
+        }
+
+    def __repr__(self):
+        return f"ReadingStudy({len(self.rows)} ECGs, {self.disease}); it is read in the page, in a browser."
+
+    def _repr_html_(self):
+        """Give a page part that works without a kernel, and says what it would be where scripts do not run."""
+        name = f"reading-study-{next(_numbers)}"
+        study = json.dumps(self._study, separators=(",", ":")).replace("<", "\\u003c")
+        without = (
+            f"Here you would read {len(self.rows)} ECGs, half with a bare probability and half with an explanation, then "
+            f"see how often you were right about {html.escape(self.disease)}, and how often you followed a wrong model. It "
+            "needs JavaScript, and runs in the page alone."
+        )
+        source = SCRIPT.read_text(encoding="utf-8")
+        script = f"(() => {{\n{source}\nstartReading(document.getElementById('{name}'), {study});\n}})();"
+        return f'<div id="{name}" class="reading-study" style="{STYLE}"><p>{without}</p></div>\n<script>\n{script}\n</script>'
+
+
+def _matched_pairs(y, probability, is_shown, rng):
+    """Choose rows, and pairs of them that agree in label and in whether the model is right."""
+    is_wrong = (probability >= 0.5) != (y == 1)
+    pools = {
+        (label, wrong): list(rng.permutation(np.flatnonzero(is_shown & (y == label) & (is_wrong == wrong))))
+        for label in (1, 0)
+        for wrong in (True, False)
+    }
+    pairs = []
+
+    def take(label, wrong, n):
+        pool = pools[label, wrong]
+        for _ in range(n):
+            if len(pool) >= 2:
+                pairs.append((pool.pop(), pool.pop()))
+
+    take(1, True, WRONG_PAIRS - WRONG_PAIRS // 2)
+    take(0, True, WRONG_PAIRS - len(pairs))
+    n_positive = sum(y[a] == 1 for a, _ in pairs)
+    take(1, False, N_PAIRS // 2 - n_positive)
+    take(0, False, N_PAIRS - len(pairs))
+    take(1, False, N_PAIRS - len(pairs))
+    if len(pairs) < 2:
+        raise ValueError(
+            f"too few ECGs for a reading study: {is_shown.sum()} with label and probability gave {len(pairs)} pair(s), "
+            "and at least 2 are needed."
+        )
+    rows = np.array([row for pair in pairs for row in pair])
+    return rows, [(2 * i, 2 * i + 1) for i in range(len(pairs))]
+
+
+def _segments(segments_s, beats):
+    """Give first and last sample of each segment; neighbours share one, so that the line has no gaps."""
+    last = beats.signals.shape[2] - 1
+    index = {name: [round(border * beats.fs) + beats.r_index for border in borders] for name, borders in segments_s.items()}
+    return [{"name": name, "start": max(0, start), "end": min(last, end)} for name, (start, end) in index.items()]
