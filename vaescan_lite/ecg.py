@@ -160,6 +160,15 @@ class BeatSet:
         return self.quality["usable"].to_numpy(dtype=bool)
 
 
+def require_beats(beats):
+    """Refuse what is no BeatSet, such as an EcgSet or an array, and say how to make one; give the beats back."""
+    if not isinstance(beats, BeatSet):
+        raise ValueError(
+            f"beats must be a BeatSet; got {type(beats).__name__}. Make one of ECGs with median_beats, of an array with BeatSet."
+        )
+    return beats
+
+
 def beat_time_s(n_times, r_index, fs):
     """Time of each sample of a beat from the R peak in seconds, ndarray of float, shape (n_times,)."""
     return (np.arange(n_times) - r_index) / fs

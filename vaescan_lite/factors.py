@@ -222,3 +222,29 @@ def _any_begins(entries, texts):
     texts = tuple(text.casefold() for text in texts)
     begins = tuple(text + mark for text in texts for mark in ":,")
     return any(entry in texts or entry.startswith(begins) for entry in map(str.casefold, entries))
+
+
+def aligned(table, ids, names=None, what="factors"):
+    """Rows of a DataFrame in the order of `ids`, its columns `names` (default all); an error if one is missing or stands twice."""
+    if not isinstance(table, pd.DataFrame):
+        raise ValueError(f"{what} must be a DataFrame indexed by id; got {type(table).__name__}.")
+    if names is not None:
+        names = known_names(names, table.columns, f"column(s) of {what}")
+    if table.index.has_duplicates:
+        twice = table.index[table.index.duplicated()][:5].tolist()
+        raise ValueError(f"{what} must have one row per id; these ids stand there more than once: {twice}.")
+    ids = pd.Index(ids)
+    missing = ids[~ids.isin(table.index)]
+    if len(missing):
+        shown = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
+        raise ValueError(f"{len(missing)} of {len(ids)} ids have no row in {what}: {shown}.")
+    return table.loc[ids] if names is None else table.loc[ids, names]
+
+
+def known_names(names, known, what):
+    """Give names as a list (one name may come alone), or an error that says which are not among the known ones."""
+    names = [names] if isinstance(names, str) else list(names)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"unknown {what} {', '.join(map(repr, unknown))}; known are {', '.join(map(str, known))}.")
+    return names

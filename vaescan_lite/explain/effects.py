@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import mannwhitneyu
 
+from ..factors import aligned
 from ..measurements.values import DEFINITIONS, measure
-from ..scan.associations import CONTINUOUS, FactorCoding, aligned, associate, checked_values
+from ..scan.associations import CONTINUOUS, FactorCoding, associate, checked_values
 
 
 def latent_effects(scan, beats, *, n=100, step=1.0, seed=0):

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from ..ecg import BeatSet, to_eight_leads
+from ..factors import aligned
 from ..measurements.edits import EDITS
 from ..measurements.perturbations import PERTURBATIONS, perturb
 from ..measurements.values import measure
-from ..scan.associations import aligned
 from ..statistics import auroc_with_interval, r2_with_interval, with_interval
 from .answers import decide, own_explanation
 from .surrogate import AdditiveSurrogate

@@ -7,10 +7,10 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ..factors import aligned
 from ..measurements.values import measure
 from ..models.cnn import EcgCNN
 from ..models.tables import standard_models
-from ..scan.associations import aligned
 from ..scan.scan import Scan
 from .latents import contributions, traversal_shares
 

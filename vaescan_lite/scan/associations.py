@@ -101,47 +101,6 @@ def checked_values(table, is_continuous):
     return values
 
 
-def aligned(table, ids, names=None, what="factors"):
-    """Rows of a table in the order of `ids`.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Indexed by id.
-    ids : sequence
-        The ids wanted.
-    names : sequence of str, optional
-        The columns wanted; default all.
-    what : str
-        How messages call the table.
-
-    Returns
-    -------
-    DataFrame, shape (len(ids), n_columns)
-
-    Raises
-    ------
-    ValueError
-        If an id or a column is missing, or an id stands twice in the index.
-    """
-    if not isinstance(table, pd.DataFrame):
-        raise ValueError(f"{what} must be a DataFrame indexed by id; got {type(table).__name__}.")
-    unknown = [name for name in (names if names is not None else ()) if name not in table.columns]
-    if unknown:
-        raise ValueError(
-            f"unknown column(s) {', '.join(map(str, unknown))} in {what}; known: {', '.join(map(str, table.columns))}."
-        )
-    if table.index.has_duplicates:
-        twice = table.index[table.index.duplicated()][:5].tolist()
-        raise ValueError(f"{what} must have one row per id; these ids stand there more than once: {twice}.")
-    ids = pd.Index(ids)
-    missing = ids[~ids.isin(table.index)]
-    if len(missing):
-        shown = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
-        raise ValueError(f"{len(missing)} of {len(ids)} ids have no row in {what}: {shown}.")
-    return table.loc[ids] if names is None else table.loc[ids, list(names)]
-
-
 def shrunk_correlation(scores):
     """Correlation matrix of scores with gaps, shrunk towards the identity.
 

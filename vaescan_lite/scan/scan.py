@@ -9,9 +9,10 @@ import torch
 from sklearn.exceptions import NotFittedError
 
 from ..ecg import BeatSet
+from ..factors import aligned
 from ..training import Budget, seeded_weights, train
 from ..vae.network import gaussian_kl, sample_gaussian
-from .associations import CONTINUOUS, FactorCoding, aligned, associate, bootstrapped_slopes, checked_values, conditional_mean
+from .associations import CONTINUOUS, FactorCoding, associate, bootstrapped_slopes, checked_values, conditional_mean
 from .network import SYMBOL_SHARE, FactorDecoder, SymbolEncoder, scan_loss, start_decoder, start_encoder
 from .operators import combine, without_unknown
 from .saving import load_scan, save_scan
