@@ -164,7 +164,7 @@ def require_beats(beats):
     """Refuse what is no BeatSet, such as an EcgSet or an array, and say how to make one; give the beats back."""
     if not isinstance(beats, BeatSet):
         raise ValueError(
-            f"beats must be a BeatSet; got {type(beats).__name__}. Make one of ECGs with median_beats, of an array with BeatSet."
+            f"beats must be a BeatSet; got {type(beats).__name__}. Make them with median_beats(ecgs) or BeatSet(array, fs)."
         )
     return beats
 

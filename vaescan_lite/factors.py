@@ -225,7 +225,7 @@ def _any_begins(entries, texts):
 
 
 def aligned(table, ids, names=None, what="factors"):
-    """Rows of a DataFrame in the order of `ids`, its columns `names` (default all); an error if one is missing or stands twice."""
+    """Rows of a table in the order of `ids`, with the columns `names`; an error if one is missing or stands twice."""
     if not isinstance(table, pd.DataFrame):
         raise ValueError(f"{what} must be a DataFrame indexed by id; got {type(table).__name__}.")
     if names is not None:

@@ -437,7 +437,7 @@ def test_wrong_input_is_named(fitted, tmp_path):
         Scan(scan.vae, ["LBBB"]).ecg_to_factors(beats)
     with pytest.raises(ValueError, match="2 of 1500 ids have no row in factors: 3, 7"):
         Scan(scan.vae, ["LBBB"]).fit(beats, factors.drop(index=[3, 7]))
-    with pytest.raises(ValueError, match=r"unknown column\(s\) XYZ in factors; known: LBBB, LVH, age_years"):
+    with pytest.raises(ValueError, match=r"unknown column\(s\) of factors 'XYZ'; known are LBBB, LVH, age_years"):
         Scan(scan.vae, ["XYZ"]).fit(beats, factors)
     with pytest.raises(ValueError, match="LBBB is binary .* found 2"):
         Scan(scan.vae, ["LBBB"]).fit(beats, factors.replace({"LBBB": {1: 2}}))
