@@ -124,7 +124,7 @@ def test_beats_with_nan_are_not_usable_unless_quality_says_so():
         (lambda: EcgSet(np.zeros((1, 12, 10)), None), "above 0; got None"),
         (lambda: EcgSet(np.zeros((1, 12, 10)), float("nan")), "above 0; got nan"),
         (lambda: EcgSet(np.zeros((1, 11, 10)), 100), "signals have 11"),
-        (lambda: EcgSet(np.zeros((1, 2, 10)), 100, ["I", "I"]), "2 different names"),
+        (lambda: EcgSet(np.zeros((1, 2, 10)), 100, ["I", "I"]), "signals have 2"),
         (lambda: EcgSet(np.zeros((2, 12, 10)), 100, ids=[1]), "each of the 2 rows"),
         (lambda: BeatSet(np.zeros((1, 8, 30)), 100), "r_index 40 lies outside the window of 30"),
         (lambda: BeatSet(np.zeros((2, 8, 96)), 100, rr_s=[1.0]), "each of the 2 beats"),

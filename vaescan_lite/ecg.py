@@ -1,4 +1,4 @@
-"""Sets of ECGs and of beats, lead names and lead algebra. Reading files lives in `records` and `databases`."""
+"""Sets of ECGs and of beats, lead names and lead algebra. Reading files lives in `databases`."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -15,13 +15,22 @@ SEGMENTS_S = {"P": (-0.40, -0.12), "PR": (-0.12, -0.05), "QRS": (-0.05, 0.07), "
 # Rows: the twelve leads; columns: the eight independent ones. Einthoven: III = II - I.
 # Goldberger: aVR = -(I + II)/2, aVL = I - II/2, aVF = II - I/2.
 TWELVE_FROM_EIGHT = np.zeros((12, 8), dtype=np.float32)
-TWELVE_FROM_EIGHT[0, 0] = 1
-TWELVE_FROM_EIGHT[1, 1] = 1
-TWELVE_FROM_EIGHT[2, :2] = (-1, 1)
-TWELVE_FROM_EIGHT[3, :2] = (-0.5, -0.5)
-TWELVE_FROM_EIGHT[4, :2] = (1, -0.5)
-TWELVE_FROM_EIGHT[5, :2] = (-0.5, 1)
+TWELVE_FROM_EIGHT[:6, :2] = (1, 0), (0, 1), (-1, 1), (-0.5, -0.5), (1, -0.5), (-0.5, 1)
 TWELVE_FROM_EIGHT[6:, 2:] = np.eye(6)
+
+# Dower's forward matrix, leads I, II, V1 ... V6 from x, y, z (Dower 1980, as used by Clifford and by Sameni).
+DOWER = np.array(
+    [
+        [0.632, -0.235, 0.059],
+        [0.235, 1.066, -0.132],
+        [-0.515, 0.157, -0.917],
+        [0.044, 0.164, -1.387],
+        [0.882, 0.098, -1.277],
+        [1.213, 0.127, -0.601],
+        [1.125, 0.127, -0.086],
+        [0.831, 0.076, 0.230],
+    ]
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,16 +44,11 @@ class EcgSet:
     fs : float
         Sampling frequency in Hz.
     leads : tuple of str
-        Lead names, in the order of axis 1. Default: the 12 or 8 standard leads, by the number of leads.
+        Names in the order of axis 1. Default: the 12 or 8 standard leads.
     ids : ndarray, shape (n_ecgs,)
         One id per ECG. Default: 0, 1, 2, ...
     rejected : DataFrame
         What a reader left out on request: columns ``id`` and ``reason``.
-
-    Raises
-    ------
-    ValueError
-        If the shapes of `signals`, `leads` and `ids` do not fit each other.
 
     Examples
     --------
@@ -60,9 +64,9 @@ class EcgSet:
     rejected: pd.DataFrame = None
 
     def __post_init__(self):
-        _check_signals(self, "EcgSet")
+        _check_common_fields(self)
         if self.rejected is None:
-            _set(self, "rejected", pd.DataFrame({"id": [], "reason": []}))
+            _set(self, rejected=pd.DataFrame({"id": [], "reason": []}))
 
     def __len__(self):
         return len(self.signals)
@@ -85,7 +89,7 @@ class BeatSet:
     fs : float
         Sampling frequency in Hz.
     leads : tuple of str
-        Lead names, in the order of axis 1. Default: the 8 or 12 standard leads, by the number of leads.
+        Names in the order of axis 1. Default: the 8 or 12 standard leads.
     ids : ndarray, shape (n_beats,)
         The id of the ECG behind each beat. Default: 0, 1, 2, ...
     r_index : int
@@ -94,11 +98,6 @@ class BeatSet:
         Median RR interval in seconds, NaN where it is not known.
     quality : DataFrame, indexed by `ids`
         One row per beat; the column ``usable`` says whether the beat may be analysed.
-
-    Raises
-    ------
-    ValueError
-        If the fields do not have the same number of rows, or the R peak lies outside the window.
 
     Examples
     --------
@@ -116,29 +115,25 @@ class BeatSet:
     quality: pd.DataFrame = None
 
     def __post_init__(self):
-        _check_signals(self, "BeatSet")
-        n_times = self.signals.shape[-1]
+        _check_common_fields(self)
+        n_beats, _, n_times = self.signals.shape
         r_index = round(0.40 * self.fs) if self.r_index is None else int(self.r_index)
         if not 0 <= r_index < n_times:
             raise ValueError(
                 f"r_index {r_index} lies outside the window of {n_times} samples; give r_index, the sample of the R peak."
             )
-        _set(self, "r_index", r_index)
-        rr_s = np.full(len(self), np.nan) if self.rr_s is None else np.asarray(self.rr_s, dtype=float).reshape(-1)
-        if len(rr_s) != len(self):
-            raise ValueError(f"rr_s must hold one value for each of the {len(self)} beats; got {len(rr_s)}.")
-        _set(self, "rr_s", rr_s)
+        rr_s = np.full(n_beats, np.nan) if self.rr_s is None else np.asarray(self.rr_s, dtype=float).reshape(-1)
+        if len(rr_s) != n_beats:
+            raise ValueError(f"rr_s must hold one value for each of the {n_beats} beats; got {len(rr_s)}.")
         quality = self.quality
         if quality is None:
             quality = pd.DataFrame({"usable": np.isfinite(self.signals).all(axis=(1, 2))}, index=self.ids)
-        if len(quality) != len(self) or "usable" not in quality:
+        if "usable" not in quality or not np.array_equal(quality.index, self.ids):
             raise ValueError(
-                f"quality must be a DataFrame with a column 'usable' and one row for each of the {len(self)} beats; "
-                f"got {len(quality)} rows with columns {list(quality.columns)}."
+                "quality must be a DataFrame indexed by ids, in the order of the beats, with a column 'usable'; "
+                f"got {len(quality)} rows for {n_beats} beats, with columns {list(quality.columns)}."
             )
-        if not np.array_equal(np.asarray(quality.index), self.ids):
-            raise ValueError("quality must be indexed by ids, in the same order as the beats; its index differs.")
-        _set(self, "quality", quality)
+        _set(self, r_index=r_index, rr_s=rr_s, quality=quality)
 
     def __len__(self):
         return len(self.signals)
@@ -161,7 +156,7 @@ class BeatSet:
 
 
 def require_beats(beats):
-    """Refuse what is no BeatSet, such as an EcgSet or an array, and say how to make one; give the beats back."""
+    """Return beats, or refuse what is no BeatSet, such as an EcgSet or an array, and say how to make one."""
     if not isinstance(beats, BeatSet):
         raise ValueError(
             f"beats must be a BeatSet; got {type(beats).__name__}. Make them with median_beats(ecgs) or BeatSet(array, fs)."
@@ -196,11 +191,6 @@ def to_twelve_leads(x):
     EcgSet, BeatSet or ndarray, shape (..., 12, n_times)
         The same kind of thing with 12 leads.
 
-    Raises
-    ------
-    ValueError
-        If there are neither 8 nor 12 leads, or a set lacks one of the eight.
-
     Examples
     --------
     >>> eight = np.zeros((8, 1)); eight[:2, 0] = 1.0, 1.5
@@ -209,8 +199,8 @@ def to_twelve_leads(x):
     """
     if isinstance(x, (EcgSet, BeatSet)):
         if set(LEADS_12) <= set(x.leads):
-            return _pick_leads(x, LEADS_12)
-        return replace(x, signals=to_twelve_leads(_pick_leads(x, LEADS_8).signals), leads=LEADS_12)
+            return pick_leads(x, LEADS_12)
+        return replace(x, signals=to_twelve_leads(pick_leads(x, LEADS_8).signals), leads=LEADS_12)
     x = _leads_before_time(x)
     if x.shape[-2] == 12:
         return x
@@ -232,14 +222,9 @@ def to_eight_leads(x):
     -------
     EcgSet, BeatSet or ndarray, shape (..., 8, n_times)
         The same kind of thing with 8 leads.
-
-    Raises
-    ------
-    ValueError
-        If there are neither 8 nor 12 leads, or a set lacks one of the eight.
     """
     if isinstance(x, (EcgSet, BeatSet)):
-        return _pick_leads(x, LEADS_8)
+        return pick_leads(x, LEADS_8)
     x = _leads_before_time(x)
     return x if x.shape[-2] == 8 else x[..., [LEADS_12.index(lead) for lead in LEADS_8], :]
 
@@ -253,70 +238,76 @@ def _leads_before_time(x):
     return x
 
 
-def _pick_leads(x, leads):
-    missing = [lead for lead in leads if lead not in x.leads]
+def pick_leads(x, leads):
+    """The same EcgSet or BeatSet with these leads only, in this order."""
+    return replace(x, signals=x.signals[:, lead_rows(x.leads, leads, type(x).__name__)], leads=leads)
+
+
+def lead_rows(names, wanted, what):
+    """Return the row of each wanted lead among `names`, or refuse `what` where one is missing or there twice."""
+    missing = [lead for lead in wanted if lead not in names]
     if missing:
-        raise ValueError(f"lead(s) {', '.join(missing)} are missing; this {type(x).__name__} has {', '.join(x.leads)}.")
-    return replace(x, signals=x.signals[:, [x.leads.index(lead) for lead in leads]], leads=leads)
+        raise ValueError(
+            f"{what}: lead(s) {', '.join(missing)} are missing; {len(wanted)} leads are wanted, "
+            f"and it has {len(names)}: {', '.join(names)}."
+        )
+    names = list(names)
+    twice = sorted({lead for lead in wanted if names.count(lead) > 1})
+    if twice:
+        raise ValueError(f"{what}: lead(s) {', '.join(twice)} occur more than once: {', '.join(names)}.")
+    return [names.index(lead) for lead in wanted]
 
 
-def _set(frozen, name, value):
-    object.__setattr__(frozen, name, value)
+def _leads_before_time(x):
+    x = np.asarray(x)
+    if not np.issubdtype(x.dtype, np.floating):
+        x = x.astype(np.float32)
+    if x.ndim < 2 or x.shape[-2] not in (8, 12):
+        raise ValueError(f"expected 8 or 12 leads on the axis before the last, (..., lead, time); got shape {x.shape}.")
+    return x
 
 
-def _check_signals(x, kind):
+def _set(frozen, **values):
+    for name, value in values.items():
+        object.__setattr__(frozen, name, value)
+
+
+def _check_common_fields(x):
+    """Check and complete what both kinds of set have: signals, fs, leads and ids."""
     signals = np.asarray(x.signals, dtype=np.float32)
     if signals.ndim != 3:
         raise ValueError(
-            f"{kind}.signals must have shape (ecg, lead, time) in mV; got shape {signals.shape}. "
-            "For a single ECG use signal[np.newaxis]."
+            f"signals must have shape (ecg, lead, time) in mV; got shape {signals.shape}. For one ECG use signal[np.newaxis]."
         )
-    _set(x, "signals", signals)
     try:
         fs = float(x.fs)
     except (TypeError, ValueError):
         fs = np.nan
     if not 0 < fs < np.inf:
         raise ValueError(f"fs must be a sampling frequency in Hz above 0; got {x.fs!r}.")
-    _set(x, "fs", fs)
-    leads = x.leads
-    if leads is None:
-        leads = {8: LEADS_8, 12: LEADS_12}.get(signals.shape[1])
-        if leads is None:
-            raise ValueError(f"give leads: without names, 8 or 12 leads are expected, and signals have {signals.shape[1]}.")
+    n_rows, n_leads, _ = signals.shape
+    leads = {8: LEADS_8, 12: LEADS_12}.get(n_leads, ()) if x.leads is None else x.leads
     leads = tuple(str(lead) for lead in leads)
-    if len(leads) != signals.shape[1] or len(set(leads)) != len(leads):
-        raise ValueError(f"leads must be {signals.shape[1]} different names, one per row of axis 1; got {leads}.")
-    _set(x, "leads", leads)
-    ids = np.arange(len(signals)) if x.ids is None else np.asarray(x.ids)
-    if ids.shape != (len(signals),):
-        raise ValueError(f"ids must hold one id for each of the {len(signals)} rows of signals; got shape {ids.shape}.")
-    _set(x, "ids", ids)
+    if len(leads) != n_leads or len(set(leads)) != n_leads:
+        raise ValueError(
+            f"leads must be different names, one for each row of axis 1; signals have {n_leads}, and the names are {leads}. "
+            "They can be left out for the 8 or 12 standard leads."
+        )
+    ids = np.arange(n_rows) if x.ids is None else np.asarray(x.ids)
+    if ids.shape != (n_rows,):
+        raise ValueError(f"ids must hold one id for each of the {n_rows} rows of signals; got shape {ids.shape}.")
+    _set(x, signals=signals, fs=fs, leads=leads, ids=ids)
 
 
 def _take(x, rows, per_row):
-    rows = np.asarray(rows) if not isinstance(rows, slice) else np.arange(len(x))[rows]
-    if rows.dtype == bool and rows.shape != (len(x),):
-        raise ValueError(f"a mask must have one entry for each of the {len(x)} rows; got shape {rows.shape}.")
-    if rows.size == 0:
-        rows = rows.astype(int)
-    index = np.atleast_1d(np.flatnonzero(rows) if rows.dtype == bool else rows)
+    """The rows (mask, indices, slice or number) of a set, in all its fields that have one value per row."""
+    if not isinstance(rows, slice):
+        rows = np.asarray(rows)
+        if rows.dtype == bool and rows.shape != (len(x),):
+            raise ValueError(f"a mask must have one entry for each of the {len(x)} rows; got shape {rows.shape}.")
+        rows = rows if rows.size else rows.astype(int)  # an empty list is an array of float
+    index = np.atleast_1d(np.arange(len(x))[rows])
     values = {field.name: getattr(x, field.name) for field in fields(x)}
     for name in per_row:
         values[name] = values[name].iloc[index] if hasattr(values[name], "iloc") else values[name][index]
     return type(x)(**values)
-
-
-# Dower's forward matrix, leads I, II, V1 ... V6 from x, y, z (Dower 1980, as used by Clifford and by Sameni).
-DOWER = np.array(
-    [
-        [0.632, -0.235, 0.059],
-        [0.235, 1.066, -0.132],
-        [-0.515, 0.157, -0.917],
-        [0.044, 0.164, -1.387],
-        [0.882, 0.098, -1.277],
-        [1.213, 0.127, -0.601],
-        [1.125, 0.127, -0.086],
-        [0.831, 0.076, 0.230],
-    ]
-)
