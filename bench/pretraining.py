@@ -1,13 +1,10 @@
 """Train the weights that come with the package, and write their model card: ``make pretrained DATABASE=<folder>``."""
 
-import json
 import logging
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from vaescan_lite.cache import written_whole
 from vaescan_lite.databases.database import open_database
@@ -16,6 +13,7 @@ from vaescan_lite.scan.pretrained import WEIGHTS
 from vaescan_lite.scan.scan import Scan
 from vaescan_lite.statistics import bootstrap_weights, weighted_auroc
 from vaescan_lite.vae.beat_vae import BeatPCA, BeatVAE, segment_errors
+from vaescan_lite.vae.saving import load_tensors, save_tensors
 
 CARD = Path(__file__).with_name("card_template.md")
 FS = 100
@@ -183,12 +181,10 @@ def model_card(scan, db, parts, factors):
 
 def _halve(path):
     """Store the weights of a safetensors file as float16: half the size, for files that travel with the package."""
-    with safe_open(path, framework="np") as file:
-        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    about, tensors = load_tensors(path, "BeatVAE")
     with np.errstate(over="ignore"):
         halves = {n: value.astype(np.float16) if value.dtype == np.float32 else value for n, value in tensors.items()}
     too_large = [name for name, value in halves.items() if not np.isfinite(value).all()]
     if too_large:
         raise ValueError(f"{path}: {', '.join(too_large)} do not fit into float16.")
-    about = json.loads(metadata["vaescan_lite"])
-    save_file(halves, path, metadata={"vaescan_lite": json.dumps(about)})
+    save_tensors(path, "BeatVAE", about, halves)

@@ -365,7 +365,7 @@ def test_files_that_are_no_model_are_refused(tmp_path):
 def test_a_failed_save_leaves_the_old_file(fitted, tmp_path, monkeypatch):
     fitted.save(tmp_path / "vae")
     before = (tmp_path / "vae").read_bytes()
-    monkeypatch.setattr("vaescan_lite.vae.beat_vae.save", lambda *_args, **_keywords: 1 / 0)
+    monkeypatch.setattr("vaescan_lite.vae.saving.save_file", lambda *_args, **_keywords: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         fitted.save(tmp_path / "vae")
     assert (tmp_path / "vae").read_bytes() == before

@@ -1,19 +1,15 @@
 """The beta-VAE for median beats as a scikit-learn style transformer. Its network and loss live in `vae_network`."""
 
-import json
 import warnings
 
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
 from scipy.ndimage import uniform_filter1d
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
-from ..cache import written_whole
 from ..ecg import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT, beat_time_s, in_segment
 from ..training import Budget, seeded_weights, train
 from .augmentation import Augmentation
@@ -28,6 +24,7 @@ from .network import (
     vae_loss,
 )
 from .reconstruction import BEFORE_QRS, BeatPCA, BeatTransformer, segment_errors
+from .saving import load_tensors, save_tensors
 
 __all__ = [
     "BUDGETS", "BeatNetwork", "BeatPCA", "BeatVAE", "VAEOutput", "as_read", "beat_nll", "gaussian_kl",
@@ -349,7 +346,6 @@ class BeatVAE(BeatTransformer):
         if isinstance(params["budget"], Budget):
             params["budget"] = vars(params["budget"])
         about = {
-            "class": "BeatVAE",
             "settings": params,
             "form": {"fs": self.fs_, "r_index": self.r_index_, "leads": self.leads_, "n_times": self.n_times_},
             "network": {"n_front": self.network_.encoder.front.out_features, "n_left_out": self.n_left_out_},
@@ -357,8 +353,7 @@ class BeatVAE(BeatTransformer):
             "active_latents": self.active_latents_.tolist(),
             "history": self.history_.to_dict("list"),
         }
-        with written_whole(path) as temporary:
-            temporary.write_bytes(save(self.network_.state_dict(), metadata={"vaescan_lite": json.dumps(about)}))
+        save_tensors(path, "BeatVAE", about, self.network_.state_dict())
 
     @classmethod
     def load(cls, path):
@@ -381,16 +376,7 @@ class BeatVAE(BeatTransformer):
         ValueError
             If the file is not a BeatVAE.
         """
-        try:
-            with safe_open(path, framework="pt") as file:
-                about = json.loads((file.metadata() or {}).get("vaescan_lite", "{}"))
-                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        except FileNotFoundError:
-            raise FileNotFoundError(f"no BeatVAE at {path}.") from None
-        except Exception as error:
-            raise ValueError(f"{path} cannot be read as a safetensors file: {error}") from error
-        if about.get("class") != "BeatVAE":
-            raise ValueError(f"{path} holds {about.get('class', 'no model of this package')}, not a BeatVAE.")
+        about, arrays = load_tensors(path, "BeatVAE")
         settings = about["settings"]
         if isinstance(settings["budget"], dict):
             settings["budget"] = Budget(**settings["budget"])
@@ -403,7 +389,7 @@ class BeatVAE(BeatTransformer):
         vae.latents_ = pd.DataFrame(about["latents"]).rename_axis("latent")
         vae.active_latents_ = np.array(about["active_latents"], dtype=int)
         vae.network_ = vae._new_network(about["network"]["n_front"])
-        vae.network_.load_state_dict(weights)
+        vae.network_.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
         vae.network_.eval()
         return vae
 
