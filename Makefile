@@ -1,6 +1,7 @@
 # make book          run every chapter and build the pages     DATABASE=<folder>|auto|simulated|ptbxl
 #                                                              PROFILE=smoke|workshop|full   SEED=<whole number>
 # make test          run the tests                             TESTS=<files and options of pytest>
+# make check         the tests that need no chapter, page, browser or real ECGs: two minutes     TESTS=<the same>
 # make bench-signals  signal layer, NeuroKit2 and wfdb side by side   DATA=<folder with LUDB and PTB-XL>
 # make bench-realism  real against simulated ECGs, measurement by measurement   DATABASE=<folder of real ECGs>
 # make results       the whole benchmark for the results page; goes on where it was interrupted      DATABASE=<folder>
@@ -22,7 +23,7 @@ INSTALLED = $(VENV)/installed
 CALLER := $(PWD)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help book test bench-signals bench-realism results worlds environment pretrained clean
+.PHONY: help book test check bench-signals bench-realism results worlds environment pretrained clean
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' $(firstword $(MAKEFILE_LIST))
 
@@ -31,6 +32,9 @@ book: $(INSTALLED)
 
 test: $(INSTALLED)
 	@$(VENV)/bin/python -m pytest -n auto --dist loadfile $(TESTS)
+
+check: $(INSTALLED)
+	@$(VENV)/bin/python -m pytest -n auto --dist loadfile -m "not (chapter or book or browser or real or slow)" $(TESTS)
 
 bench-signals: $(INSTALLED)
 	@$(VENV)/bin/python bench/signals.py --data "$(DATA)"

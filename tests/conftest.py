@@ -21,6 +21,23 @@ def pytest_configure(config):
         os.sched_setaffinity(0, {cpus[int(worker.removeprefix("gw")) % len(cpus)]})
 
 
+NEEDS = {
+    "real_data": "real",
+    "smoke": "chapter",
+    "html": "book",
+    "site": "book",
+    "browser": "browser",
+    "functions": "browser",
+}  # what a fixture stands for
+
+
+def pytest_collection_modifyitems(items):
+    """Mark each test by what it needs, so that ``make check`` can leave out what takes minutes or is not everywhere."""
+    for item in items:
+        for fixture in set(getattr(item, "fixturenames", ())) & set(NEEDS):
+            item.add_marker(NEEDS[fixture])
+
+
 @pytest.fixture(scope="session")
 def real_data():
     """Folder of real ECGs (``ptbxl``, ``ludb-dev``, ``chapman-ningbo``), from ``$VAESCAN_TEST_DATA``."""

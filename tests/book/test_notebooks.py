@@ -388,6 +388,7 @@ def test_its_page_loads_nothing_from_another_host(chapter, html):
         assert not re.match(r"(https?:)?//", address), address
 
 
+@pytest.mark.browser
 def test_the_explorers_of_chapter_5_answer_in_the_built_page(html, tmp_path):
     from browser import Browser
 
