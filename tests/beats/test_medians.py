@@ -9,8 +9,8 @@ from scipy.signal import resample_poly
 from trains_of_beats import WAVES, beat, ecg, regular, train
 
 from vaescan_lite import BeatSet, EcgSet, median_beats, r_peaks
-from vaescan_lite.beats import alignment as averaging
-from vaescan_lite.beats.medians import _filter_and_find, beat_noise, quality, split_median_beats
+from vaescan_lite.beats import alignment, beat_noise, quality, split_median_beats
+from vaescan_lite.beats.medians import _filter_and_find
 from vaescan_lite.ecg import LEADS_8, LEADS_12, to_twelve_leads
 
 # R peaks
@@ -76,7 +76,7 @@ def test_beats_between_samples_give_back_the_beat_on_the_samples(monkeypatch):
     expected = median_beats(on_grid).signals[0]
     assert np.abs(median_beats(between).signals[0] - expected).max() < 0.012
 
-    monkeypatch.setattr("vaescan_lite.beats.medians.align", lambda filtered, row, position, patch, fs: np.rint(position))
+    monkeypatch.setattr("vaescan_lite.beats.alignment.align", lambda filtered, row, position, patch, fs: np.rint(position))
     whole_samples = median_beats(between).signals[0] - median_beats(on_grid).signals[0]
     assert np.abs(whole_samples).max() > 0.05
 
@@ -349,7 +349,7 @@ def test_windows_between_samples_are_those_of_the_continuous_signal():
     fs, index = 100, np.arange(400)
     signal = np.float32(np.sin(2 * np.pi * 7 * index / fs + 0.2) + 0.5 * np.sin(2 * np.pi * 19 * index / fs))[None, None]
     position = np.array([100.0, 150.25, 200.5, 250.9])
-    windows = averaging.cut(signal, np.zeros(4, dtype=int), position, 10, 12)
+    windows = alignment.cut(signal, np.zeros(4, dtype=int), position, 10, 12)
     time_s = (position[:, None] + np.arange(-10, 12)) / fs
     expected = np.sin(2 * np.pi * 7 * time_s + 0.2) + 0.5 * np.sin(2 * np.pi * 19 * time_s)
     np.testing.assert_allclose(windows[:, 0], expected, atol=0.004)
@@ -360,7 +360,7 @@ def test_medians_are_those_of_numpy():
     count = np.array([3, 0, 4, 1, 4])
     row = np.repeat(np.arange(5), count)
     windows = rng.standard_normal((12, 2, 5)).astype(np.float32)
-    found = averaging.medians(windows, row, count)
+    found = alignment.medians(windows, row, len(count))
     for i in (0, 2, 3, 4):
         np.testing.assert_allclose(found[i], np.median(windows[row == i], axis=0), rtol=1e-6)
     assert np.isnan(found[1]).all()

@@ -3,12 +3,17 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from ..ecg import beat_time_s
 from .detection import QRS_SPREAD_S, TINY, vertex
 
 PATCH_S = 0.10  # half the stretch of time in which beats are compared and aligned: the QRS
 SAME_SHAPE = 0.75  # likeness (1: identical, 0: nothing in common) from which two beats have the same shape
 PREMATURE = 0.80  # a beat after less than this share of the usual RR interval comes too early ...
 REGULAR_SHARE = 0.60  # ... if at least this share of the RR intervals lies within 10 % of the usual one (in AF fewer do)
+# Of beats with equally many lookalikes, one that keeps the rhythm is typical (in bigeminy the ectopic beats come early), then
+# the narrowest (conducted beats are narrower than ectopic and paced ones). A lookalike counts 1 and narrowness is at most 1:
+# so no criterion is ever outvoted by those after it.
+RHYTHM_VOTE, NARROW_VOTE = 0.5, 0.4
 MAX_SHIFT_S = 0.04  # alignment moves no beat further than this from where it was found
 MAX_STEP_S = 0.01  # ... and in one round no further than this, as far as the linear approximation holds
 N_ALIGNMENTS = 2
@@ -16,19 +21,31 @@ N_TAPS = 8
 LEVEL_SPREAD_S = 0.01
 
 
+def starts(count):
+    """Index of the first beat of each ECG, the beats of all of them in one row."""
+    return np.cumsum(count) - count
+
+
 def rhythm(row, time_s, n_ecgs):
     """Median RR interval, its variability and the number of complexes of each ECG."""
     n_beats = np.bincount(row, minlength=n_ecgs)
-    rr_s = np.full((n_ecgs, max(n_beats.max(initial=0) - 1, 1)), np.nan)
-    same = np.flatnonzero(np.diff(row) == 0)
-    place = np.arange(len(row)) - (np.cumsum(n_beats) - n_beats)[row]
-    rr_s[row[same], place[same]] = np.diff(time_s)[same]
-    enough = n_beats >= 2
+    rr_s = _side_by_side(_intervals_s(row, time_s), row, n_beats)[:, 1:]  # no interval ends at the first beat
     median_rr_s, sd_s = np.full(n_ecgs, np.nan), np.full(n_ecgs, np.nan)
-    median_rr_s[enough] = np.nanmedian(rr_s[enough], axis=1)
-    enough = n_beats >= 3
-    sd_s[enough] = np.nanstd(rr_s[enough], axis=1, ddof=1)
+    median_rr_s[n_beats >= 2] = np.nanmedian(rr_s[n_beats >= 2], axis=1)
+    sd_s[n_beats >= 3] = np.nanstd(rr_s[n_beats >= 3], axis=1, ddof=1)
     return {"rr_s": median_rr_s, "rr_sd_s": sd_s, "n_beats": n_beats}
+
+
+def _intervals_s(row, time_s):
+    """Time since the beat before, (n_beats,); NaN for the first of an ECG."""
+    return np.where(np.diff(row, prepend=-1) == 0, np.diff(time_s, prepend=0), np.nan)
+
+
+def _side_by_side(values, row, count):
+    """Values of beats (n_beats,) as a table (n_ecgs, most beats of an ECG); NaN where an ECG has fewer."""
+    table = np.full((len(count), count.max(initial=0)), np.nan)
+    table[row, np.arange(len(row)) - starts(count)[row]] = values
+    return table
 
 
 def fits(position, before, after, n_samples, fs, slack_s=MAX_SHIFT_S):
@@ -54,90 +71,96 @@ def cut(filtered, row, position, before, after):
 
 
 def dominant(filtered, row, position, patch, rr_s, time_s):
-    """Mask of the beats that are neither of another shape nor premature, and their share in each ECG."""
-    n_ecgs = len(filtered)
-    count = np.bincount(row, minlength=n_ecgs)
-    place = np.arange(len(row)) - (np.cumsum(count) - count)[row]
-    n_most = count.max(initial=0)
-    if n_most == 0:
-        return np.zeros(0, dtype=bool), np.full(n_ecgs, np.nan)
-    # Beats of an ECG that are compared with each other: (n_ecgs, n_most, 8 leads x 2 patch)
-    beats = np.zeros((n_ecgs, n_most, filtered.shape[1] * 2 * patch), dtype=np.float32)
-    beats[row, place] = cut(filtered, row, position, patch, patch).reshape(len(row), -1)
-    product = beats @ beats.transpose(0, 2, 1)
+    """Mask of the beats that are neither of another shape nor premature, and their share in each ECG.
+
+    The typical beat of an ECG is the one with most lookalikes; these are the dominant beats, unless they come early in a
+    regular rhythm.
+    """
+    count = np.bincount(row, minlength=len(filtered))
+    if len(row) == 0:
+        return np.zeros(0, dtype=bool), np.full(len(count), np.nan)
+    # From here on the beats of each ECG stand side by side, (n_ecgs, n_most); the last places are empty where it has fewer.
+    place = np.arange(len(row)) - starts(count)[row]
+    windows = np.zeros((len(count), count.max(), filtered.shape[1] * 2 * patch), dtype=np.float32)
+    windows[row, place] = cut(filtered, row, position, patch, patch).reshape(len(row), -1)
+    is_alike, narrowness = _compare_shapes(windows, patch)
+    share_of_rr = _side_by_side(_intervals_s(row, time_s), row, count) / rr_s[:, np.newaxis]
+    comes_soon = share_of_rr < PREMATURE
+    n_usual = (np.abs(share_of_rr - 1) <= 0.1).sum(axis=1)
+    is_regular = n_usual >= REGULAR_SHARE * np.maximum(count - 1, 1)
+
+    votes = is_alike.sum(axis=2) + RHYTHM_VOTE * ~comes_soon + NARROW_VOTE * narrowness
+    votes[np.arange(count.max()) >= count[:, np.newaxis]] = -1
+    typical = votes.argmax(axis=1)
+    is_dominant = is_alike[np.arange(len(count)), typical] & ~(comes_soon & is_regular[:, np.newaxis])
+    return is_dominant[row, place], is_dominant.sum(axis=1) / np.where(count > 0, count, np.nan)
+
+
+def _compare_shapes(windows, patch):
+    """Which beats of an ECG look alike, (n_ecgs, n_most, n_most), and how narrow each of them is, (n_ecgs, n_most).
+
+    Likeness is 2<a, b> / (<a, a> + <b, b>): unlike a correlation it sees a difference of size. Narrowness is the share of the
+    energy in the middle half of the window, 0 where there is none.
+    """
+    product = windows @ windows.transpose(0, 2, 1)
     energy = np.diagonal(product, axis1=1, axis2=2)
     likeness = 2 * product / np.maximum(energy[:, :, np.newaxis] + energy[:, np.newaxis], TINY)
-    alike = likeness >= SAME_SHAPE
-    interval_s = np.full((n_ecgs, n_most), np.nan)
-    interval_s[row[1:], place[1:]] = np.where(np.diff(row) == 0, np.diff(time_s), np.nan)
-    relative = interval_s / rr_s[:, np.newaxis]
-    n_usual = (np.abs(relative - 1) <= 0.1).sum(axis=1)
-    is_regular = n_usual >= REGULAR_SHARE * np.maximum(count - 1, 1)
-    is_early = (relative < PREMATURE) & is_regular[:, np.newaxis]
-    # The most lookalikes win; of equals the beat that keeps the rhythm (in bigeminy the ectopic ones come early), then the
-    # narrowest (conducted beats are narrower than ectopic and paced ones).
-    votes = alike.sum(axis=2) + 0.5 * ~(relative < PREMATURE) + 0.4 * _narrowness(beats, energy, patch)
-    votes[np.arange(n_most) >= count[:, np.newaxis]] = -1
-    typical = votes.argmax(axis=1)
-    is_dominant = alike[np.arange(n_ecgs), typical] & ~is_early
-    share = is_dominant.sum(axis=1) / np.where(count > 0, count, np.nan)
-    return is_dominant[row, place], share
-
-
-def _narrowness(beats, energy, patch):
-    """Share of the energy of each beat that lies in the middle half of its window, (n_ecgs, n_most); 0 where none is."""
-    middle = beats.reshape(*beats.shape[:2], -1, 2 * patch)[..., patch // 2 : patch + (patch + 1) // 2]
-    return np.einsum("eblt,eblt->eb", middle, middle) / np.maximum(energy, TINY)
+    by_lead = windows.reshape(*windows.shape[:2], -1, 2 * patch)
+    middle = by_lead[..., patch // 2 : patch + (patch + 1) // 2]
+    return likeness >= SAME_SHAPE, np.einsum("eblt,eblt->eb", middle, middle) / np.maximum(energy, TINY)
 
 
 def align(filtered, row, position, patch, fs):
-    """Positions at which the beats of each ECG lie on each other, and the R peak of their mean at the position."""
+    """Positions at which the beats of each ECG lie on each other, and the R peak of their mean at the position.
+
+    A shift d changes a beat by about d times its slope; the d that brings it nearest to the mean beat by least squares is also
+    that of the greatest cross-correlation. The R peak is where the energy of the mean beat's slopes, all leads together, is
+    greatest: the middle of the QRS, which does not jump from one deflection to another when both are nearly equal.
+    """
     if len(row) == 0:
         return position
     is_first = np.r_[True, np.diff(row) > 0]
-    start, group = np.flatnonzero(is_first), np.cumsum(is_first) - 1
+    group = np.cumsum(is_first) - 1  # as row, but without the ECGs that have no beats
     n_beats = np.bincount(group)[:, np.newaxis, np.newaxis]
-    unaligned, most = position, MAX_SHIFT_S * fs
+    unaligned, most, step = position, MAX_SHIFT_S * fs, MAX_STEP_S * fs
     for _ in range(N_ALIGNMENTS):
         beats = cut(filtered, row, position, patch, patch)
-        template = np.add.reduceat(beats, start, axis=0) / n_beats
-        slope = np.gradient(template, axis=-1)
+        mean = np.add.reduceat(beats, np.flatnonzero(is_first), axis=0) / n_beats
+        slope = np.gradient(mean, axis=-1)
         scale = np.maximum((slope**2).sum(axis=(1, 2)), TINY)
-        shift = ((template[group] - beats) * slope[group]).sum(axis=(1, 2)) / scale[group]
-        position = unaligned + np.clip(position + np.clip(shift, -MAX_STEP_S * fs, MAX_STEP_S * fs) - unaligned, -most, most)
+        shift = ((mean[group] - beats) * slope[group]).sum(axis=(1, 2)) / scale[group]
+        position = unaligned + np.clip(position + np.clip(shift, -step, step) - unaligned, -most, most)
     energy = gaussian_filter1d((slope**2).sum(axis=1), QRS_SPREAD_S * fs, axis=-1, mode="constant")
     middle = slice(patch - int(most), patch + int(most) + 1)
     peak = energy[:, middle].argmax(axis=1) + middle.start
     return position + (peak + vertex(energy, np.arange(len(peak)), peak) - patch)[group]
 
 
-def medians(windows, row, count):
+def medians(windows, row, n_ecgs):
     """Median over the beats of each ECG, (n_ecgs, 8, n_times); NaN where there is none. `row` is ascending."""
-    median = np.full((len(count), *windows.shape[1:]), np.nan, dtype=np.float32)
-    first = np.cumsum(count) - count
-    for n in np.unique(count[count > 0]):
+    count = np.bincount(row, minlength=n_ecgs)
+    median = np.full((n_ecgs, *windows.shape[1:]), np.nan, dtype=np.float32)
+    for n in np.unique(count[count > 0]):  # ECGs with equally many beats at once
         which = np.flatnonzero(count == n)
-        ordered = np.sort(windows[first[which, np.newaxis] + np.arange(n)], axis=1)
+        ordered = np.sort(windows[starts(count)[which, np.newaxis] + np.arange(n)], axis=1)
         median[which] = (ordered[:, (n - 1) // 2] + ordered[:, n // 2]) / 2
     return median
 
 
-def standard_error(windows, median, row, count):
-    """Estimate the standard error of the median, (n_ecgs, 8, n_times) in mV; NaN with fewer than two beats."""
-    error = np.full_like(median, np.nan)
+def standard_error(windows, median, row):
+    """Estimate the standard error of the median, (n_ecgs, 8, n_times) in mV, as `beat_noise` says; NaN below two beats."""
+    error, count = np.full_like(median, np.nan), np.bincount(row, minlength=len(median))
     which = np.flatnonzero(count >= 2)
     if len(which) == 0:
         return error
-    deviation = np.abs(windows - median[row])
-    first = (np.cumsum(count) - count)[count > 0]
-    total = np.add.reduceat(deviation, first, axis=0)[count[count > 0] >= 2]
+    total = np.add.reduceat(np.abs(windows - median[row]), starts(count)[count > 0], axis=0)[count[count > 0] >= 2]
     factor = (error_per_variation(count) * 1.2533)[which] * np.sqrt(count[which] / (count[which] - 1)) / count[which]
     error[which] = total * factor.astype(np.float32)[:, np.newaxis, np.newaxis]
     return error
 
 
 def error_per_variation(count):
-    """Give the ratio of the standard error of the median of normal values to their standard deviation."""
+    """Ratio of the standard error of the median of normal values to their standard deviation."""
     return np.where(count > 2, 1.2533, 1) / np.sqrt(np.maximum(count, 1))
 
 
@@ -146,7 +169,7 @@ def middle_of_cycle(values, rr_s, r_index, fs):
 
     At fast rates the window of a beat holds its neighbours too, which come sooner or later: that is rhythm, not noise.
     """
-    time_s = (np.arange(values.shape[-1]) - r_index) / fs
+    time_s = beat_time_s(values.shape[-1], r_index, fs)
     cycle_s = np.where(np.isfinite(rr_s), rr_s, np.inf)[:, np.newaxis]
     is_outside = (time_s < -0.35 * cycle_s) | (time_s > 0.65 * cycle_s)
     ordered = np.sort(np.where(is_outside[:, np.newaxis], np.inf, values), axis=-1)
@@ -157,11 +180,10 @@ def middle_of_cycle(values, rr_s, r_index, fs):
     return ((low + high) / 2)[..., 0]
 
 
-def random_half(count, rows, seed):
-    """Mask of a random half of the beats of each ECG, the same whatever the batches."""
-    first = np.cumsum(count) - count
+def random_half(count, number, seed):
+    """Mask of a random half of the beats of each ECG; `number` is its place among all, so that batches change nothing."""
     half = np.zeros(count.sum(), dtype=bool)
-    for start, n, place in zip(first, count, rows):
+    for start, n, place in zip(starts(count), count, number):
         half[start + np.random.default_rng((seed, int(place))).permutation(n)[: (n + 1) // 2]] = True
     return half
 
@@ -173,11 +195,12 @@ def subtract_pr_level(beats, r_index, fs):
     below an eighth of its greatest value, going back from there; 120 ms before R at the earliest.
     """
     speed = np.sqrt((np.diff(beats, axis=-1) ** 2).sum(axis=1))  # entry i lies between samples i and i + 1
-    speed = gaussian_filter1d(speed, LEVEL_SPREAD_S * fs, axis=-1)[:, r_index - round(0.12 * fs) : r_index + 1]
-    steepest = round(0.05 * fs) + speed[:, round(0.05 * fs) :].argmax(axis=1)
+    earliest, late = r_index - round(0.12 * fs), round(0.05 * fs)
+    speed = gaussian_filter1d(speed, LEVEL_SPREAD_S * fs, axis=-1)[:, earliest : r_index + 1]
+    steepest = late + speed[:, late:].argmax(axis=1)
     is_quiet = speed < 0.125 * speed.max(axis=1, keepdims=True)
     is_quiet &= np.arange(speed.shape[1]) < steepest[:, np.newaxis]
     is_quiet[:, 0] = True
-    onset = r_index - round(0.12 * fs) + speed.shape[1] - 1 - is_quiet[:, ::-1].argmax(axis=1)
+    onset = earliest + speed.shape[1] - 1 - is_quiet[:, ::-1].argmax(axis=1)  # after the last quiet place
     segment = onset[:, np.newaxis] - np.arange(round(0.03 * fs))
     return beats - np.median(np.take_along_axis(beats, segment[:, np.newaxis], axis=-1), axis=-1, keepdims=True)

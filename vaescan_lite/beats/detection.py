@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
-from ..ecg import LEADS_8
+from ..ecg import to_eight_leads
 from .filters import BLOCK, band_pass_gain, detection_rate, from_spectrum, padded_length, to_spectrum
 
 QRS_BAND_HZ = (5.0, 25.0)  # where QRS complexes stand out most from P and T waves, drift and mains
@@ -30,11 +30,6 @@ def r_peaks(ecgs):
     list of ndarray of int
         For each ECG the sample indices of its QRS complexes, ascending; none where there is no beat (a flat ECG).
 
-    Raises
-    ------
-    ValueError
-        If one of the eight leads is missing, the sampling frequency is below 100 Hz or the ECGs are shorter than 3 s.
-
     Notes
     -----
     Each lead is band-passed (5-25 Hz) and differentiated. The size of its slope is divided by that of a usual beat of the lead
@@ -49,26 +44,16 @@ def r_peaks(ecgs):
     --------
     median_beats : Align the beats and take their median.
     """
-    signals = np.nan_to_num(pick_eight(ecgs), nan=0.0, posinf=0.0, neginf=0.0)
+    signals = np.nan_to_num(to_eight_leads(ecgs).signals, nan=0.0, posinf=0.0, neginf=0.0)
     check_rate_and_length(ecgs.fs, signals.shape[-1])
-    found = []
+    peaks = []
     for start in range(0, len(signals), BLOCK):
         block = signals[start : start + BLOCK]
         n_padded = padded_length(block.shape[-1], ecgs.fs)
         row, time_s = find_qrs(to_spectrum(block, n_padded), n_padded, ecgs.fs, block.shape[-1])
         index = np.clip(np.rint(time_s * ecgs.fs).astype(int), 0, block.shape[-1] - 1)
-        found.extend(np.split(index, np.searchsorted(row, np.arange(1, len(block)))))
-    return found
-
-
-def pick_eight(ecgs):
-    """Signals of the eight independent leads, (n_ecgs, 8, n_samples)."""
-    missing = [lead for lead in LEADS_8 if lead not in ecgs.leads]
-    if missing:
-        raise ValueError(
-            f"lead(s) {', '.join(missing)} are missing; beats need {', '.join(LEADS_8)}, got {', '.join(ecgs.leads)}."
-        )
-    return ecgs.signals[:, [ecgs.leads.index(lead) for lead in LEADS_8]]
+        peaks.extend(np.split(index, np.searchsorted(row, np.arange(1, len(block)))))
+    return peaks
 
 
 def check_rate_and_length(fs, n_samples):
