@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ..ecg import LEADS_8, LEADS_12
+from ..ecg import LEADS_8, LEADS_12, pick_leads
 
 FLAT_MV = 0.04  # a lead whose median beat spans less is flat; on real ECGs the smallest lead spans 0.13 mV or more
 NOISY_UV = 150.0  # in 97 of 100 real ECGs no lead reaches this ...
@@ -16,41 +16,25 @@ N_EQUAL = 4  # samples at the extreme value; three are chance in 1 of 200 ECGs a
 N_MEETINGS, N_SURE_MEETINGS = 3, 5  # beats that reach the same extreme value: suspicious, and certain
 PLATEAU_S = 0.2  # PTB-XL's files hold their last value for 0.11 s
 OPPOSITE = -0.3  # correlation below which two leads show opposite waves
-COLUMNS = (
-    "usable", "reason", "n_beats", "n_used", "n_ectopic", "dominant_share", "noise_uV", "rr_s", "rr_sd_s",
-    "flat_leads", "missing_leads", "saturated_leads", "noisy_leads", "swapped", "limb_error_uV", "faults",
-)  # fmt: skip
 LEAD_COLUMNS = ("flat_leads", "missing_leads", "saturated_leads", "noisy_leads", "swapped")
+COLUMNS = (
+    "usable", "reason", "n_beats", "n_used", "n_ectopic", "dominant_share", "noise_uV", "rr_s", "rr_sd_s", *LEAD_COLUMNS,
+    "limb_error_uV", "faults",
+)  # fmt: skip
 
 
 def look_at(ecgs, beats, noise_uv, r_index, fs):
-    """Look for faults in a few ECGs.
+    """Look for faults in a few ECGs, given their median beats (n_ecgs, 8, n_times) at `fs` and noise of beats (n_ecgs, 8).
 
-    Parameters
-    ----------
-    ecgs : EcgSet
-        The ECGs as they were read, 8 or 12 leads among others, in mV.
-    beats : ndarray of float32, shape (n_ecgs, 8, n_times)
-        Their median beats in mV, at `fs`, the R peak at `r_index`; NaN where there is none.
-    noise_uv : ndarray of float, shape (n_ecgs, 8)
-        Variation from beat to beat in each lead, in uV.
-    r_index : int
-        Sample of the R peak in `beats`.
-    fs : float
-        Sampling frequency of `beats` in Hz.
-
-    Returns
-    -------
-    dict of ndarray, shape (n_ecgs,) or (n_ecgs, n_leads)
-        ``n_nan`` (samples that are not finite), ``flat_s`` and ``saturated`` per lead of LEADS_12 or LEADS_8; ``noise`` in uV
-        per lead likewise, whether that is too much, ``is_noisy``, and for how many seconds, ``noisy_s``, where it is not too
-        much on the whole; ``swapped``; and ``limb_errors`` (n_ecgs, 4) in uV, NaN without 12 leads.
+    Returned are columns by name: for each of the 12 (or 8) leads ``n_nan``, ``flat_s``, ``saturated``, ``noise`` in uV,
+    ``is_noisy`` (too much of it) and ``noisy_s`` (for how many seconds, where it is not too much on the whole); and for each
+    ECG ``swapped`` and ``limb_errors``, four of them in uV.
     """
     names = standard_leads(ecgs.leads)
-    signals = ecgs.signals[:, [ecgs.leads.index(lead) for lead in names]]
+    signals = pick_leads(ecgs, names).signals
     n_nan = signals.shape[-1] - np.isfinite(signals).sum(axis=-1)
     flat_s = flat_seconds(signals, ecgs.fs)
-    eight = [names.index(lead) for lead in LEADS_8]
+    eight = _eight_of(names)
     span = np.ptp(beats, axis=-1)
     flat_s[:, eight] = np.where(span < FLAT_MV, np.inf, flat_s[:, eight])
     quick = quick_noise_uv(signals, ecgs.fs)
@@ -73,8 +57,13 @@ def look_at(ecgs, beats, noise_uv, r_index, fs):
 
 
 def standard_leads(leads):
-    """Give the 12 standard leads where all are there, else the 8."""
+    """Return the names of the 12 standard leads where all are there, else of the 8."""
     return LEADS_12 if set(LEADS_12) <= set(leads) else LEADS_8
+
+
+def _eight_of(names):
+    """Places of the eight independent leads among those named."""
+    return [names.index(lead) for lead in LEADS_8]
 
 
 def flat_seconds(signals, fs):
@@ -86,14 +75,7 @@ def flat_seconds(signals, fs):
 
 
 def is_saturated(signals, fs):
-    """Say whether a lead is cut off, (n_ecgs, n_leads): samples pile up at its exact highest or lowest value.
-
-    A lead that is cut off comes back to one value beat after beat, and only passes through the values next to it; natural
-    peaks differ from beat to beat and are round. So the extreme value has to be met in three beats or more, and there must be
-    1.5 samples at it for one in the next 25 uV (or ten of the steps in which the lead was stored). Where five beats
-    or more meet it, chance is unlikely: as many samples as in the next 12 uV (five steps) are enough. 0.2 s without a break at
-    the extreme are enough by themselves.
-    """
+    """Say whether a lead is cut off, (n_ecgs, n_leads): samples pile up at its exact highest or lowest value."""
     saturated = np.zeros(signals.shape[:-1], dtype=bool)
     for extreme in (signals.max(axis=-1, keepdims=True), signals.min(axis=-1, keepdims=True)):
         candidates = np.argwhere((signals == extreme).sum(axis=-1) >= N_EQUAL)
@@ -103,7 +85,14 @@ def is_saturated(signals, fs):
 
 
 def _piles_up(below_mV, fs):
-    """Whether the samples of one lead pile up at its extreme, given how far from it each of them is."""
+    """Whether the samples of one lead pile up at its extreme, given how far from it each of them is.
+
+    A lead that is cut off comes back to one value beat after beat, and only passes through the values next to it; natural
+    peaks differ from beat to beat and are round. So the extreme value has to be met in three beats or more, and there must be
+    1.5 samples at it for one in the next 25 uV (or ten of the steps in which the lead was stored). Where five beats
+    or more meet it, chance is unlikely: as many samples as in the next 12 uV (five steps) are enough. 0.2 s without a break at
+    the extreme are enough by themselves.
+    """
     if not below_mV.any():
         return False  # flat, which is another fault
     at = np.flatnonzero(below_mV == 0)
@@ -189,26 +178,12 @@ def _cosine(a, b):
 
 
 def table_in_words(columns, leads):
-    """Make the quality table of the columns that `beats` and `look_at` filled; without index.
-
-    Parameters
-    ----------
-    columns : dict of ndarray
-        Of `look_at`, and ``n_beats``, ``n_used``, ``n_ectopic``, ``dominant_share``, ``rr_s``, ``rr_sd_s``.
-    leads : sequence of str
-        Leads of the ECGs.
-
-    Returns
-    -------
-    DataFrame
-        The columns that `beats.quality` describes.
-    """
+    """Make the table that `beats.quality` describes, without index, of the columns of `look_at`, `rhythm` and what was used."""
     names = standard_leads(leads)
     is_missing = columns["n_nan"] > 0
-    lacks_one_of_eight = is_missing[:, [names.index(lead) for lead in LEADS_8]].any(axis=1)
-    table = pd.DataFrame({name: columns[name] for name in ("n_beats", "n_used", "n_ectopic", "dominant_share")})
-    table["rr_s"], table["rr_sd_s"] = columns["rr_s"], columns["rr_sd_s"]
-    table["noise_uV"] = np.median(columns["noise"][:, [names.index(lead) for lead in LEADS_8]], axis=1)
+    lacks_one_of_eight = is_missing[:, _eight_of(names)].any(axis=1)
+    table = pd.DataFrame({name: columns[name] for name in COLUMNS if name in columns and name != "swapped"})
+    table["noise_uV"] = np.median(columns["noise"][:, _eight_of(names)], axis=1)
     table["flat_leads"] = _names((columns["flat_s"] > 0) & ~is_missing, names)
     table["missing_leads"] = _names(is_missing, names)
     table["saturated_leads"] = _names(columns["saturated"], names)
@@ -221,26 +196,23 @@ def table_in_words(columns, leads):
         ["", "NaN in lead(s) " + table["missing_leads"], "no QRS complex found"],
         "no QRS complex lies inside the recording with its whole window",
     ).astype(object)
-    has_bad_lead = (table[list(LEAD_COLUMNS)] != "").any(axis=1)
-    contradicts = table["limb_error_uV"] > CONTRADICTION_UV
-    is_thin = (table["n_used"] < FEW_BEATS) | (table["dominant_share"] < DOMINANT_SHARE)
+    is_faulty = ~table["usable"] | (table[list(LEAD_COLUMNS)] != "").any(axis=1)
+    is_faulty |= table["limb_error_uV"] > CONTRADICTION_UV
+    is_faulty |= (table["n_used"] < FEW_BEATS) | (table["dominant_share"] < DOMINANT_SHARE)
     words = np.full(len(table), "", dtype=object)
-    for i in np.flatnonzero(~table["usable"] | has_bad_lead | contradicts | is_thin):
-        words[i] = "; ".join(_words(table.iloc[i], {name: values[i] for name, values in columns.items()}, names))
-    table["faults"] = words
-    return table[list(COLUMNS)]
+    for i in np.flatnonzero(is_faulty):
+        of_ecg = {name: values[i] for name, values in columns.items()}
+        words[i] = "; ".join(_of_leads(of_ecg, names) + _of_limb_leads(of_ecg) + _of_beats(of_ecg))
+    return table.assign(faults=words)[list(COLUMNS)]
 
 
 def unread(reasons):
     """Table of ECGs that could not be read, one row per reason."""
-    table = pd.DataFrame({"usable": False, "reason": reasons}, columns=list(COLUMNS))
-    counts, texts = (
-        ["n_beats", "n_used", "n_ectopic"],
-        ["flat_leads", "missing_leads", "saturated_leads", "noisy_leads", "swapped"],
-    )
-    table[counts], table[texts] = 0, ""
-    table[["dominant_share", "noise_uV", "rr_s", "rr_sd_s", "limb_error_uV"]] = np.nan
-    table["faults"] = table["reason"]
+    table = pd.DataFrame(np.nan, index=range(len(reasons)), columns=list(COLUMNS))
+    table["usable"] = False
+    table["reason"] = table["faults"] = np.array(reasons, dtype=object)
+    table[["n_beats", "n_used", "n_ectopic"]] = 0
+    table[list(LEAD_COLUMNS)] = ""
     return table
 
 
@@ -252,39 +224,50 @@ def _names(mask, names):
     return joined
 
 
-def _words(row, columns, names):
-    """Sentences about the faults of one ECG."""
+def _of_leads(ecg, names):
+    """Sentences about single leads of one ECG."""
     words = []
-    for lead, n, seconds, cut in zip(names, columns["n_nan"], columns["flat_s"], columns["saturated"]):
+    for lead, n, seconds, is_cut in zip(names, ecg["n_nan"], ecg["flat_s"], ecg["saturated"]):
         if n:
             words.append(f"lead {lead} is missing: {n} of its samples are not numbers")
         elif seconds:
             words.append(f"lead {lead} is flat" + (f" for {seconds:.0f} s" if np.isfinite(seconds) else ""))
-        elif cut:
+        elif is_cut:
             words.append(f"lead {lead} is saturated: its peaks are cut off at one value")
-    for lead, noise, is_noisy, seconds in zip(names, columns["noise"], columns["is_noisy"], columns["noisy_s"]):
+    for lead, noise, is_noisy, seconds in zip(names, ecg["noise"], ecg["is_noisy"], ecg["noisy_s"]):
         if is_noisy:
             words.append(f"lead {lead} is noisy" + (f" for {seconds} s" if seconds else f": {noise:.0f} uV"))
-    if row["swapped"]:
-        lead = {"RA/LA": "I", "RA/LL": "II"}[row["swapped"]]
+    return words
+
+
+def _of_limb_leads(ecg):
+    """Sentences about the limb leads of one ECG against each other and against V6."""
+    words = []
+    if ecg["swapped"]:
+        lead = {"RA/LA": "I", "RA/LL": "II"}[ecg["swapped"]]
         words.append(
-            f"limb electrodes {row['swapped'].replace('/', ' and ')} look swapped: lead {lead} is upside down against V6"
+            f"limb electrodes {ecg['swapped'].replace('/', ' and ')} look swapped: lead {lead} is upside down against V6"
         )
     laws = ("II - I - III", "aVR + (I + II)/2", "aVL - I + II/2", "aVF - II + I/2")
-    broken = [
-        f"{law} reaches {error / 1000:.2f} mV" for law, error in zip(laws, columns["limb_errors"]) if error > CONTRADICTION_UV
-    ]
+    errors = zip(laws, ecg["limb_errors"])
+    broken = [f"{law} reaches {error / 1000:.2f} mV" for law, error in errors if error > CONTRADICTION_UV]
     if broken:
         words.append(
             f"the limb leads contradict each other: {', '.join(broken)} where Einthoven's and Goldberger's laws give 0, "
             "so the gain of at least one limb lead is wrong (its millivolts are not to scale), or it is another signal"
         )
-    if row["n_beats"] == 0:
+    return words
+
+
+def _of_beats(ecg):
+    """Sentences about the number of beats of one ECG."""
+    words = []
+    if ecg["n_beats"] == 0:
         words.append("no QRS complex found")
-    elif row["n_used"] < FEW_BEATS:
-        words.append(f"too few beats: {row['n_used']} in the median")
-    if row["dominant_share"] < DOMINANT_SHARE:
+    elif ecg["n_used"] < FEW_BEATS:
+        words.append(f"too few beats: {ecg['n_used']} in the median")
+    if ecg["dominant_share"] < DOMINANT_SHARE:
         words.append(
-            f"only {100 * row['dominant_share']:.0f} % of the beats look alike: the median beat stands for these alone"
+            f"only {100 * ecg['dominant_share']:.0f} % of the beats look alike: the median beat stands for these alone"
         )
     return words

@@ -300,11 +300,8 @@ def _beats_of_block(wanted, ecgs, number, settings):
     median = alignment.medians(windows, row, n_ecgs)
     noise = alignment.standard_error(windows, median, row)
     median = alignment.subtract_pr_level(median, before, fs)
-    variation_uv = (
-        1000
-        * alignment.middle_of_cycle(noise, columns["rr_s"], before, fs)
-        / alignment.error_per_variation(count)[:, np.newaxis]
-    )
+    noise_uv = 1000 * alignment.middle_of_cycle(noise, columns["rr_s"], before, fs)
+    variation_uv = noise_uv / alignment.error_per_variation(count)[:, np.newaxis]
     columns |= set_aside | {"n_used": count} | faults.look_at(ecgs, median, variation_uv, before, fs)
     parts = wanted(AlignedBeats(windows, row, number, median, noise), settings)
     parts[:, ~is_finite.all(axis=(1, 2))] = np.nan
@@ -312,7 +309,7 @@ def _beats_of_block(wanted, ecgs, number, settings):
 
 
 def _filter_and_find(eight, fs_in, fs, band_hz):
-    """Return filtered ECGs at about `fs`, their exact rate, rows and times (s) of the QRS; one Fourier transform serves both."""
+    """Return filtered ECGs at about `fs`, their exact rate, rows and times (s) of QRS; one Fourier transform serves both."""
     n_samples = eight.shape[-1]
     n_padded = padded_length(n_samples, fs_in, fs)
     n_out = round(n_padded * fs / fs_in)
