@@ -3,8 +3,9 @@
 from .boundaries import delineate, interpolate
 from .edits import EDITS, audit
 from .perturbations import PERTURBATIONS, perturb
-from .values import DEFINITIONS, measure
+from .values import DEFINITIONS, angle_difference_deg, measure, subtract_measurements
 
 __all__ = [
-    "DEFINITIONS", "EDITS", "PERTURBATIONS", "audit", "delineate", "interpolate", "measure", "perturb",
+    "DEFINITIONS", "EDITS", "PERTURBATIONS", "angle_difference_deg", "audit", "delineate", "interpolate", "measure", "perturb",
+    "subtract_measurements",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from scipy.interpolate import CubicSpline
 
 from ..ecg import BeatSet, to_eight_leads
 from . import boundaries as delineation
-from .values import measure
+from .values import measure, subtract_measurements
 
 LEAST_WAVE_mV = 0.1  # a smaller R or T wave is not scaled: a multiple of next to nothing says nothing
 
@@ -129,7 +129,7 @@ def audit(beats, edits=None):
         for amount, edited in zip(edit.steps, edit.series(beats), strict=True):
             if amount == edit.neutral or not edited.usable.any():
                 continue
-            change = _difference(measure(edited), before)[edited.usable]
+            change = subtract_measurements(measure(edited), before)[edited.usable]
             wanted = (edit.intended(before[edit.measurement], amount) - before[edit.measurement])[edited.usable]
             moved = change[edit.measurement]
             others = (change.drop(columns=[edit.measurement, *edit.follows]).abs().median() / spread).dropna()
@@ -282,10 +282,3 @@ def _above_qrs_line(beats, edges):
 def _ramp(time, start, end):
     """From 0 to 1 between two times, as half a cosine."""
     return 0.5 - 0.5 * np.cos(np.pi * np.clip((time - start) / (end - start), 0, 1))
-
-
-def _difference(after, before):
-    change = after - before
-    angles = [name for name in change.columns if name.endswith("_deg")]
-    change[angles] = (change[angles] + 180) % 360 - 180
-    return change

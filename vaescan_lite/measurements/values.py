@@ -97,6 +97,19 @@ def measure(beats, *, batch_size=512):
     return table
 
 
+def subtract_measurements(after, before):
+    """Return after minus before, tables of `measure` alike, column by column; angles the short way round."""
+    change = after - before
+    angles = [name for name in change if name.endswith("_deg")]
+    change[angles] = angle_difference_deg(after[angles], before[angles])
+    return change
+
+
+def angle_difference_deg(after_deg, before_deg):
+    """Return how far an angle has turned, the short way round: -180 to below 180 degrees."""
+    return (after_deg - before_deg + 180) % 360 - 180
+
+
 def _check(beats):
     if not isinstance(beats, BeatSet):
         raise ValueError(f"measure needs a BeatSet, as median_beats gives it; got {type(beats).__name__}.")
