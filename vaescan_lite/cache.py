@@ -26,22 +26,10 @@ def cache_folder():
 
 @contextmanager
 def written_whole(path):
-    """Give a temporary name beside `path` and rename it to `path` at the end; on an error nothing is left.
+    """Offer a temporary name beside `path` for a file or folder, and rename that to `path` at the end.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file or folder to make. What stood there before is replaced; of a symbolic link, what it points to.
-
-    Yields
-    ------
-    Path
-        The temporary name; write a file there, or make a folder of that name.
-
-    Raises
-    ------
-    FileNotFoundError
-        If nothing was written; what stood at `path` before is still there.
+    What stood there before is replaced; of a symbolic link, what it points to. On an error, or where nothing was written
+    (`FileNotFoundError`), it stays and nothing else is left.
     """
     path = Path(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,33 +46,23 @@ def written_whole(path):
         shutil.rmtree(holder, ignore_errors=True)
 
 
-def source_hash(*folders, leave_out=()):
-    """Hash of the package's source, so that an edited helper never answers from an old cache.
+def source_hash(*rooms, leave_out=()):
+    """Hash the source of the rooms named (none: of the whole package), so that no edited code answers from an old cache.
 
-    Parameters
-    ----------
-    *folders : str
-        Rooms of the package such as ``"simulator"``, or files beside them such as ``"ecg"``; none means the whole package.
-    leave_out : sequence of str
-        Rooms that do not count.
-
-    Returns
-    -------
-    str
-        Twelve hexadecimal digits.
+    A room is a folder of the package such as ``"simulator"``, or a file beside them such as ``"ecg"``.
     """
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         place = path.relative_to(PACKAGE)
         room = place.parts[0].removesuffix(".py")
-        if room not in leave_out and (not folders or room in folders):
+        if room not in leave_out and (not rooms or room in rooms):
             digest.update(place.as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
 def run_jobs(jobs, *, keep=None, n_jobs=1, description="", unit="job", progress=True):
-    """Run functions, and give what they return, in the order of the jobs.
+    """Run functions, and return what they give, in the order of the jobs.
 
     Parameters
     ----------
@@ -92,37 +70,25 @@ def run_jobs(jobs, *, keep=None, n_jobs=1, description="", unit="job", progress=
         `key` is whatever the result depends on besides the code and the ECGs, anything `joblib.hash` takes; `arguments` are a
         tuple.
     keep : str or Path, optional
-        A folder. Each result is written there as soon as it is there, whole or not at all, and read when a job with the same
-        key comes again: after an interruption only what was being worked on is lost. The folder must belong to the
-        same code and the same ECGs (`results.kept_folder` sees to that).
+        A folder of one's own (it holds pickles) for this code and these ECGs. Each result is written there, by
+        `joblib.Memory`, as soon as it is there, and read when a job with the same key comes again.
     n_jobs : int
         Processes; -1 means as many as this process has CPUs.
-    description, unit : str
-        Of the progress bar.
-    progress : bool
-        Show it.
-
-    Returns
-    -------
-    list
-        One result per job.
+    description, unit, progress : str, str, bool
+        Of the progress bar, and whether to show it.
     """
-    folder = None if keep is None else Path(keep)
-    tasks = [
-        delayed(_run)(number, None if folder is None else folder / f"{joblib.hash(key)}.joblib", function, arguments)
-        for number, (key, function, arguments) in enumerate(jobs)
-    ]
+    # The key is hashed here, once and in this process; the arguments, which hold all ECGs, are not part of it.
+    kept = joblib.Memory(keep, verbose=0).cache(_run, ignore=["function", "arguments"])
+    tasks = [delayed(_numbered)(i, kept, joblib.hash(key), *work) for i, (key, *work) in enumerate(jobs)]
     parallel = Parallel(n_jobs=available_cpus() if n_jobs == -1 else n_jobs, return_as="generator_unordered")
     bar = {"total": len(tasks), "desc": description, "unit": unit, "disable": not progress, "leave": False}
     done = dict(tqdm(parallel(tasks), **bar))
-    return [done[number] for number in range(len(tasks))]
+    return [done[i] for i in range(len(tasks))]
 
 
-def _run(number, path, function, arguments):
-    if path is not None and path.exists():
-        return number, joblib.load(path)
-    result = function(*arguments)
-    if path is not None:
-        with written_whole(path) as temporary:
-            joblib.dump(result, temporary)
-    return number, result
+def _numbered(number, kept, *job):
+    return number, kept(*job)
+
+
+def _run(key, function, arguments):
+    return function(*arguments)

@@ -239,7 +239,7 @@ def _leads_before_time(x):
 
 
 def pick_leads(x, leads):
-    """The same EcgSet or BeatSet with these leads only, in this order."""
+    """Return the same EcgSet or BeatSet with these leads only, in this order."""
     return replace(x, signals=x.signals[:, lead_rows(x.leads, leads, type(x).__name__)], leads=leads)
 
 
@@ -300,7 +300,7 @@ def _check_common_fields(x):
 
 
 def _take(x, rows, per_row):
-    """The rows (mask, indices, slice or number) of a set, in all its fields that have one value per row."""
+    """Return the rows (mask, indices, slice or number) of a set, in all its fields that have one value per row."""
     if not isinstance(rows, slice):
         rows = np.asarray(rows)
         if rows.dtype == bool and rows.shape != (len(x),):

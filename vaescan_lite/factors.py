@@ -27,17 +27,27 @@ FACTOR_LABELS = {
     "HYP": "Hypertrophy (superclass)",
 }
 
-# SCP-ECG statements of PTB-XL (scp_statements.csv). The superclasses are that file's `diagnostic_class`.
-SCP_CODES = {
-    "LBBB": ("CLBBB",),
-    "RBBB": ("CRBBB",),
-    "AF": ("AFIB",),
-    "AVB1": ("1AVB",),
-    "LVH": ("LVH",),
-    "IMI": ("IMI",),
-    "AMI": ("AMI",),
-    "LAFB": ("LAFB",),
-    "PVC": ("PVC",),
+# The codes of each diagnosis in three kinds of database:
+# - SCP-ECG statements of PTB-XL (scp_statements.csv);
+# - SNOMED CT codes of the PhysioNet Challenges 2020 and 2021 (their dx_mapping_scored.csv and dx_mapping_unscored.csv), which
+#   have none for inferior infarction;
+# - entries of LUDB's diagnosis columns, in any case of letters, alone or followed by ":" or "," and details.
+_CODES = {
+    "LBBB": (("CLBBB",), ("164909002", "733534002"), ("Complete left bundle branch block",)),
+    "RBBB": (("CRBBB",), ("59118001", "713427006"), ("Complete right bundle branch block",)),
+    "AF": (("AFIB",), ("164889003",), ("Atrial fibrillation",)),
+    "AVB1": (("1AVB",), ("270492004",), ("I degree AV block", "I degree AV-block")),
+    "LVH": (("LVH",), ("164873001",), ("Left ventricular hypertrophy",)),
+    "IMI": (("IMI",), (), ("STEMI: inferior wall", "Scar formation: inferior wall")),
+    "AMI": (("AMI",), ("54329005",), ("STEMI: anterior wall", "Scar formation: anterior wall")),
+    "LAFB": (("LAFB",), ("445118002",), ("Left anterior hemiblock",)),
+    "PVC": (("PVC",), ("427172004", "17338001", "164884008"), ("Ventricular extrasystole",)),
+}
+SCP_CODES, SNOMED_CODES, LUDB_TEXTS = ({name: codes[kind] for name, codes in _CODES.items()} for kind in range(3))
+# What LUDB itself leaves undefined between ischaemia, scar and infarction makes the factor unknown.
+LUDB_UNDEFINED = {
+    "IMI": ("Undefined ischemia/scar/supp.NSTEMI: inferior wall",),
+    "AMI": ("Undefined ischemia/scar/supp.NSTEMI: anterior wall",),
 }
 
 # The superclass of every diagnostic statement: `diagnostic_class` of PTB-XL 1.0.3's scp_statements.csv.
@@ -58,38 +68,6 @@ SCP_FORM_AND_RHYTHM = (
     "ABQRS", "PVC", "STD_", "VCLVH", "QWAVE", "LOWT", "NT_", "PAC", "LPR", "INVT", "LVOLT", "HVOLT", "TAB_", "STE_", "PRC(S)",
     "SR", "AFIB", "STACH", "SARRH", "SBRAD", "PACE", "SVARR", "BIGU", "AFLT", "SVTAC", "PSVT", "TRIGU",
 )  # fmt: skip
-
-# SNOMED CT codes of the PhysioNet Challenges 2020 and 2021 (their dx_mapping_scored.csv and dx_mapping_unscored.csv). The
-# Challenge has no code for inferior infarction.
-SNOMED_CODES = {
-    "LBBB": ("164909002", "733534002"),
-    "RBBB": ("59118001", "713427006"),
-    "AF": ("164889003",),
-    "AVB1": ("270492004",),
-    "LVH": ("164873001",),
-    "IMI": (),
-    "AMI": ("54329005",),
-    "LAFB": ("445118002",),
-    "PVC": ("427172004", "17338001", "164884008"),
-}
-
-# Entries of LUDB's diagnosis columns, in any case of letters, alone or followed by ":" or "," and details. One that LUDB itself
-# leaves undefined between ischaemia, scar and infarction makes the factor unknown.
-LUDB_TEXTS = {
-    "LBBB": ("Complete left bundle branch block",),
-    "RBBB": ("Complete right bundle branch block",),
-    "AF": ("Atrial fibrillation",),
-    "AVB1": ("I degree AV block", "I degree AV-block"),
-    "LVH": ("Left ventricular hypertrophy",),
-    "IMI": ("STEMI: inferior wall", "Scar formation: inferior wall"),
-    "AMI": ("STEMI: anterior wall", "Scar formation: anterior wall"),
-    "LAFB": ("Left anterior hemiblock",),
-    "PVC": ("Ventricular extrasystole",),
-}
-LUDB_UNDEFINED = {
-    "IMI": ("Undefined ischemia/scar/supp.NSTEMI: inferior wall",),
-    "AMI": ("Undefined ischemia/scar/supp.NSTEMI: anterior wall",),
-}
 
 # A heart cannot show both of a pair: no P wave in atrial fibrillation, hence no PR interval; one QRS shape at a time.
 CONTRADICTIONS = (("AF", "AVB1"), ("LBBB", "RBBB"), ("LBBB", "LAFB"))
@@ -114,12 +92,11 @@ def diagnoses_from_scp(statements, min_likelihood=None):
         1 stated, 0 not stated, NaN unknown. Superclasses are NaN for an ECG without a diagnostic statement that counts.
     """
     threshold = -np.inf if min_likelihood is None else float(min_likelihood)
-    columns = (*DIAGNOSES, *SUPERCLASSES)
-    column_of = {name: i for i, name in enumerate(columns)}
+    columns = [*DIAGNOSES, *SUPERCLASSES]
     columns_of_code = {}
     for name, codes in (*SCP_CODES.items(), *SCP_SUPERCLASSES.items()):
         for code in codes:
-            columns_of_code.setdefault(code, []).append(column_of[name])
+            columns_of_code.setdefault(code, []).append(columns.index(name))
     values = np.zeros((len(statements), len(columns)))
     for row, stated in zip(values, statements):
         if stated is None:
@@ -128,48 +105,44 @@ def diagnoses_from_scp(statements, min_likelihood=None):
         counts = [code for code, likelihood in stated.items() if code not in SCP_DIAGNOSTIC or likelihood >= threshold]
         for code in counts:
             row[columns_of_code.get(code, [])] = 1
-        if not any(code in SCP_DIAGNOSTIC for code in counts):
+        if SCP_DIAGNOSTIC.keys().isdisjoint(counts):
             row[len(DIAGNOSES) :] = np.nan
     return pd.DataFrame(values, columns=columns)
 
 
 def diagnoses_from_snomed(codes, annotated):
-    """Diagnoses from the SNOMED CT codes of Challenge headers.
+    """Diagnoses from the SNOMED CT codes of Challenge headers, a table as `diagnoses_from_scp` returns.
 
     Parameters
     ----------
     codes : sequence of set of str, or None
-        The codes of each ECG; None where its header has none.
+        The codes of each ECG; None where its header has none, then its row is unknown.
     annotated : set of str
-        All codes that occur in the database.
+        All codes that occur in the database; a factor none of whose codes is among them is unknown.
 
     Returns
     -------
-    DataFrame of float, one row per ECG, columns `DIAGNOSES` and `SUPERCLASSES`
-        1 stated, 0 not stated, NaN unknown: where an ECG has no codes, and in every row of a factor none of whose codes occurs
-        in the database. Superclasses are NaN: they are PTB-XL's grouping of its own statements, and Challenge codes such as
-        ST depression or myocardial infarction of an unnamed wall do not map onto it one to one.
+    DataFrame of float
+        Superclasses are NaN: they are PTB-XL's grouping of its own statements, and Challenge codes such as ST depression or
+        myocardial infarction of an unnamed wall do not map onto it one to one.
     """
-    return _from_sets(
-        codes,
-        lambda name, stated: float(not stated.isdisjoint(SNOMED_CODES[name])),
-        [name for name in DIAGNOSES if not annotated.isdisjoint(SNOMED_CODES[name])],
-    )
+    known = [name for name in DIAGNOSES if not annotated.isdisjoint(SNOMED_CODES[name])]
+    return _from_sets(codes, lambda name, stated: float(not stated.isdisjoint(SNOMED_CODES[name])), known)
 
 
 def diagnoses_from_ludb(entries):
-    """Diagnoses from the text columns of LUDB.
+    """Diagnoses from the text columns of LUDB, a table as `diagnoses_from_scp` returns.
 
     Parameters
     ----------
     entries : sequence of set of str, or None
-        What each ECG's cells hold, line by line; None where all are empty.
+        What each ECG's cells hold, line by line; None where all are empty, then its row is unknown.
 
     Returns
     -------
-    DataFrame of float, one row per ECG, columns `DIAGNOSES` and `SUPERCLASSES`
-        1 stated, 0 not stated, NaN unknown: where the cells are empty, and for an infarction where LUDB leaves open whether it
-        is one. Superclasses are NaN: LUDB's criteria differ from PTB-XL's (it states left atrial hypertrophy in two of three).
+    DataFrame of float
+        An infarction is NaN where LUDB leaves open whether it is one. Superclasses are NaN: LUDB's criteria differ from
+        PTB-XL's (it states left atrial hypertrophy in two of three).
     """
 
     def value(name, stated):
@@ -180,13 +153,24 @@ def diagnoses_from_ludb(entries):
     return _from_sets(entries, value, DIAGNOSES)
 
 
-def clean_ages(ages):
-    """Ages in years, NaN where unknown, and notes on what was set to NaN.
+def _from_sets(sets, value, known):
+    """Tabulate `value(name, set)` of the known names; NaN for the others and for rows without a set."""
+    table = pd.DataFrame(np.nan, index=range(len(sets)), columns=[*DIAGNOSES, *SUPERCLASSES])
+    for name in known:
+        table[name] = [np.nan if stated is None else value(name, stated) for stated in sets]
+    return table
 
-    Parameters
-    ----------
-    ages : sequence
-        Numbers or text. 300 (PTB-XL: 90 or older) and ">89" (LUDB) hide the age of the very old.
+
+def _any_begins(entries, texts):
+    texts = tuple(text.casefold() for text in texts)
+    begins = tuple(text + mark for text in texts for mark in ":,")
+    return any(entry in texts or entry.startswith(begins) for entry in map(str.casefold, entries))
+
+
+def clean_ages(ages):
+    """Ages in years from numbers or text, and notes on what was set to NaN.
+
+    300 (PTB-XL: 90 or older) and ">89" (LUDB) hide the age of the very old.
 
     Returns
     -------
@@ -196,9 +180,8 @@ def clean_ages(ages):
         One sentence for each of these reasons that occurs.
     """
     text = pd.Series(list(ages), dtype=object).map(lambda age: str(age).strip())
-    hidden = text.str.startswith((">", "≥"))
     ages_years = pd.to_numeric(text, errors="coerce").to_numpy(dtype=float, copy=True)
-    hidden |= ages_years == 300
+    hidden = text.str.startswith((">", "≥")) | (ages_years == 300)
     missing = text.str.casefold().isin(["", "nan", "none", "unknown", "<na>"])
     absurd = ~hidden & ~missing & ~((ages_years >= 0) & (ages_years <= OLDEST_AGE_YEARS))
     ages_years[(hidden | missing | absurd).to_numpy()] = np.nan
@@ -210,22 +193,8 @@ def clean_ages(ages):
     return ages_years, [f"age_years is NaN for {mask.sum()} ECG(s): {reason}" for mask, reason in reasons if mask.any()]
 
 
-def _from_sets(sets, value, known_names):
-    """Tabulate `value(name, set)`; NaN for the other names and for rows without a set."""
-    table = pd.DataFrame(np.nan, index=range(len(sets)), columns=[*DIAGNOSES, *SUPERCLASSES])
-    for name in known_names:
-        table[name] = [np.nan if stated is None else value(name, stated) for stated in sets]
-    return table
-
-
-def _any_begins(entries, texts):
-    texts = tuple(text.casefold() for text in texts)
-    begins = tuple(text + mark for text in texts for mark in ":,")
-    return any(entry in texts or entry.startswith(begins) for entry in map(str.casefold, entries))
-
-
 def aligned(table, ids, names=None, what="factors"):
-    """Rows of a table in the order of `ids`, with the columns `names`; an error if one is missing or stands twice."""
+    """Return the rows of a table in the order of `ids`, with the columns `names`; refuse one that is missing or there twice."""
     if not isinstance(table, pd.DataFrame):
         raise ValueError(f"{what} must be a DataFrame indexed by id; got {type(table).__name__}.")
     if names is not None:
@@ -242,7 +211,7 @@ def aligned(table, ids, names=None, what="factors"):
 
 
 def known_names(names, known, what):
-    """Give names as a list (one name may come alone), or an error that says which are not among the known ones."""
+    """Return names as a list (a name may come alone), or refuse those that are not among the known ones."""
     names = [names] if isinstance(names, str) else list(names)
     unknown = [name for name in names if name not in known]
     if unknown:
