@@ -22,8 +22,7 @@ from vaescan_lite.benchmark.representations import Recordings
 from vaescan_lite.benchmark.running import grid
 from vaescan_lite.cache import cache_folder, run_jobs, source_hash, written_whole
 from vaescan_lite.databases.database import open_database
-from vaescan_lite.explain.four_requirements import requirements, summary, trade_off
-from vaescan_lite.explain.readers import fit_readers
+from vaescan_lite.explain import fit_readers, requirements, summary, trade_off
 from vaescan_lite.factors import DIAGNOSES, FACTOR_NAMES, SUPERCLASSES
 from vaescan_lite.scan.scan import Scan
 from vaescan_lite.vae.beat_vae import BeatVAE

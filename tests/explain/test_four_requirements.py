@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 import vaescan_lite as vl
-from vaescan_lite.explain import readers
-from vaescan_lite.explain.four_requirements import compare_matched, summary, trade_off
+from vaescan_lite.explain import compare_matched, readers, summary, trade_off
 from vaescan_lite.explain.waves import GROUPS, group_masks, reference_beats, row_correlation
 from vaescan_lite.measurements.edits import EDITS
 
@@ -226,7 +225,7 @@ def test_models_are_compared_only_where_they_know_as_much():
     table = pd.DataFrame(rows, columns=["factor", "model", "value", "auroc"]).assign(metric="m", detail="")
     one = compare_matched(table, "m").iloc[0]
     assert one["n_factors"] == 1 and one["difference"] == pytest.approx(0.5) and one["auroc"] == pytest.approx(-0.02)
-    with pytest.raises(ValueError, match="metric must be one of m; got 'x'"):
+    with pytest.raises(ValueError, match="unknown metric 'x'; known are m"):
         compare_matched(table, "x")
 
 
@@ -263,13 +262,13 @@ def test_other_bad_input_is_named(data):
         vl.explain.requirements(models, beats.signals, factors)
     with pytest.raises(ValueError, match="at least 10 usable beats.*got 4 of 4"):
         vl.explain.requirements(models, beats[:4], factors)
-    with pytest.raises(ValueError, match="signs name the edit 'P' of 'AVB1'; known edits are PR"):
+    with pytest.raises(ValueError, match="edit.s. in signs 'P'; known are PR"):
         vl.explain.requirements(models, beats, factors, edits={"PR": EDITS["PR"]}, signs={("AVB1", "P"): 1})
     with pytest.raises(ValueError, match="must be .1 or -1; got 0"):
         vl.explain.requirements(models, beats, factors, signs={("AVB1", "PR"): 0})
-    with pytest.raises(ValueError, match="names ask for AF; factors have AVB1"):
+    with pytest.raises(ValueError, match="unknown factors to score 'AF'; known are AVB1"):
         vl.explain.requirements(models, beats, factors, names=["AF"])
-    with pytest.raises(ValueError, match="controls name b; the models are a"):
+    with pytest.raises(ValueError, match="unknown controls.* 'b'; known are a"):
         vl.explain.requirements(models, beats, factors, controls=["b"])
 
 
@@ -385,5 +384,5 @@ def test_both_axes_are_means_over_what_all_models_answer():
 
 
 def test_a_trade_off_of_an_unknown_metric_is_named():
-    with pytest.raises(ValueError, match="metric must be one of additive R2, auroc; got 'beauty'"):
+    with pytest.raises(ValueError, match="unknown metric 'beauty'; known are additive R2, auroc"):
         trade_off(rows_of("additive R2", "higher", {"a": (0.5, 0.5)}), "beauty")

@@ -1,5 +1,7 @@
 """Explanations against arithmetic and against effects that were put in by hand."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -91,9 +93,11 @@ def test_the_energy_of_a_traversal_lies_where_the_latent_acts(drawn):
     np.testing.assert_allclose(shares.sum(axis=1), 1)
 
 
-def test_segments_must_cover_the_beat_once(drawn):
-    with pytest.raises(ValueError, match="the one at 0.000 s lies in 0"):
-        explain.traversal_shares(drawn[0], segments_s={"before": (-1, 0), "after": (0.01, 1)})
+def test_segments_must_cover_the_beat(drawn):
+    late = copy.copy(drawn[0])
+    late.r_index_ = 50
+    with pytest.raises(ValueError, match="10 lie in none, the first at -0.500 s"):
+        explain.traversal_shares(late)
 
 
 def test_a_traversal_moves_one_latent_by_its_sd(drawn):
@@ -136,16 +140,6 @@ def test_associations_with_measurements_come_back_in_their_units(drawn):
     assert table.loc[("LVH", "t_V5_mV"), "marginal"] < -0.07 and table.loc[("LVH", "t_V5_mV"), "decoded_marginal"] < -0.05
 
 
-def test_a_round_trip_is_read_by_somebody_else(drawn):
-    scan, _, _ = drawn
-    height = explain.round_trip(scan, lambda beats: pd.DataFrame({"LVH": beats.signals[:, 6, 40]}), n=200)
-    assert height.loc["LVH", "agrees"] and height.loc["LVH", "auroc"] > 0.8 and list(height.index) == ["LVH"]
-    p_wave = explain.round_trip(
-        scan, lambda beats: pd.DataFrame({"LVH": beats.signals[:, 6, 24] + 1e-3 * beats.signals[:, 6, 0]})
-    )
-    assert not p_wave.loc["LVH", "agrees"]
-
-
 def test_axes_are_averaged_around_the_circle():
     n = 200
     group = np.arange(n) % 2
@@ -166,7 +160,7 @@ def test_measurements_with_gaps_use_the_rows_they_have():
 
 def test_wrong_requests_are_named(fitted):
     scan, beats = fitted
-    with pytest.raises(ValueError, match="unknown factor 'AF'; this Scan knows LBBB, LVH, age_years"):
+    with pytest.raises(ValueError, match="unknown factor 'AF'; known are LBBB, LVH, age_years"):
         explain.contributions(scan, beats, "AF")
     vae, _, factors = population(n=300)
     mlp = quiet(Scan(vae, ["LBBB"], decoder="mlp", budget=SHORT), some_beats(300), factors)

@@ -1,9 +1,9 @@
 """What a model looks at, in waves and in latents, and what an explanation has to keep."""
 
-from .effects import association_table, decoded_effects, latent_effects, round_trip
-from .four_requirements import PUBLISHED_SIGNS, requirements
+from .effects import association_table, decoded_effects, latent_effects
+from .four_requirements import requirements
 from .latents import contributions, traversal, traversal_shares, wave_contributions
-from .published import compare_with_published, in_words
+from .published import PUBLISHED_SIGNS, compare_with_published, in_words
 from .readers import fit_readers
 from .verdicts import compare_matched, summary, trade_off
 from .waves import GROUPS, SEGMENTS_S, group_masks
@@ -11,5 +11,5 @@ from .waves import GROUPS, SEGMENTS_S, group_masks
 __all__ = [
     "GROUPS", "PUBLISHED_SIGNS", "SEGMENTS_S", "association_table", "compare_matched", "compare_with_published",
     "contributions", "decoded_effects", "fit_readers", "group_masks", "in_words", "latent_effects", "requirements",
-    "round_trip", "summary", "trade_off", "traversal", "traversal_shares", "wave_contributions",
+    "summary", "trade_off", "traversal", "traversal_shares", "wave_contributions",
 ]  # fmt: skip

@@ -2,26 +2,23 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import mannwhitneyu
 
 from ..factors import aligned
 from ..measurements.values import DEFINITIONS, measure
 from ..scan.associations import CONTINUOUS, FactorCoding, associate, checked_values
 
 
-def latent_effects(scan, beats, *, n=100, step=1.0, seed=0):
-    """Measure what each latent does to real beats: move it, decode, measure the difference.
+def latent_effects(scan, beats, *, n=100, seed=0):
+    """Measure what each latent does to real beats: move it by one SD of the aggregated posterior, decode, measure.
 
     Parameters
     ----------
     scan : Scan
         Fitted.
     beats : BeatSet
-        The beats to start from.
+        The beats to start from; the latent goes from half an SD below its place to half an SD above.
     n : int
-        Number of them, drawn by `seed`.
-    step : float
-        The latent goes from ``-step / 2`` to ``+step / 2`` SDs of the aggregated posterior around its place.
+        Number of beats, drawn by `seed`.
     seed : int
         Which beats.
 
@@ -35,27 +32,15 @@ def latent_effects(scan, beats, *, n=100, step=1.0, seed=0):
     mu = mu[np.isfinite(mu).all(axis=1)]
     if not len(mu):
         raise ValueError(f"none of the {len(beats)} beats is usable.")
-    chosen = np.random.default_rng(seed).permutation(len(mu))[:n]
-    start = mu[chosen].astype(float)
-    tables = []
-    for latent, sd in enumerate(scan.aggregated_sd_):
-        shift = np.zeros(len(scan.aggregated_sd_))
-        shift[latent] = 0.5 * step * sd
-        change = _difference(measure(scan.latents_to_ecg(start + shift)), measure(scan.latents_to_ecg(start - shift)))
-        count = change.count()
-        reach = 1.96 * change.std() / np.sqrt(count.where(count > 1))
-        table = pd.DataFrame(
-            {
-                "effect": change.mean(),
-                "low": change.mean() - reach,
-                "high": change.mean() + reach,
-                "spread": change.std(),
-                "n": count,
-            }
-        )
-        tables.append(table.rename_axis("measurement").reset_index().assign(latent=latent))
-    table = pd.concat(tables, ignore_index=True).dropna(subset="effect")
-    return table[["latent", "measurement", "effect", "low", "high", "spread", "n"]].reset_index(drop=True)
+    start = mu[np.random.default_rng(seed).permutation(len(mu))[:n]].astype(float)
+    tables = {}
+    for latent, half_step in enumerate(np.diag(0.5 * scan.aggregated_sd_)):
+        change = _decoded_change(scan, start + half_step, start - half_step)
+        count, mean, spread = change.count(), change.mean(), change.std()
+        reach = 1.96 * spread / np.sqrt(count.where(count > 1))
+        effect = {"effect": mean, "low": mean - reach, "high": mean + reach, "spread": spread, "n": count}
+        tables[latent] = pd.DataFrame(effect)
+    return pd.concat(tables, names=["latent", "measurement"]).dropna(subset="effect").reset_index()
 
 
 def association_table(measurements, factors, names=None, *, scan=None, continuous=CONTINUOUS):
@@ -95,12 +80,12 @@ def association_table(measurements, factors, names=None, *, scan=None, continuou
         raise ValueError(f"measurements must be a DataFrame indexed by id; got {type(measurements).__name__}.")
     table = aligned(factors, measurements.index, names, "factors")
     coding = FactorCoding.of(table, continuous)
-    values = checked_values(table, coding.continuous)
     responses = measurements.select_dtypes("number").dropna(axis=1, how="all")
-    responses = responses.apply(lambda column: _unwrapped(column) if column.name.endswith("_deg") else column)
-    effects = associate(responses, coding, values).rename(columns={"response": "measurement"})
+    responses = responses.apply(lambda column: _around_mean(column) if column.name.endswith("_deg") else column)
+    effects = associate(responses, coding, checked_values(table, coding.continuous))
+    effects = effects.rename(columns={"response": "measurement"})
+    effects.insert(2, "unit", [DEFINITIONS.get(name, ("",))[0] for name in effects["measurement"]])
     sd = effects["measurement"].map(responses.std())
-    effects.insert(2, "unit", effects["measurement"].map(_unit))
     for kind in ("partial", "marginal"):
         effects.insert(effects.columns.get_loc(kind) + 1, f"{kind}_sd", effects[kind] / sd)
     if scan is not None:
@@ -128,99 +113,65 @@ def decoded_effects(scan):
         contrast (ten years), in the unit of the measurement; NaN where a wave is absent from all. ``_low`` and ``_high``:
         95 % interval, from the spread over people and from a bootstrap of the Scan's slopes; the VAE is held fixed.
     """
-    tables = []
+    coding, parts = scan.coding_, []
     for kind, unspecified in (("decoded_partial", "average"), ("decoded_marginal", "observe")):
         without, with_factor = scan.contrast_latents(unspecified, with_prior=False)
-        difference = with_factor - without
-        slopes = scan.bootstrap_.astype(float)
+        slopes = scan.bootstrap_.astype(float)  # (n_draws, n_factors, n_latents)
         if unspecified == "observe":
-            slopes = np.einsum("jk,bkl->bjl", scan.coding_.correlation, slopes)
-        noise = (slopes - slopes.mean(axis=0)) * scan.coding_.step[:, None]
-        for j, factor in enumerate(scan.coding_.names):
-            table = _decoded_effect(scan, j, difference[j], noise[:, j]).add_prefix(f"{kind}_")
-            table = table.rename(columns={f"{kind}_mean": kind}).rename_axis("measurement").reset_index()
-            tables.append(table.assign(factor=factor).set_index(["factor", "measurement"]))
-    half = len(tables) // 2
-    return pd.concat([pd.concat(tables[:half]), pd.concat(tables[half:])], axis=1).reset_index()
+            slopes = np.einsum("jk,bkl->bjl", coding.correlation, slopes)
+        noise = (slopes - slopes.mean(axis=0)) * coding.step[:, None]
+        moves = with_factor - without
+        tables = {factor: _decoded_effect(scan, j, moves[j], noise[:, j]) for j, factor in enumerate(coding.names)}
+        table = pd.concat(tables, names=["factor", "measurement"])
+        parts.append(table.set_axis([kind, f"{kind}_low", f"{kind}_high"], axis=1))
+    return pd.concat(parts, axis=1).reset_index()
 
 
-def round_trip(scan, read, *, n=100, seed=0):
-    """Draw beats with and without each binary factor, and have another model read the factor back.
+def _decoded_effect(scan, j, move, noise):
+    """Mean change of each measurement with factor `j`, and its interval: DataFrame of three columns.
 
-    Parameters
-    ----------
-    scan : Scan
-        Fitted.
-    read : callable
-        ``read(beats)`` gives a DataFrame with a column per factor, higher meaning more likely. It should not be the Scan's
-        own decoder, which would agree with itself.
-    n : int
-        Beats drawn for each factor with and without.
-    seed : int
-        Of the draws.
-
-    Returns
-    -------
-    DataFrame, indexed by factor
-        ``with_factor`` and ``without`` (median reading), ``auroc`` (share of pairs of beats in which the one with the factor
-        reads higher), ``agrees`` (auroc above one half, as is its 95 % interval by Hanley and McNeil [1]_).
-
-    References
-    ----------
-    .. [1] Hanley JA, McNeil BJ. The meaning and use of the area under a receiver operating characteristic (ROC) curve.
-       Radiology 1982;143:29-36. doi:10.1148/radiology.143.1.7063747
+    `move` (n_latents,) leads from without the factor to with it; `noise` (n_draws, n_latents) is how far each draw of the
+    Scan's slopes would lead elsewhere. Everybody makes the move; for each draw two people make it again with its noise.
     """
-    rows = {}
-    for name in (name for name, c in zip(scan.coding_.names, scan.coding_.continuous) if not c):
-        readings = [read(scan.factors_to_ecg({name: value}, n=n, seed=seed + value))[name].to_numpy(float) for value in (0, 1)]
-        without, with_factor = (reading[np.isfinite(reading)] for reading in readings)
-        auroc = mannwhitneyu(with_factor, without).statistic / (len(with_factor) * len(without))
-        q1, q2 = auroc / (2 - auroc), 2 * auroc**2 / (1 + auroc)
-        spread = auroc * (1 - auroc) + (len(with_factor) - 1) * (q1 - auroc**2) + (len(without) - 1) * (q2 - auroc**2)
-        low = auroc - 1.96 * np.sqrt(max(spread, 0) / (len(with_factor) * len(without)))
-        rows[name] = (np.median(with_factor), np.median(without), auroc, low > 0.5)
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["with_factor", "without", "auroc", "agrees"]).rename_axis(
-        "factor"
-    )
+    n_people = len(scan.people_[0])
+    pairs = np.resize(np.arange(n_people), 2 * len(noise))
+    moves = np.concatenate([np.tile(move, (n_people, 1)), move + np.repeat(noise, 2, axis=0)])
+    change = _change_in_people(scan, j, np.concatenate([np.arange(n_people), pairs]), moves)
+    as_fitted, redrawn = change.iloc[:n_people], change.iloc[n_people:]
+    from_slopes = _variance_over_draws(redrawn.to_numpy() - as_fitted.iloc[pairs].to_numpy())
+    mean = as_fitted.mean()
+    reach = 1.96 * np.sqrt(as_fitted.var() / as_fitted.count() + from_slopes)
+    return pd.concat([mean, mean - reach, mean + reach], axis=1)
 
 
-def _decoded_effect(scan, j, difference, noise):
-    """Mean change of each measurement with its interval; `difference` (n_latents,), `noise` (n_draws, n_latents)."""
-    people, factors = (part.astype(float) for part in scan.people_)
-    has = 0.5 * np.ones(len(people)) if scan.coding_.continuous[j] else np.nan_to_num(factors[:, j], nan=scan.coding_.mean[j])
-    drawn = np.resize(np.arange(len(people)), 2 * len(noise))  # two people for each draw of the slopes
-    z = np.concatenate([people, people[drawn]])
-    move = np.concatenate([np.tile(difference, (len(people), 1)), difference + np.repeat(noise, 2, axis=0)])
-    share = np.concatenate([has, has[drawn]])[:, None]
-    change = _difference(_measured(scan, z + (1 - share) * move), _measured(scan, z - share * move))
-    plain, shaken = change.iloc[: len(people)], change.iloc[len(people) :]
-    shift = (shaken.to_numpy() - plain.iloc[drawn].to_numpy()).reshape(len(noise), 2, -1)
-    counted = np.isfinite(shift)
-    n_counted = counted.sum(axis=(0, 1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        from_slopes = (np.where(counted, shift, 0).sum(axis=1) ** 2).sum(axis=0) / (2 * n_counted)
-    reach = 1.96 * np.sqrt(plain.var() / plain.count() + from_slopes)
-    return pd.DataFrame({"mean": plain.mean(), "low": plain.mean() - reach, "high": plain.mean() + reach})
+def _change_in_people(scan, j, rows, moves):
+    """Measurements of training people `rows` with factor `j` minus those without it; `moves` has a move for each of them."""
+    z, factors = (part.astype(float) for part in scan.people_)
+    share = np.nan_to_num(factors[:, j], nan=scan.coding_.mean[j])  # who has the factor loses it, who has it not gets it
+    if scan.coding_.continuous[j]:
+        share[:] = 0.5  # half a contrast up, half a contrast down
+    share = share[rows, None]
+    return _decoded_change(scan, z[rows] + (1 - share) * moves, z[rows] - share * moves)
 
 
-def _measured(scan, latents):
-    return measure(scan.latents_to_ecg(latents))
+def _variance_over_draws(shift):
+    """Variance of the mean over people, from draws made by two people each: `shift` (2 n_draws, n_measurements)."""
+    n_known = np.isfinite(shift).sum(axis=0)
+    of_pairs = np.nansum(shift.reshape(-1, 2, shift.shape[1]), axis=1)
+    return np.divide((of_pairs**2).sum(axis=0), 2 * n_known, out=np.full(len(n_known), np.nan), where=n_known > 0)
 
 
-def _difference(after, before):
-    """After minus before, the short way round for angles."""
-    change = after.select_dtypes("number") - before.select_dtypes("number")
+def _decoded_change(scan, z_after, z_before):
+    """Measurements of decoded latents, after minus before, the short way round for angles."""
+    after, before = (measure(scan.latents_to_ecg(z)).select_dtypes("number") for z in (z_after, z_before))
+    change = after - before
     angles = [name for name in change.columns if name.endswith("_deg")]
     change[angles] = (change[angles] + 180) % 360 - 180
     return change
 
 
-def _unwrapped(angles_deg):
-    """Angles relative to their circular mean, plus that mean."""
+def _around_mean(angles_deg):
+    """Angles within 180 degrees of their circular mean."""
     radians = np.deg2rad(angles_deg.to_numpy(dtype=float))
     mean = np.rad2deg(np.arctan2(np.nanmean(np.sin(radians)), np.nanmean(np.cos(radians))))
     return (angles_deg - mean + 180) % 360 - 180 + mean
-
-
-def _unit(name):
-    return DEFINITIONS[name][0] if name in DEFINITIONS else ""

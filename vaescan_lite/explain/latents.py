@@ -1,10 +1,11 @@
-"""What a Scan says and why: contributions of latents, traversals, and effects in millivolts and milliseconds."""
+"""What a Scan says and why: contributions of latents, and of waves and leads through the traversals of latents."""
 
 import numpy as np
 import pandas as pd
 
 from ..ecg import BeatSet
-from .four_requirements import SEGMENTS_S, requirements  # noqa: F401 (vl.explain.requirements)
+from ..factors import known_names
+from .waves import segment_masks, sum_by_wave
 
 
 def contributions(scan, beats, factor):
@@ -31,14 +32,16 @@ def contributions(scan, beats, factor):
     For an affine logit these are the interventional Shapley values. That they add up is arithmetic, not evidence that
     the model is right.
     """
-    weights, bias = _weights_of(scan, factor)
+    all_weights, biases = scan.weights_, scan.bias_
+    known_names([factor], all_weights.index, "factor")
+    weights, bias = all_weights.loc[factor].to_numpy(), biases[factor]
     mu, _ = scan.vae.posterior(beats)
     parts = pd.DataFrame((mu.astype(float) - scan.aggregated_mean_) * weights, index=beats.ids)
     parts["baseline"] = np.where(np.isfinite(mu).all(axis=1), bias + weights @ scan.aggregated_mean_, np.nan)
     return parts
 
 
-def wave_contributions(scan, beats, factor, *, segments_s=None):
+def wave_contributions(scan, beats, factor):
     """Distribute the contributions of the latents over waves and leads.
 
     The contribution of latent i goes to each wave and lead in proportion to the energy of its traversal there:
@@ -52,58 +55,47 @@ def wave_contributions(scan, beats, factor, *, segments_s=None):
         Median beats.
     factor : str
         One of the Scan's factors.
-    segments_s : dict of str to (float, float), optional
-        Borders in seconds from the R peak; default `SEGMENTS_S`.
 
     Returns
     -------
-    DataFrame, shape (n_beats, n_segments * n_leads)
-        Columns (segment, lead); a row adds up to the log odds minus the baseline of `contributions`.
+    DataFrame, shape (n_beats, n_groups)
+        Columns `GROUPS`; a row adds up to the log odds minus the baseline of `contributions`.
     """
-    shares = traversal_shares(scan, segments_s=segments_s)
-    parts = contributions(scan, beats, factor).drop(columns="baseline")
+    return spread_over_waves(contributions(scan, beats, factor), traversal_shares(scan))
+
+
+def spread_over_waves(parts, shares):
+    """Contributions of latents, as `contributions` gives them, spread over waves and leads by their `traversal_shares`."""
+    parts = parts.drop(columns="baseline")
     return pd.DataFrame(parts.to_numpy() @ shares.to_numpy(), index=parts.index, columns=shares.columns)
 
 
-def traversal_shares(scan, *, segments_s=None):
+def traversal_shares(scan):
     """Share of each latent's traversal energy in each wave and lead.
 
     Parameters
     ----------
     scan : Scan
-        Fitted.
-    segments_s : dict of str to (float, float), optional
-        Borders in seconds from the R peak; default `SEGMENTS_S`. Together they must cover the beat, without overlap.
+        Fitted to beats of which every sample lies in one of `SEGMENTS_S`.
 
     Returns
     -------
-    DataFrame, shape (n_latents, n_segments * n_leads)
+    DataFrame, shape (n_latents, n_groups)
         Columns (segment, lead). Rows add up to 1.
-
-    Raises
-    ------
-    ValueError
-        If a sample lies in no segment, or in two.
     """
     mean, sd = scan.aggregated_mean_, scan.aggregated_sd_
     up = scan.latents_to_ecg(mean + np.diag(sd))
     down = scan.latents_to_ecg(mean - np.diag(sd))
-    change = (up.signals - down.signals).astype(float)
-    time_s = (np.arange(change.shape[2]) - up.r_index) / up.fs
-    segments_s = SEGMENTS_S if segments_s is None else segments_s
-    inside = np.array([(time_s >= start - 1e-9) & (time_s < end - 1e-9) for start, end in segments_s.values()])
-    if not (inside.sum(axis=0) == 1).all():
-        count = inside.sum(axis=0)
-        wrong = np.flatnonzero(count != 1)[0]
-        raise ValueError(f"every sample must lie in one segment; the one at {time_s[wrong]:.3f} s lies in {count[wrong]}.")
-    energy = np.einsum("nlt,st->nsl", change**2, inside.astype(float)).reshape(len(change), -1)
-    total = energy.sum(axis=1, keepdims=True)
+    outside = up.time_s[~segment_masks(up).any(axis=0)]
+    if len(outside):
+        raise ValueError(f"every sample must lie in a segment; {len(outside)} lie in none, the first at {outside[0]:.3f} s.")
+    energy = sum_by_wave((up.signals - down.signals).astype(float) ** 2, up)
+    total = energy.to_numpy().sum(axis=1, keepdims=True)
     shares = np.where(total > 0, energy / np.where(total > 0, total, 1), 1 / energy.shape[1])  # a latent the decoder ignores
-    columns = pd.MultiIndex.from_product([list(segments_s), up.leads], names=["segment", "lead"])
-    return pd.DataFrame(shares, columns=columns)
+    return pd.DataFrame(shares, columns=energy.columns)
 
 
-def traversal(scan_or_vae, latent, steps=(-3, -2, -1, 0, 1, 2, 3), *, center=None):
+def traversal(scan_or_vae, latent, steps=(-3, -2, -1, 0, 1, 2, 3)):
     """Decode beats while one latent moves and the others stand still.
 
     Parameters
@@ -112,11 +104,9 @@ def traversal(scan_or_vae, latent, steps=(-3, -2, -1, 0, 1, 2, 3), *, center=Non
         With a Scan, the steps are SDs of the aggregated posterior around its mean; with a VAE alone, SDs of the prior
         N(0, I) around 0.
     latent : int
-        Which one.
+        Index of the latent that moves.
     steps : sequence of float
         Where to go.
-    center : ndarray of float, shape (n_latents,), optional
-        Where the other latents stand, and where step 0 is.
 
     Returns
     -------
@@ -125,22 +115,11 @@ def traversal(scan_or_vae, latent, steps=(-3, -2, -1, 0, 1, 2, 3), *, center=Non
     """
     is_scan = hasattr(scan_or_vae, "aggregated_mean_")
     vae = scan_or_vae.vae if is_scan else scan_or_vae
-    n_latents = len(scan_or_vae.aggregated_mean_) if is_scan else vae.n_latents
-    if not (isinstance(latent, (int, np.integer)) and 0 <= latent < n_latents):
-        raise ValueError(f"latent must be a number from 0 to {n_latents - 1}; got {latent!r}.")
-    if center is None:
-        center = scan_or_vae.aggregated_mean_ if is_scan else np.zeros(n_latents)
+    center = scan_or_vae.aggregated_mean_ if is_scan else np.zeros(vae.n_latents)
+    if not (isinstance(latent, (int, np.integer)) and 0 <= latent < len(center)):
+        raise ValueError(f"latent must be a number from 0 to {len(center) - 1}; got {latent!r}.")
     steps = np.asarray(steps, dtype=float)
     z = np.tile(np.asarray(center, dtype=float), (len(steps), 1))
     z[:, latent] += steps * (scan_or_vae.aggregated_sd_[latent] if is_scan else 1.0)
-    like = scan_or_vae if is_scan else vae
-    return BeatSet(
-        vae.inverse_transform(z.astype(np.float32)), fs=like.fs_, leads=like.leads_, r_index=like.r_index_, ids=steps
-    )
-
-
-def _weights_of(scan, factor):
-    weights, bias = scan.weights_, scan.bias_
-    if factor not in weights.index:
-        raise ValueError(f"unknown factor {factor!r}; this Scan knows {', '.join(weights.index)}.")
-    return weights.loc[factor].to_numpy(), bias[factor]
+    beats = vae.inverse_transform(z.astype(np.float32))
+    return BeatSet(beats, fs=scan_or_vae.fs_, leads=scan_or_vae.leads_, r_index=scan_or_vae.r_index_, ids=steps)

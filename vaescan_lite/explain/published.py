@@ -1,9 +1,8 @@
-"""Directions in which sex and age move the ECG of healthy adults, as published, and whether associations agree with them."""
+"""Directions as published: of sex and age in healthy adults, of edits for a diagnosis; whether associations agree."""
 
 import numpy as np
-import pandas as pd
 
-LARGE_SD = 0.1
+LARGE_SD = 0.1  # an effect of so many SDs of the measurement (of sex, or of ten years) counts as large; our convention
 _SIGNS = {"up": (1,), "down": (-1,), "none or up": (0, 1), "none or down": (0, -1)}
 
 # (factor, measurement): direction, for women against men and for higher age, and where it was published (full references are
@@ -29,57 +28,75 @@ PUBLISHED = {
     ("age_years", "t_V5_mV"): ("down", "Simonson 1972"),
 }
 
+# Does more of the edited quantity speak for (+1) or against (-1) the factor? Bundle branch blocks, LAFB, AV block, voltage and
+# strain of LVH, ST elevation of infarction: AHA/ACCF/HRS 2009 and the criteria it cites. Women against men: shorter QRS
+# (Hnatkova 2016) and PR, smaller R and T in chest leads, lower J point and ST (Bidoggia 2000).
+PUBLISHED_SIGNS = {
+    ("AVB1", "PR"): 1,
+    ("LBBB", "QRS"): 1,
+    ("RBBB", "QRS"): 1,
+    ("LAFB", "axis"): -1,
+    ("LVH", "R V5"): 1,
+    ("LVH", "T V5"): -1,
+    ("AMI", "ST V2"): 1,
+    ("sex_female", "QRS"): -1,
+    ("sex_female", "PR"): -1,
+    ("sex_female", "R V5"): -1,
+    ("sex_female", "ST V2"): -1,
+    ("sex_female", "T V5"): -1,
+}
 
-def compare_with_published(effects, *, large_sd=LARGE_SD):
+
+def compare_with_published(effects):
     """Compare partial effects of sex and age with the directions published for healthy adults.
 
     Parameters
     ----------
     effects : DataFrame
         From `explain.association_table`.
-    large_sd : float
-        An effect of at least so many SDs of the measurement (of sex, or of ten years) counts as large; our convention.
 
     Returns
     -------
     DataFrame
         One row per entry of `PUBLISHED` that `effects` holds, in its order: ``factor``, ``measurement``, ``unit``,
-        ``published``, ``partial`` with ``partial_low`` and ``partial_high`` (95 %), ``large``, ``verdict``, ``source``.
+        ``published``, ``partial`` with ``partial_low`` and ``partial_high`` (95 %), ``large`` (at least 0.1 SDs of the
+        measurement: our convention), ``verdict``, ``source``.
         The verdict is ``"as published"``, ``"undecided"`` (the interval contains zero, and something was published) or
         ``"the other way"``.
-
-    Raises
-    ------
-    ValueError
-        If no published effect is in the table.
     """
     known = effects.set_index(["factor", "measurement"])
     keys = [key for key in PUBLISHED if key in known.index]
     if not keys:
         raise ValueError("effects holds none of the published associations; it needs the factors sex_female or age_years.")
-    found = known.loc[keys, ["unit", "partial", "partial_low", "partial_high", "partial_sd"]].reset_index()
-    sign = (found["partial_low"] > 0).astype(int) - (found["partial_high"] < 0).astype(int)
-    published = [PUBLISHED[key][0] for key in keys]
-    agrees = np.array([now in _SIGNS[direction] for now, direction in zip(sign, published)])
-    found.insert(3, "published", published)
-    found["large"] = np.abs(found.pop("partial_sd")) >= large_sd
-    found["verdict"] = np.select([agrees, sign == 0], ["as published", "undecided"], "the other way")
-    found["source"] = [PUBLISHED[key][1] for key in keys]
-    return found
+    compared = known.loc[keys, ["unit", "partial", "partial_low", "partial_high", "partial_sd"]].reset_index()
+    sign = (compared["partial_low"] > 0).astype(int) - (compared["partial_high"] < 0).astype(int)
+    directions, sources = zip(*(PUBLISHED[key] for key in keys))
+    agrees = np.array([now in _SIGNS[direction] for now, direction in zip(sign, directions)])
+    compared.insert(3, "published", directions)
+    compared["large"] = np.abs(compared.pop("partial_sd")) >= LARGE_SD
+    compared["verdict"] = np.select([agrees, sign == 0], ["as published", "undecided"], "the other way")
+    return compared.assign(source=sources)
 
 
 def in_words(compared):
-    """Sum up a table of `compare_with_published` in a sentence or two."""
-    large = compared[compared["large"]]
+    """Sum up a table of `compare_with_published` in a sentence or two.
+
+    Parameters
+    ----------
+    compared : DataFrame
+        From `compare_with_published`.
+
+    Returns
+    -------
+    str
+    """
     counts = compared["verdict"].value_counts()
-    words = [
+    of_large = compared.loc[compared["large"], "verdict"]
+    words = (
         f"{counts.get('as published', 0)} of {len(compared)} as published, {counts.get('undecided', 0)} undecided, "
-        f"{counts.get('the other way', 0)} the other way; of the {len(large)} large ones "
-        f"{(large['verdict'] == 'as published').sum()} as published."
-    ]
+        f"{counts.get('the other way', 0)} the other way; of the {len(of_large)} large ones "
+        f"{(of_large == 'as published').sum()} as published."
+    )
     against = compared[compared["verdict"] == "the other way"]
-    if len(against):
-        size = np.where(against["large"], "large", "small")
-        named = [f"{row.measurement} by {row.factor} ({how})" for row, how in zip(against.itertuples(), size)]
-        words.append(f"The other way: {', '.join(named)}.")
-    return pd.Series(words).str.cat(sep=" ")
+    named = [f"{row.measurement} by {row.factor} ({'large' if row.large else 'small'})" for row in against.itertuples()]
+    return f"{words} The other way: {', '.join(named)}." if named else words

@@ -1,6 +1,7 @@
 """An additive model of named measurements that stands in for another model's logit: part of `requirements`."""
 
 import numpy as np
+import pandas as pd
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
 
@@ -14,27 +15,19 @@ class AdditiveSurrogate:
 
     A ridge regression on all measurements, then an explainable boosting machine without interactions on what it leaves, for the
     16 measurements that go most with that: the sum is one curve per measurement. Boosting alone would need thousands of ECGs
-    to draw a straight line.
-
-    Parameters
-    ----------
-    measured : DataFrame, shape (n, n_measurements)
-        From `measure`. A value that is absent is the median of the fitted part, and marked; axes come with sine and cosine.
-    seed : int
-        Of the three parts, and of the boosting.
+    to draw a straight line. A measurement that is absent is the median of the fitted part, and marked; axes come with sine and
+    cosine. `seed` is of the three parts, and of the boosting.
     """
 
     def __init__(self, measured, seed=0):
         measured = measured.dropna(axis=1, how="all")
-        table = np.hstack([measured.to_numpy(dtype=float), _unwound(measured)])
+        table = np.hstack([measured.to_numpy(dtype=float), _sine_and_cosine_of_axes(measured)])
         absent = np.isnan(table)
         marks = np.unique(absent[:, absent.any(axis=0)], axis=1).astype(float)
         self.seed = seed
         self._parts = []
         for fitted, held_out in KFold(N_PARTS, shuffle=True, random_state=seed).split(table):
-            median = np.array(
-                [np.median(column[~np.isnan(column)]) if np.isfinite(column).any() else 0.0 for column in table[fitted].T]
-            )
+            median = pd.DataFrame(table[fitted]).median().fillna(0.0).to_numpy()
             filled = np.hstack([np.where(absent, median, table), marks])
             low, high = filled[fitted].min(axis=0), filled[fitted].max(axis=0)
             filled = filled.clip(low, high)  # a straight line must not be drawn far beyond what was seen
@@ -43,18 +36,7 @@ class AdditiveSurrogate:
             self._parts.append((fitted, held_out, z))
 
     def predict(self, y):
-        """Predict a logit from measurements.
-
-        Parameters
-        ----------
-        y : array-like of float, shape (n,)
-            What to predict.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,)
-            Predictions; `y` itself where it does not vary.
-        """
+        """Predict what another model says of each ECG, (n,), from measurements; `y` itself where it does not vary."""
         y = np.asarray(y, dtype=float)
         predicted = y.copy()
         if np.ptp(y) < 1e-12:
@@ -66,33 +48,33 @@ class AdditiveSurrogate:
 
 
 def _additive(z, y, z_new, seed):
+    """Straight lines, then curves for what they leave: predictions for `z_new`."""
     from interpret.glassbox import ExplainableBoostingRegressor  # takes two seconds, which most imports do not need
 
     straight = RidgeCV(STRENGTHS).fit(z, y)
-    left, predicted = y - straight.predict(z), straight.predict(z_new)
-    if left.var() < 1e-6:
+    residual, predicted = y - straight.predict(z), straight.predict(z_new)
+    if residual.var() < 1e-6:
         return predicted
-    chosen = _most_curved(z, left)
+    chosen = _most_curved(z, residual)
     curves = ExplainableBoostingRegressor(
         interactions=0, outer_bags=1, learning_rate=0.1, max_rounds=400, max_bins=32, greedy_ratio=0, smoothing_rounds=20,
         early_stopping_rounds=20, n_jobs=1, random_state=seed,
     )  # fmt: skip
-    return predicted + curves.fit(z[:, chosen], left).predict(z_new[:, chosen])
+    return predicted + curves.fit(z[:, chosen], residual).predict(z_new[:, chosen])
 
 
-def _most_curved(z, left):
-    """Give the measurements that go most with what the straight lines leave: by themselves, squared, or bent at the mean."""
+def _most_curved(z, residual):
+    """Measurements that go most with what the straight lines leave: by themselves, squared, or bent at the mean."""
     varied = np.flatnonzero([len(np.unique(column)) > 2 for column in z.T])  # a mark has no curve
-    left = left - left.mean()
-    found = np.zeros(len(varied))
-    for part in (z[:, varied], z[:, varied] ** 2, np.abs(z[:, varied])):
-        part = part - part.mean(axis=0)
-        size = np.sqrt((part**2).sum(axis=0) * (left**2).sum())
-        found = np.maximum(found, np.abs(left @ part) / np.where(size > 0, size, np.inf))
-    return varied[np.argsort(-found, kind="stable")[:N_CURVES]]
+    residual = residual - residual.mean()
+    correlation = np.zeros(len(varied))
+    for shape in (z[:, varied], z[:, varied] ** 2, np.abs(z[:, varied])):
+        shape = shape - shape.mean(axis=0)
+        size = np.sqrt((shape**2).sum(axis=0) * (residual**2).sum())
+        correlation = np.maximum(correlation, np.abs(residual @ shape) / np.where(size > 0, size, np.inf))
+    return varied[np.argsort(-correlation, kind="stable")[:N_CURVES]]
 
 
-def _unwound(measured):
-    """Sine and cosine of the axes, which have no ends."""
+def _sine_and_cosine_of_axes(measured):
     radians = np.deg2rad(measured[[name for name in measured if name.endswith("_deg")]].to_numpy(dtype=float))
     return np.hstack([np.sin(radians), np.cos(radians)])

@@ -1,7 +1,10 @@
 """What a table of requirements says: averages, comparisons, and which metrics the controls make void."""
 
-import numpy as np
+import itertools
+
 import pandas as pd
+
+from ..factors import known_names
 
 BETTER = {
     "auroc": "higher",
@@ -15,6 +18,8 @@ BETTER = {
     "rank correlation of explanation": "higher",
     "auroc when perturbed": "higher",
 }
+PAIR = ["factor", "detail"]
+VALUES = ["value", "low", "high"]
 
 
 def summary(table):
@@ -54,39 +59,23 @@ def trade_off(table, metric):
         ("higher" or "lower"), void, control, and front: whether no other model that learnt from true labels is at least as good
         in both and better in one. A control is never on the front.
 
-    Raises
-    ------
-    ValueError
-        If the metric is not in the table.
-
     Notes
     -----
     The interval of a mean is the mean of the intervals, as if all factors erred together: too wide rather than too narrow.
     """
-    if metric not in set(table["metric"]):
-        raise ValueError(f"metric must be one of {', '.join(dict.fromkeys(table['metric']))}; got {metric!r}.")
-    some, accuracy = table[table["metric"] == metric], table[table["metric"] == "auroc"]
-    values = some.pivot_table("value", ["factor", "detail"], "model", sort=False)
-    models, controls = list(values.columns), named_controls(values.columns)
+    rows, accuracy = _rows_of(table, metric), table[table["metric"] == "auroc"]
+    values = rows.pivot_table("value", PAIR, "model", sort=False)
+    controls = named_controls(values.columns)
     shared = values.drop(columns=controls).dropna().index
-    rows = []
-    for model in models:
-        mine = some[some["model"] == model].set_index(["factor", "detail"])[["value", "low", "high"]].reindex(shared).mean()
-        known = accuracy[accuracy["model"] == model].set_index("factor")[["value", "low", "high"]]
+    means = []
+    for model in values.columns:
+        measured = rows[rows["model"] == model].set_index(PAIR)[VALUES].reindex(shared).mean()
+        known = accuracy[accuracy["model"] == model].set_index("factor")[VALUES]
         known = known.reindex(shared.get_level_values("factor")).mean().set_axis(["auroc", "auroc_low", "auroc_high"])
-        rows.append({"metric": metric, "model": model, **mine, **known, "n_pairs": len(shared)})
-    found = pd.DataFrame(rows)
-    better, void = BETTER[metric], some["void"].iloc[0]
-    found = found.assign(better=better, void=void, control=found["model"].isin(controls))
-    goodness = found[["value", "auroc"]].to_numpy() * [1 if better == "higher" else -1, 1]
-    rivals = goodness[~found["control"]]
-    beaten = [((rivals >= one).all(axis=1) & (rivals > one).any(axis=1)).any() for one in goodness]
-    return found.assign(front=~np.array(beaten) & ~found["control"].to_numpy())
-
-
-def named_controls(models):
-    """Names with "constant" or "permuted" in them: models that know nothing."""
-    return [name for name in models if "constant" in name.lower() or "permuted" in name.lower()]
+        means.append({"metric": metric, "model": model, **measured, **known, "n_pairs": len(shared)})
+    means = pd.DataFrame(means)
+    means = means.assign(better=BETTER[metric], void=rows["void"].iloc[0], control=means["model"].isin(controls))
+    return means.assign(front=_on_the_front(means))
 
 
 def compare_matched(table, metric, within=0.05):
@@ -106,54 +95,56 @@ def compare_matched(table, metric, within=0.05):
     DataFrame
         One row per pair of models: ``difference`` of the metric (first minus second, mean over ``n_factors`` factors), mean
         difference of ``auroc``.
-
-    Raises
-    ------
-    ValueError
-        If the metric is not in the table.
     """
-    if metric not in set(table["metric"]):
-        raise ValueError(f"metric must be one of {', '.join(dict.fromkeys(table['metric']))}; got {metric!r}.")
-    some = table[table["metric"] == metric]
-    values = some.pivot_table("value", "factor", "model", sort=False)
-    auroc = some.pivot_table("auroc", "factor", "model", sort=False).reindex_like(values)
+    measured = _rows_of(table, metric)
+    values = measured.pivot_table("value", "factor", "model", sort=False)
+    auroc = measured.pivot_table("auroc", "factor", "model", sort=False).reindex_like(values)
     rows = []
-    names = list(values.columns)
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            gap, difference = auroc[first] - auroc[second], values[first] - values[second]
-            near = (gap.abs() <= within) & difference.notna()
-            rows.append((first, second, difference[near].mean(), gap[near].mean(), int(near.sum())))
+    for first, second in itertools.combinations(values.columns, 2):
+        gap, difference = auroc[first] - auroc[second], values[first] - values[second]
+        near = (gap.abs() <= within) & difference.notna()
+        rows.append((first, second, difference[near].mean(), gap[near].mean(), int(near.sum())))
     return pd.DataFrame(rows, columns=["first", "second", "difference", "auroc", "n_factors"])
 
 
+def named_controls(models):
+    """Names with "constant" or "permuted" in them: models that know nothing."""
+    return [name for name in models if "constant" in name.lower() or "permuted" in name.lower()]
+
+
 def void_metrics(table, controls):
-    """Say for each metric whether a control does at least as well in it as the median of the other models.
+    """For each metric, whether a control does at least as well as the median of the other models: dict of bool or None.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Rows of `requirements`.
-    controls : list of str
-        Models that know nothing. Those whose names differ by a number only count as one, by their mean.
-
-    Returns
-    -------
-    dict of str to bool or None
-        None where no control, or no other model, has a value.
+    Controls whose names differ by a number only count as one, by their mean. None where no control, or no other model, has a
+    value.
     """
     void = {}
     for metric in dict.fromkeys(table["metric"]):
         values = _shared_means(table[table["metric"] == metric]) * (1 if BETTER[metric] == "higher" else -1)
         kinds = {name: name.rstrip("0123456789 ") for name in controls if name in values}
-        control = values[list(kinds)].groupby(kinds).mean()
-        others = values.drop(list(kinds))
-        void[metric] = bool(control.max() >= others.median()) if len(control) and len(others) else None
+        of_controls = values[list(kinds)].groupby(kinds).mean()
+        of_models = values.drop(list(kinds))
+        void[metric] = bool(of_controls.max() >= of_models.median()) if len(of_controls) and len(of_models) else None
     return void
 
 
-def _shared_means(some):
+def _rows_of(table, metric):
+    known_names([metric], dict.fromkeys(table["metric"]), "metric")
+    return table[table["metric"] == metric]
+
+
+def _shared_means(rows):
     """Mean of one metric by model, over the pairs of factor and detail that all models answer (if there are none, all)."""
-    values = some.pivot_table("value", ["factor", "detail"], "model", sort=False)  # drops models that are never defined
+    values = rows.pivot_table("value", PAIR, "model", sort=False)  # drops models that are never defined
     shared = values.dropna()
     return (shared if len(shared) else values).mean()
+
+
+def _on_the_front(means):
+    """Models that no other one but a control equals in both columns and beats in one, ndarray of bool."""
+    is_control = means["control"].to_numpy()
+    goodness = means[["value", "auroc"]].to_numpy() * [1 if means["better"].iloc[0] == "higher" else -1, 1]
+    rivals = goodness[~is_control]
+    at_least = (rivals >= goodness[:, None]).all(axis=-1)  # (model, rival)
+    better_in_one = (rivals > goodness[:, None]).any(axis=-1)
+    return ~(at_least & better_in_one).any(axis=1) & ~is_control

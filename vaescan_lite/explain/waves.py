@@ -9,12 +9,33 @@ GROUPS = pd.MultiIndex.from_product([list(SEGMENTS_S), LEADS_8], names=["segment
 LEAST_IN_STRATUM = 10  # reference beats; fewer, and sex alone counts, or nobody is left out
 
 
+def segment_masks(beats):
+    """Mask the samples of each segment, ndarray of bool, shape (n_segments, n_times)."""
+    return np.stack([in_segment(beats.time_s, segment) for segment in SEGMENTS_S])
+
+
 def group_masks(beats):
-    """Where each group lies, ndarray of bool, shape (n_groups, 8, n_times); a sample outside all segments is in none."""
-    masks = np.zeros((len(GROUPS), len(LEADS_8), beats.signals.shape[-1]), dtype=bool)
-    for i, (segment, lead) in enumerate(GROUPS):
-        masks[i, LEADS_8.index(lead)] = in_segment(beats.time_s, segment)
-    return masks
+    """Return where each group lies; a sample outside all segments is in none.
+
+    Parameters
+    ----------
+    beats : BeatSet
+        Their rate and R peak count.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_groups, 8, n_times)
+    """
+    of_lead = np.eye(len(LEADS_8), dtype=bool)
+    masks = segment_masks(beats)[:, None, None] & of_lead[:, :, None]  # (n_segments, 8, 8, n_times)
+    return masks.reshape(len(GROUPS), len(LEADS_8), -1)
+
+
+def sum_by_wave(maps, beats):
+    """Add maps (n, n_leads, n_times) up within each wave and lead of `beats`: DataFrame with columns (segment, lead)."""
+    sums = np.einsum("nlt,st->nsl", maps, segment_masks(beats).astype(float))
+    columns = pd.MultiIndex.from_product([list(SEGMENTS_S), beats.leads], names=GROUPS.names)
+    return pd.DataFrame(sums.reshape(len(maps), -1), columns=columns)
 
 
 def reference_beats(beats, factors, known_beats, known_factors):
@@ -23,18 +44,15 @@ def reference_beats(beats, factors, known_beats, known_factors):
     With fewer than ten of them it is that of the same sex, and then of all; an unknown sex or age matches everybody.
     """
     person, known = (table.reindex(columns=["sex_female", "age_years"]) for table in (factors, known_factors))
-    decade, known_decade = person["age_years"] // 10, known["age_years"] // 10
-    out, means = np.empty_like(beats.signals), {}
-    for row, key in enumerate(zip(person["sex_female"], decade, strict=True)):
-        key = tuple(None if np.isnan(part) else float(part) for part in key)
-        if key not in means:
-            of_sex = np.full(len(known), True) if key[0] is None else (known["sex_female"] == key[0]).to_numpy()
-            of_age = np.full(len(known), True) if key[1] is None else (known_decade == key[1]).to_numpy()
-            choices = (of_sex & of_age, of_sex, np.full(len(known), True))
-            chosen = next((some for some in choices if some.sum() >= LEAST_IN_STRATUM), choices[-1])
-            means[key] = known_beats.signals[chosen].mean(axis=0)
-        out[row] = means[key]
-    return out
+    strata = pd.DataFrame({"sex": person["sex_female"], "decade": person["age_years"] // 10})
+    references = np.empty_like(beats.signals)
+    for (sex, decade), rows in strata.groupby(["sex", "decade"], dropna=False).indices.items():
+        of_sex = np.isnan(sex) | (known["sex_female"] == sex).to_numpy()
+        of_age = np.isnan(decade) | (known["age_years"] // 10 == decade).to_numpy()
+        everybody = np.full(len(known), True)
+        enough = [mask for mask in (of_sex & of_age, of_sex) if mask.sum() >= LEAST_IN_STRATUM]
+        references[rows] = known_beats.signals[[*enough, everybody][0]].mean(axis=0)
+    return references
 
 
 def row_correlation(a, b):

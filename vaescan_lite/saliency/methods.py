@@ -1,8 +1,4 @@
-"""Post-hoc attributions of networks through captum, and models with random weights to check them against.
-
-`attribute` makes maps. Their comparison (`attribution_maps`) and models with new weights (`explained_networks`) are offered
-here, too.
-"""
+"""Post-hoc attributions of networks, made through captum."""
 
 from contextlib import contextmanager
 
@@ -10,24 +6,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..ecg import LEADS_8
+from ..factors import known_names
 from ..training import torch_threads
-from .maps import (
-    agreement,
-    by_wave,
-    over_ecgs,
-    paired_beats,
-    repeatability,
-    sanity_table,
-    share_inside,
-    truth_region,
-    truth_table,
-)
-from .networks import last_convolution, n_weight_layers, network_of, randomised, randomised_scan
-
-__all__ = [
-    "METHODS", "agreement", "attribute", "by_wave", "n_weight_layers", "network_of", "over_ecgs", "paired_beats", "randomised",
-    "randomised_scan", "repeatability", "sanity_table", "share_inside", "truth_region", "truth_table",
-]  # fmt: skip
+from .networks import last_convolution, network_of
 
 METHODS = {
     "saliency": "size of the gradient",
@@ -38,22 +20,12 @@ METHODS = {
     "shap": "integrated gradients from many beats of a background, averaged",
     "input": "control: size of (beat - baseline), whatever the network",
 }
-N_LEADS = 8
 
 
 def attribute(
-    model,
-    beats,
-    task=0,
-    method="integrated_gradients",
-    *,
-    baseline=None,
-    seed=0,
-    batch_size=1024,
-    n_steps=32,
-    window=6,
-    n_background=16,
-):
+    model, beats, task=0, method="integrated_gradients", *, baseline=None, seed=0,
+    batch_size=1024, n_steps=32, window=6, n_background=16,
+):  # fmt: skip
     """Attribute a network's logit to the samples of each beat.
 
     Parameters
@@ -61,7 +33,8 @@ def attribute(
     model : EcgCNN, Scan with an affine decoder, or torch.nn.Module
         A module maps (n, 8, n_times) in mV to (n, n_tasks) and is in evaluation mode.
     beats : BeatSet, or ndarray of float, shape (n, 8, n_times)
-        Finite beats of the eight independent leads, mV.
+        Finite beats of the eight independent leads, mV. Twelve are refused: four of them follow from I and II, so that networks
+        which agree on every ECG there is can have different maps, and no ECG can tell which is right.
     task : int or str
         Column of the logits; of a Scan, the name of a factor.
     method : str
@@ -70,7 +43,7 @@ def attribute(
         What "nothing" looks like. None: 0 mV, the isoelectric line. Several beats are a background: "shap" draws from them, and
         needs them; all other methods take their mean.
     seed : int
-        Which beats of the background "shap" draws, the same for all ECGs. Nothing else is random.
+        Which `n_background` beats "shap" draws, the same for all ECGs. Nothing else is random.
     batch_size : int
         Beats, altered copies included, that pass the network at once: bounds memory and does not change the result.
     n_steps : int
@@ -86,25 +59,8 @@ def attribute(
         In logits per sample ("saliency": logits per mV; "gradcam": in its own unit; "input": mV). Positive values speak for the
         task; "saliency", "gradcam" and "input" have no sign. "integrated_gradients" and "shap" add up to the logit minus that
         of the baseline, the mean one for "shap", but for the error of the numerical integral.
-
-    Raises
-    ------
-    ValueError
-        For twelve leads, NaN, an unknown method or task, a network in training mode, or a setting out of range.
-
-    Notes
-    -----
-    Twelve leads are refused. Four of them follow from I and II, so a network may read the same potential from either place:
-    networks that agree on every ECG there is then have different maps, and no ECG can tell which is right.
-
-    Sources: gradients Simonyan 2013 (arXiv 1312.6034), integrated gradients Sundararajan 2017 (ICML 70:3319),
-    Grad-CAM Selvaraju 2017 (ICCV 618; its mean over time was made for networks that pool, so for a `FlatteningNetwork` it is a
-    rough guide), occlusion Zeiler and Fergus 2014 (ECCV 818), SHAP Lundberg and Lee 2017 (NeurIPS 30). "shap" is what captum's
-    `GradientShap` estimates from random points, here from a fixed grid, so that maps do not depend on the batch. Explained in
-    chapter 8.
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}.")
+    known_names([method], METHODS, "method")
     for name, value in {"batch_size": batch_size, "n_steps": n_steps, "window": window, "n_background": n_background}.items():
         if value < 1:
             raise ValueError(f"{name} must be at least 1; got {value}.")
@@ -112,34 +68,23 @@ def attribute(
     reference, background = _checked_baseline(baseline, x.shape[1:])
     if method == "input":
         return np.abs(x - reference)
-    if method == "shap" and background is None:
-        raise ValueError("shap needs a background: give baseline several beats, for example 100 of the training beats.")
-    network = network_of(model)
-    if network.training:
-        raise ValueError("the network is in training mode, where dropout is random; call .eval() first.")
-    column = _checked_task(network, model, task, x)
     if method == "shap":
-        rng = np.random.default_rng(seed)
-        background = background[rng.choice(len(background), min(n_background, len(background)), replace=False)]
-    else:
-        background = None
-    explain = _METHODS[method]
-    copies = {"integrated_gradients": n_steps, "shap": -(-n_steps // 4)}.get(method, 1)
-    n_chunk = max(1, batch_size // copies)
-    maps = np.empty(x.shape, dtype=np.float32)
-    settings = {"batch_size": batch_size, "n_steps": copies, "window": window, "background": background}
+        background = _drawn(background, n_background, seed)
+        n_steps = -(-n_steps // 4)
+    network = network_of(model)
+    column = _checked_task(network, task, x)
+    copies = n_steps if method in ("integrated_gradients", "shap") else 1
+    settings = {"batch_size": batch_size, "n_steps": n_steps, "window": window, "background": background}
+    maps, n_rows = [], max(1, batch_size // copies)
     with torch_threads(1), _frozen(network):
-        for start in range(0, len(x), n_chunk):
-            rows = slice(start, start + n_chunk)
-            chunk = torch.from_numpy(x[rows].copy()).requires_grad_(True)
-            maps[rows] = explain(network, chunk, column, torch.from_numpy(reference)[None], **settings).detach().numpy()
-    return maps
-
-
-# ---- one function per method: (network, x, column, reference, **settings) -> maps
+        for start in range(0, len(x), n_rows):
+            part = torch.from_numpy(x[start : start + n_rows].copy()).requires_grad_(True)
+            maps.append(_MAPS[method](network, part, column, torch.from_numpy(reference)[None], **settings).detach().numpy())
+    return np.concatenate(maps).astype(np.float32, copy=False)
 
 
 def _saliency(network, x, column, reference, **_):
+    """Simonyan 2013 (arXiv 1312.6034)."""
     from captum.attr import Saliency
 
     return Saliency(network).attribute(x, target=column, abs=True)
@@ -152,6 +97,7 @@ def _gradient_x_input(network, x, column, reference, **_):
 
 
 def _integrated_gradients(network, x, column, reference, *, batch_size, n_steps, **_):
+    """Sundararajan 2017 (ICML 70:3319)."""
     from captum.attr import IntegratedGradients
 
     return IntegratedGradients(network).attribute(
@@ -160,6 +106,7 @@ def _integrated_gradients(network, x, column, reference, *, batch_size, n_steps,
 
 
 def _shap(network, x, column, reference, *, background, **settings):
+    """Lundberg and Lee 2017 (NeurIPS 30); captum's `GradientShap` on a fixed grid, so that maps do not depend on the batch."""
     total = torch.zeros_like(x)
     for beat in background:
         total += _integrated_gradients(network, x, column, torch.from_numpy(beat)[None], **settings)
@@ -167,6 +114,7 @@ def _shap(network, x, column, reference, *, background, **settings):
 
 
 def _gradcam(network, x, column, reference, **_):
+    """Selvaraju 2017 (ICCV 618). Its mean over time is for networks that pool: a rough guide for a `FlatteningNetwork`."""
     from captum.attr import LayerGradCam
 
     curve = LayerGradCam(network, last_convolution(network)).attribute(x, target=column, relu_attributions=True)
@@ -175,12 +123,13 @@ def _gradcam(network, x, column, reference, **_):
 
 
 def _occlusion(network, x, column, reference, *, batch_size, window, **_):
+    """Zeiler and Fergus 2014 (ECCV 818)."""
     from captum.attr import FeatureAblation
 
     n_leads, n_times = x.shape[1:]
     n_windows = -(-n_times // window)
     place = torch.arange(n_times) // window
-    windows = (torch.arange(n_leads)[:, None] * n_windows + place)[None]
+    windows = (torch.arange(n_leads)[:, None] * n_windows + place)[None]  # (1, n_leads, n_times): the number of a window
     with torch.no_grad():
         change = FeatureAblation(network).attribute(
             x,
@@ -192,7 +141,7 @@ def _occlusion(network, x, column, reference, *, batch_size, window, **_):
     return change / torch.bincount(place)[place]
 
 
-_METHODS = {
+_MAPS = {
     "saliency": _saliency,
     "gradient_x_input": _gradient_x_input,
     "integrated_gradients": _integrated_gradients,
@@ -222,19 +171,19 @@ def _checked_beats(beats):
             "got twelve leads, of which four follow from I and II: attributions over them are not identifiable; "
             "train and explain on eight (to_eight_leads)."
         )
-    if x.ndim != 3 or x.shape[1] != N_LEADS or len(x) == 0:
+    if x.ndim != 3 or x.shape[1] != len(LEADS_8) or len(x) == 0:
         raise ValueError(f"beats must have shape (n, 8, n_times) with at least one row; got {x.shape}.")
-    unusable = ~np.isfinite(x).all(axis=(1, 2))
-    if unusable.any():
+    unusable = np.flatnonzero(~np.isfinite(x).all(axis=(1, 2)))
+    if len(unusable):
         raise ValueError(
-            f"{unusable.sum()} of {len(x)} beats hold NaN or infinite values, the first in row {np.flatnonzero(unusable)[0]}; "
+            f"{len(unusable)} of {len(x)} beats hold NaN or infinite values, the first in row {unusable[0]}; "
             "leave unusable ones out first."
         )
     return x.astype(np.float32)
 
 
 def _checked_baseline(baseline, shape):
-    """Give one baseline of shape (8, n_times), and the background (m, 8, n_times) or None."""
+    """One baseline of shape (8, n_times), and the background (m, 8, n_times) or None."""
     if baseline is None:
         return np.zeros(shape, dtype=np.float32), None
     values = np.asarray(getattr(baseline, "signals", baseline), dtype=np.float32)
@@ -243,15 +192,24 @@ def _checked_baseline(baseline, shape):
     return (values, None) if values.ndim == 2 else (values.mean(axis=0), values)
 
 
-def _checked_task(network, model, task, x):
-    names = getattr(network, "names", None)
+def _drawn(background, n_background, seed):
+    if background is None:
+        raise ValueError("shap needs a background: give baseline several beats, for example 100 of the training beats.")
+    rng = np.random.default_rng(seed)
+    return background[rng.choice(len(background), min(n_background, len(background)), replace=False)]
+
+
+def _checked_task(network, task, x):
+    """Column of the logits that a task means, of a network that is ready to be explained."""
+    if network.training:
+        raise ValueError("the network is in training mode, where dropout is random; call .eval() first.")
     with torch.no_grad():
         logits = network(torch.from_numpy(x[:1]))
     if logits.ndim != 2:
         raise ValueError(f"the network must give logits of shape (n, n_tasks); got {tuple(logits.shape)}.")
+    names = getattr(network, "names", None)
     if names is not None and isinstance(task, str):
-        if task not in names:
-            raise ValueError(f"unknown factor {task!r}; this Scan knows {', '.join(names)}.")
+        known_names([task], names, "factor")
         return names.index(task)
     if isinstance(task, (bool, str)) or not isinstance(task, (int, np.integer)) or not 0 <= task < logits.shape[1]:
         raise ValueError(f"task must be a column of the logits, from 0 to {logits.shape[1] - 1}; got {task!r}.")

@@ -43,11 +43,6 @@ def network_of(model):
     -------
     torch.nn.Module
         From (n, 8, n_times) in mV to logits (n, n_tasks). Of a Scan with an affine decoder, encoder and decoder in a row.
-
-    Raises
-    ------
-    ValueError
-        If it is none of these, or not fitted.
     """
     if isinstance(model, nn.Module):
         return model
@@ -75,11 +70,6 @@ def randomised(model, *, n_layers=None, seed=0):
     torch.nn.Module
         In evaluation mode; `attribute` takes it as a model. Tasks of a randomised Scan keep their names.
 
-    Raises
-    ------
-    ValueError
-        If the network has fewer layers.
-
     Notes
     -----
     Adebayo J and others. Sanity checks for saliency maps. NeurIPS 2018;31. Scales of the input are kept.
@@ -89,10 +79,7 @@ def randomised(model, *, n_layers=None, seed=0):
     n_layers = len(layers) if n_layers is None else n_layers
     if not 0 <= n_layers <= len(layers):
         raise ValueError(f"n_layers must lie between 0 and {len(layers)}, the number of layers with weights; got {n_layers}.")
-    with seeded_weights(seed):
-        for layer in layers[len(layers) - n_layers :]:
-            for part in layer:
-                part.reset_parameters()
+    _draw_weights(layers[len(layers) - n_layers :], seed)
     return network.eval()
 
 
@@ -113,10 +100,7 @@ def randomised_scan(scan, beats, *, seed=0):
     Scan
     """
     copied = copy.deepcopy(scan)
-    with seeded_weights(seed):
-        for layer in [*_layers(copied.vae.network_), *_layers(copied.decoder_)]:
-            for part in layer:
-                part.reset_parameters()
+    _draw_weights([*_layers(copied.vae.network_), *_layers(copied.decoder_)], seed)
     mu = copied.vae.posterior(beats)[0][beats.usable].astype(float)
     copied.aggregated_mean_, copied.aggregated_sd_ = mu.mean(axis=0), mu.std(axis=0)
     return copied
@@ -125,6 +109,18 @@ def randomised_scan(scan, beats, *, seed=0):
 def n_weight_layers(model):
     """Count the layers that `randomised` can redraw."""
     return len(_layers(network_of(model)))
+
+
+def last_convolution(network):
+    """Last convolution; together with the normalisation and activation that follow it in one `Sequential`."""
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv1d)]
+    if not convolutions:
+        raise ValueError(f"gradcam needs a network with a convolution (Conv1d); {type(network).__name__} has none.")
+    for module in network.modules():
+        is_block = isinstance(module, nn.Sequential) and len(module) and module[0] is convolutions[-1]
+        if is_block and all(isinstance(part, (*NORMALISATIONS, nn.ReLU)) for part in module[1:]):
+            return module
+    return convolutions[-1]
 
 
 def _layers(network):
@@ -138,27 +134,8 @@ def _layers(network):
     return layers
 
 
-def last_convolution(network):
-    """Find the last convolution; together with the normalisation and activation that follow it in one `Sequential`.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-
-    Returns
-    -------
-    torch.nn.Module
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv1d)]
-    if not convolutions:
-        raise ValueError(f"gradcam needs a network with a convolution (Conv1d); {type(network).__name__} has none.")
-    for module in network.modules():
-        is_block = isinstance(module, nn.Sequential) and len(module) and module[0] is convolutions[-1]
-        if is_block and all(isinstance(part, (*NORMALISATIONS, nn.ReLU)) for part in module[1:]):
-            return module
-    return convolutions[-1]
+def _draw_weights(layers, seed):
+    with seeded_weights(seed):
+        for layer in layers:
+            for part in layer:
+                part.reset_parameters()
