@@ -11,7 +11,7 @@ from vaescan_lite.benchmark.running import _as_tables, _seeded, standard_represe
 from vaescan_lite.cache import run_jobs
 from vaescan_lite.cpus import available_cpus, limited_threads
 from vaescan_lite.models.cnn import EcgRegressor
-from vaescan_lite.statistics import error_estimate
+from vaescan_lite.statistics import mean_over_records, over_trainings
 
 PAIRS = (
     ("measurements", "affine"),
@@ -82,7 +82,7 @@ def age_error(
     estimates = {}
     for pair, part in parts.groupby(["representation", "model"], sort=False):
         by_seed = part.pivot(index="seed", columns="id", values="error")[tested]
-        estimates[pair] = error_estimate(by_seed, rotation, n_resamples)
+        estimates[pair] = over_trainings([mean_over_records(error, rotation, n_resamples) for error in by_seed.to_numpy()])
     table = pd.DataFrame([_row(pair, estimates[pair], estimates[BASELINE], len(tested)) for pair in estimates])
     return table.sort_values("mae_years", kind="stable", ignore_index=True)
 

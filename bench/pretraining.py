@@ -11,7 +11,7 @@ from vaescan_lite.databases.database import open_database
 from vaescan_lite.factors import DIAGNOSES, FACTOR_LABELS
 from vaescan_lite.scan.pretrained import WEIGHTS
 from vaescan_lite.scan.scan import Scan
-from vaescan_lite.statistics import bootstrap_weights, weighted_auroc
+from vaescan_lite.statistics import bootstrap_weights, weighted_auroc, weighted_mean, with_interval
 from vaescan_lite.vae.beat_vae import BeatPCA, BeatVAE, segment_errors
 from vaescan_lite.vae.saving import load_tensors, save_tensors
 
@@ -100,7 +100,7 @@ def fold_10_scores(scan, training, test, factors, *, n_resamples=N_RESAMPLES):
     """
     vae = scan.vae
     pca = BeatPCA(min(24, len(vae.active_latents_))).fit(training)
-    weights = bootstrap_weights(np.zeros(len(test)), n_resamples, 0)
+    weights = bootstrap_weights(len(test), n_resamples, 0)
     rebuilt = {"VAE": vae.reconstruct(test), "PCA": pca.reconstruct(test)}
     errors = pd.DataFrame({name: segment_errors(test, signals)["mean"] for name, signals in rebuilt.items()})
     each = {
@@ -113,17 +113,15 @@ def fold_10_scores(scan, training, test, factors, *, n_resamples=N_RESAMPLES):
     read, truth = scan.ecg_to_factors(test), factors.loc[test.ids]
     rows = {}
     for name, is_continuous in zip(scan.coding_.names, scan.coding_.continuous):
-        known = truth[name].notna().to_numpy()
-        y, found, fold = truth[name].to_numpy(float)[known], read[name].to_numpy(float)[known], np.zeros(known.sum())
-        resamples = np.vstack([np.ones(known.sum()), bootstrap_weights(fold, n_resamples, 0)])
+        y = truth[name].astype(float)
+        positives = np.nan if is_continuous else y.sum()
         if is_continuous:
-            values, positives = resamples @ np.abs(y - found) / resamples.sum(axis=1), np.nan
-        elif not MIN_SCORED <= y.sum() < len(y):
-            values, positives = np.full(n_resamples + 1, np.nan), y.sum()
+            scored = with_interval(weighted_mean, np.abs(y - read[name]), n_resamples=n_resamples)
+        elif MIN_SCORED <= positives < y.count():
+            scored = with_interval(weighted_auroc, y, read[name], n_resamples=n_resamples)
         else:
-            values, positives = weighted_auroc(y, found, fold, resamples), y.sum()
-        low, high = np.nanpercentile(values[1:], [2.5, 97.5]) if np.isfinite(values[0]) else (np.nan, np.nan)
-        rows[name] = (values[0], low, high, len(y), positives)
+            scored = np.nan, np.nan, np.nan, y.count()
+        rows[name] = (*scored, positives)
     return errors, pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high", "n", "positives"])
 
 

@@ -1,14 +1,12 @@
-"""Hospitals that differ by a known cause, and calibration in many resamples."""
+"""Hospitals that differ by a known cause."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit, logit
 
 import vaescan_lite as vl
 from vaescan_lite.ecg import DOWER
-from vaescan_lite.hospitals import chance_shift, change_band, change_gain, latent_shift, turn_heart, weighted_calibration
-from vaescan_lite.statistics import bootstrap_weights, calibration
+from vaescan_lite.hospitals import chance_shift, change_band, change_gain, latent_shift, turn_heart
 
 
 @pytest.fixture(scope="module")
@@ -62,34 +60,6 @@ def test_filters_hold_back_what_lies_outside_and_only_the_causal_one_delays():
     np.testing.assert_allclose(change_band(level, high_hz=10, causal=True).signals, 3.0, atol=1e-5)
     with pytest.raises(ValueError, match="between 0 and 50 Hz"):
         change_band(both, high_hz=60)
-
-
-def test_weighted_calibration_is_calibration_of_repeated_records():
-    rng = np.random.default_rng(0)
-    p = rng.uniform(0.02, 0.9, 300)
-    y = (rng.uniform(size=300) < expit(0.5 + 0.7 * logit(p))).astype(float)
-    weights = bootstrap_weights(np.zeros(300), 3, seed=1)
-    offset, slope = weighted_calibration(y, p, weights)
-    for row, counts in enumerate(weights):
-        assert slope[row] == pytest.approx(calibration(np.repeat(y, counts), np.repeat(p, counts))[1], abs=1e-3)
-        expected = expit(logit(p) + offset[row])
-        assert counts @ expected == pytest.approx(counts @ y, abs=1e-6)
-
-
-def test_weighted_calibration_finds_a_shift_that_was_put_in():
-    rng = np.random.default_rng(0)
-    p = rng.uniform(0.05, 0.95, 20_000)
-    y = (rng.uniform(size=20_000) < expit(logit(p) - 1.2)).astype(float)
-    offset, slope = weighted_calibration(y, p, np.ones((1, 20_000)))
-    assert offset[0] == pytest.approx(-1.2, abs=0.06) and slope[0] == pytest.approx(1, abs=0.06)
-
-
-def test_weighted_calibration_says_nan_without_both_classes_and_for_classes_that_do_not_overlap():
-    y, p = np.array([0, 0, 1, 1.0]), np.array([0.1, 0.2, 0.3, 0.9])
-    offset, slope = weighted_calibration(y, p, [[1, 1, 0, 0], [1, 1, 1, 1]])
-    assert np.isnan(offset[0]) and np.isnan(slope).all() and np.isfinite(offset[1])
-    with pytest.raises(ValueError, match="one y, probability and weight per record"):
-        weighted_calibration(y, p, np.ones((1, 3)))
 
 
 def test_the_alarm_rings_once_in_twenty_without_a_change_and_surely_with_one():

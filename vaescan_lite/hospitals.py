@@ -1,17 +1,12 @@
-"""Other hospitals: recordings changed by a known cause, and how a frozen model's probabilities fare there (chapter 10)."""
+"""Other hospitals: recordings changed by a known cause, and an alarm that needs no labels (chapter 10)."""
 
 from dataclasses import replace
 
 import numpy as np
 from scipy.signal import butter, sosfilt, sosfiltfilt
 from scipy.spatial.transform import Rotation
-from scipy.special import expit, logit
 
 from .ecg import DOWER, LEADS_12, to_eight_leads, to_twelve_leads
-
-CLIP = 1e-6  # as in `statistics.calibration`
-NEWTON_STEPS = 30
-CELLS = 2_000_000  # numbers per block
 
 
 def change_gain(ecgs, factor):
@@ -101,63 +96,6 @@ def _in_blocks(ecgs, change, n_rows=128):
     for first in range(0, len(ecgs), n_rows):
         signals[first : first + n_rows] = change(ecgs.signals[first : first + n_rows].astype(float))
     return replace(ecgs, signals=signals)
-
-
-def weighted_calibration(y, probability, weights):
-    """Calibration of probabilities in many weightings of the records at once.
-
-    Parameters
-    ----------
-    y : array-like of float, shape (n,)
-        1 for positives, 0 for negatives.
-    probability : array-like of float, shape (n,)
-        Between 0 and 1; kept 1e-6 away from both.
-    weights : array-like, shape (n_resamples, n)
-        How often each record counts, as `statistics.bootstrap_weights` draws it.
-
-    Returns
-    -------
-    offset, slope : ndarray of float, shape (n_resamples,)
-        `offset` is what has to be added to every logit so that as many positives are expected as there are (the intercept
-        with the slope held at 1, "calibration in the large"); `slope` is that of `statistics.calibration`. NaN where a
-        resample has one class only or the search for the slope does not end.
-
-    Notes
-    -----
-    Both are maxima of a likelihood, found by Newton's method.
-    """
-    y, weights = np.asarray(y, dtype=float), np.asarray(weights)
-    logits = logit(np.clip(np.asarray(probability, dtype=float), CLIP, 1 - CLIP))
-    if not y.shape == logits.shape == weights.shape[1:]:
-        raise ValueError(f"one y, probability and weight per record; got shapes {y.shape}, {logits.shape}, {weights.shape}.")
-    ones = np.ones_like(logits)
-    offset = _logistic(y, ones[:, None], logits, weights)[:, 0]
-    slope = _logistic(y, np.stack([ones, logits], axis=1), 0 * logits, weights)[:, 1]
-    return offset, slope
-
-
-def _logistic(y, x, fixed, weights):
-    """Coefficients (n_resamples, n_columns) of logistic regressions on `x` (n, n_columns), with `fixed` added to the logits."""
-    products = (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)
-
-    def fit(weights, coefficients):
-        for _ in range(NEWTON_STEPS):
-            p = expit(fixed + coefficients @ x.T)
-            gradient = (weights * (y - p)) @ x
-            curvature = ((weights * p * (1 - p)) @ products).reshape(len(weights), x.shape[1], x.shape[1])
-            curvature = curvature + 1e-9 * np.eye(x.shape[1])
-            step = np.clip(np.linalg.solve(curvature, gradient[..., None])[..., 0], -2.0, 2.0)
-            coefficients = coefficients + step
-            if np.abs(step).max() < 1e-8:
-                break
-        positives, total = weights @ y, weights.sum(axis=1)
-        bad = ~(np.abs(step).max(axis=1) < 1e-4) | (positives == 0) | (positives == total)
-        return np.where(bad[:, None], np.nan, coefficients)
-
-    plain = np.array([[0.0, 1.0][: x.shape[1]]])
-    start = np.nan_to_num(fit(np.ones((1, len(y))), plain), nan=0.0)  # of all records, near the answer of each resample
-    rows = max(1, CELLS // len(y))
-    return np.vstack([fit(weights[i : i + rows], start) for i in range(0, len(weights), rows)])
 
 
 def latent_shift(mu, reference_mean, reference_sd):

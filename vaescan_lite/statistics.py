@@ -1,111 +1,15 @@
-"""Scores with intervals: AUROC within rotations, paired bootstrap of records, calibration. The grid lives in `benchmark`."""
+"""Figures with intervals: AUROC within rotations, paired bootstrap of records, calibration, many tests at once."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from scipy.special import logit
+from scipy.special import expit, logit
 from scipy.stats import norm, t
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-
-def auroc_within(y, score, rotation):
-    """Area under the ROC curve, counting only pairs of records from the same rotation.
-
-    Scores of two rotations come from two models and need not share a scale, so a positive of one is never compared with
-    a negative of another.
-
-    Parameters
-    ----------
-    y : array-like of float, shape (n,)
-        1 for positives, 0 for negatives.
-    score : array-like of float, shape (n,)
-        Higher means more likely positive. Tied pairs count one half.
-    rotation : array-like, shape (n,)
-        Which model scored the record.
-
-    Returns
-    -------
-    float
-        Share of the pairs (a positive and a negative of one rotation) that are in the right order.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, `y` holds anything but 0 and 1, `score` is not finite, or no rotation holds both classes.
-
-    Examples
-    --------
-    >>> auroc_within([1, 0, 1, 0], [0.9, 0.1, 0.4, 0.6], [1, 1, 2, 2])  # the first pair is right, the second is not
-    0.5
-    """
-    y, score, rotation = _checked(y, score, rotation)
-    return float(weighted_auroc(y, score, rotation, np.ones((1, len(y))))[0])
-
-
-def bootstrap_weights(rotation, n_resamples=1000, seed=0):
-    """Draw how often each record is in each resample; every rotation keeps its number of records.
-
-    Parameters
-    ----------
-    rotation : array-like, shape (n,)
-        Rotation of each record.
-    n_resamples : int
-        Number of resamples.
-    seed : int
-        Seed of the draws. The same weights used for two models make their comparison a paired one.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n_resamples, n)
-        The counts; over the records of a rotation each row adds up to their number.
-    """
-    rotation = np.asarray(rotation)
-    rng = np.random.default_rng(seed)
-    weights = np.zeros((n_resamples, len(rotation)), dtype=np.uint8)
-    for name in np.unique(rotation):
-        members = np.flatnonzero(rotation == name)
-        drawn = rng.integers(0, len(members), size=(n_resamples, len(members)))
-        for resample, rows in enumerate(drawn):
-            weights[resample, members] = np.bincount(rows, minlength=len(members))
-    return weights
-
-
-def weighted_auroc(y, score, rotation, weights):
-    """Area under the ROC curve within rotations, for many weightings of the records at once.
-
-    Parameters
-    ----------
-    y, score, rotation : ndarray, shape (n,)
-        As for `auroc_within`.
-    weights : ndarray, shape (n_resamples, n)
-        How often each record counts.
-
-    Returns
-    -------
-    ndarray of float, shape (n_resamples,)
-        NaN where a resample holds no pair at all.
-
-    Notes
-    -----
-    With the records sorted by score, a group of equal scores with weight p of positives and q of negatives adds
-    p (Q + q / 2) right pairs, where Q is the weight of all negatives below. Cost: n log n for the sorting, then n per resample.
-    """
-    y = np.asarray(y, dtype=bool)
-    score, rotation, weights = np.asarray(score), np.asarray(rotation), np.asarray(weights)
-    right_pairs, all_pairs = np.zeros(len(weights)), np.zeros(len(weights))
-    for name in np.unique(rotation):
-        members = np.flatnonzero(rotation == name)
-        order = members[np.argsort(score[members], kind="stable")]
-        starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
-        for rows in _chunks(len(weights), len(order)):
-            sorted_weights = weights[rows][:, order].astype(np.float64)
-            positive = np.add.reduceat(sorted_weights * y[order], starts, axis=1)  # (resamples, distinct scores)
-            negative = np.add.reduceat(sorted_weights * ~y[order], starts, axis=1)
-            below = np.cumsum(negative, axis=1)
-            right_pairs[rows] += (positive * (below - 0.5 * negative)).sum(axis=1)
-            all_pairs[rows] += positive.sum(axis=1) * below[:, -1]
-    return np.divide(right_pairs, all_pairs, out=np.full(len(weights), np.nan), where=all_pairs > 0)
+CLIP = 1e-6  # probabilities are kept this far from 0 and 1, where the logit would be infinite
+NEWTON_STEPS = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,16 +53,21 @@ class Estimate:
         return float(np.std(self.by_seed, ddof=1)) if len(self.by_seed) > 1 else 0.0
 
     def __sub__(self, other):
-        by_seed = self.by_seed - other.by_seed
-        return Estimate(by_seed, self.replicates - other.replicates)
+        return Estimate(self.by_seed - other.by_seed, self.replicates - other.replicates)
+
+    def percentiles(self):
+        """Return the 2.5th and 97.5th percentile of the resamples, NaN where none has a value."""
+        if not np.isfinite(self.replicates).any():
+            return np.nan, np.nan
+        return tuple(np.nanpercentile(self.replicates, [2.5, 97.5], axis=0))
 
     def interval(self):
-        """Give the ends of the confidence interval of 95 %, as (low, high)."""
-        low, high = np.nanpercentile(self.replicates, [2.5, 97.5])
+        """Return the ends of the confidence interval of 95 %, as (low, high)."""
+        low, high = self.percentiles()
         spread = norm.ppf(0.975) * self.between_seeds
         return (
-            float(self.value - np.hypot(max(self.value - low, 0.0), spread)),
-            float(self.value + np.hypot(max(high - self.value, 0.0), spread)),
+            float(self.value - np.hypot(np.maximum(self.value - low, 0.0), spread)),
+            float(self.value + np.hypot(np.maximum(high - self.value, 0.0), spread)),
         )
 
     def p_value(self):
@@ -170,31 +79,56 @@ class Estimate:
 
 
 def mean_estimate(estimates):
-    """Average estimates made with the same weights, for example over tasks.
+    """Average estimates made with the same weights, for example over tasks; returns an Estimate."""
+    by_seed = np.mean([estimate.by_seed for estimate in estimates], axis=0)
+    return Estimate(by_seed, np.mean([estimate.replicates for estimate in estimates], axis=0))
+
+
+def over_trainings(estimates):
+    """Join estimates of several trainings, made with the same weights, into one Estimate."""
+    by_seed = np.concatenate([estimate.by_seed for estimate in estimates])
+    return Estimate(by_seed, np.mean([estimate.replicates for estimate in estimates], axis=0))
+
+
+def bootstrap_weights(rotation, n_resamples=1000, seed=0):
+    """Draw how often each record is in each resample; every rotation keeps its number of records.
 
     Parameters
     ----------
-    estimates : sequence of Estimate
-        At least one.
+    rotation : array-like, shape (n,), or int
+        Rotation of each record; a number of records if there is one rotation only.
+    n_resamples : int
+        Number of resamples.
+    seed : int
+        Seed of the draws. The same weights used for two models make their comparison a paired one.
 
     Returns
     -------
-    Estimate
+    ndarray of uint8, shape (n_resamples, n)
+        The counts; over the records of a rotation each row adds up to their number.
     """
-    return Estimate(np.mean([one.by_seed for one in estimates], axis=0), np.mean([one.replicates for one in estimates], axis=0))
+    rotation = np.zeros(rotation) if np.ndim(rotation) == 0 else np.asarray(rotation)
+    rng = np.random.default_rng(seed)
+    weights = np.zeros((n_resamples, len(rotation)), dtype=np.uint8)
+    for name in np.unique(rotation):
+        members = np.flatnonzero(rotation == name)
+        drawn = rng.integers(0, len(members), size=(n_resamples, len(members)))
+        for resample, rows in enumerate(drawn):
+            weights[resample, members] = np.bincount(rows, minlength=len(members))
+    return weights
 
 
-def error_estimate(by_seed, rotation, n_resamples=1000):
-    """Estimate a mean over records, such as the mean absolute error, with the resamples of `bootstrap_weights`.
+def bootstrap(statistic, rotation, n_resamples=1000, seed=0, *, weights=None):
+    """Estimate a figure and how it varies over resamples of the records.
 
     Parameters
     ----------
-    by_seed : array-like of float, shape (n_seeds, n)
-        The error of each record after each training.
-    rotation : array-like, shape (n,)
-        Rotation of each record; the same rotations give the same resamples, so that differences are paired.
-    n_resamples : int
-        Number of resamples.
+    statistic : callable
+        Takes weights (n_rows, n), how often each record counts, and returns one figure a row, shape (n_rows, ...).
+    rotation, n_resamples, seed
+        As for `bootstrap_weights`.
+    weights : ndarray of int, shape (n_resamples, n), optional
+        Drawn before, so that several estimates share them; `rotation`, `n_resamples` and `seed` then do nothing.
 
     Returns
     -------
@@ -202,12 +136,159 @@ def error_estimate(by_seed, rotation, n_resamples=1000):
 
     Examples
     --------
-    >>> error_estimate([[2.0, 4.0]], [1, 1]).value
-    3.0
+    >>> heights_cm = np.array([171.0, 180.0, 165.0])
+    >>> round(bootstrap(partial(weighted_mean, heights_cm), 3).value, 3)
+    172.0
     """
-    by_seed = np.atleast_2d(np.asarray(by_seed, dtype=float))
-    weights = bootstrap_weights(rotation, n_resamples)
-    return Estimate(by_seed.mean(axis=1), weights @ by_seed.mean(axis=0) / by_seed.shape[1])
+    weights = bootstrap_weights(rotation, n_resamples, seed) if weights is None else np.asarray(weights)
+    everybody = np.ones((1, weights.shape[1]), dtype=weights.dtype)
+    figures = statistic(np.vstack([everybody, weights]))
+    return Estimate(figures[:1], figures[1:])
+
+
+def with_interval(statistic, *columns, n_resamples=500, seed=0):
+    """Figure over ECGs with its 95 % percentile interval.
+
+    Parameters
+    ----------
+    statistic : callable
+        `weighted_mean`, `weighted_median`, `weighted_r2`, `weighted_auroc` or another one that takes columns and weights.
+    *columns : array-like of float or bool, shape (n,)
+        What it is made of; an ECG with a NaN in any of them is left out.
+    n_resamples, seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    value, low, high : float
+        NaN if nothing is left, or the figure does not exist.
+    n : int
+        ECGs that count.
+    """
+    columns = np.array([np.asarray(column, dtype=float) for column in columns])
+    columns = columns[:, np.isfinite(columns).all(axis=0)]
+    n = columns.shape[1]
+    if n == 0:
+        return np.nan, np.nan, np.nan, 0
+    estimate = bootstrap(partial(statistic, *columns), n, n_resamples, seed)
+    low, high = estimate.percentiles()
+    return estimate.value, float(low), float(high), n
+
+
+def weighted_mean(values, weights):
+    """Mean of values (n,) for each row of weights (n_rows, n) with the same sum."""
+    return weights.astype(float) @ values / len(values)
+
+
+def weighted_median(values, weights):
+    """Median of values (n,) for each row of whole weights (n_rows, n) that add up to n."""
+    order, n = np.argsort(values, kind="stable"), len(values)
+    up_to = np.cumsum(weights[:, order].astype(np.int32), axis=1)  # records at or below each value
+    middle = [(up_to > place).argmax(axis=1) for place in ((n - 1) // 2, n // 2)]
+    return np.mean([values[order[rank]] for rank in middle], axis=0)
+
+
+def weighted_r2(y, predicted, weights):
+    """Share of the variance of `y` (n,) that predictions explain, for each row of weights; NaN where `y` does not vary."""
+    if np.ptp(y) < 1e-12:
+        return np.full(len(weights), np.nan)
+    y, predicted, weights = (y - y.mean()) / y.std(), (predicted - y.mean()) / y.std(), weights.astype(float)
+    variance = weights @ y**2 / len(y) - (weights @ y / len(y)) ** 2
+    error = weights @ (y - predicted) ** 2 / len(y)
+    return 1 - np.divide(error, variance, out=np.full(len(error), np.nan), where=variance > 1e-9)  # a resample may not vary
+
+
+def weighted_auroc(y, score, weights, rotation=None):
+    """Area under the ROC curve within rotations (default: one), for each row of weights; NaN where a row holds no pair.
+
+    With the records sorted by score, a group of equal scores with weight p of positives and q of negatives adds
+    p (Q + q / 2) right pairs, where Q is the weight of all negatives below. Cost: n log n for the sorting, then n per row.
+    """
+    y, score, weights = np.asarray(y, dtype=bool), np.asarray(score), np.asarray(weights)
+    rotation = np.zeros(len(y)) if rotation is None else np.asarray(rotation)
+    right_pairs, all_pairs = np.zeros(len(weights)), np.zeros(len(weights))
+    for name in np.unique(rotation):
+        members = np.flatnonzero(rotation == name)
+        order = members[np.argsort(score[members], kind="stable")]
+        starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
+        for rows in _chunks(len(weights), len(order)):
+            sorted_weights = weights[rows][:, order].astype(np.float64)
+            positive = np.add.reduceat(sorted_weights * y[order], starts, axis=1)  # (rows, distinct scores)
+            negative = np.add.reduceat(sorted_weights * ~y[order], starts, axis=1)
+            below = np.cumsum(negative, axis=1)
+            right_pairs[rows] += (positive * (below - 0.5 * negative)).sum(axis=1)
+            all_pairs[rows] += positive.sum(axis=1) * below[:, -1]
+    return np.divide(right_pairs, all_pairs, out=np.full(len(weights), np.nan), where=all_pairs > 0)
+
+
+def auroc(y, score, rotation=None, n_resamples=1000, seed=0, *, weights=None):
+    """Area under the ROC curve with its interval, counting only pairs of records from the same rotation.
+
+    Scores of two rotations come from two models and need not share a scale, so a positive of one is never compared with
+    a negative of another.
+
+    Parameters
+    ----------
+    y : array-like of float, shape (n,)
+        1 for positives, 0 for negatives.
+    score : array-like of float, shape (n,)
+        Higher means more likely positive. Tied pairs count one half.
+    rotation : array-like, shape (n,), optional
+        Which model scored the record; default one for all.
+    n_resamples, seed : int
+        Of the bootstrap. Estimates of the same records with the same seed are paired: subtract them.
+    weights : ndarray of int, shape (n_resamples, n), optional
+        Resamples drawn before by `bootstrap_weights`, in place of `n_resamples` and `seed`.
+
+    Returns
+    -------
+    Estimate
+        Share of the pairs (a positive and a negative of one rotation) in the right order; NaN if there is no pair.
+
+    Examples
+    --------
+    >>> auroc([1, 0, 1, 0], [0.9, 0.1, 0.4, 0.6], [1, 1, 2, 2]).value  # the first pair is right, the second is not
+    0.5
+    """
+    y, score, rotation = _checked(y, score, rotation)
+    return bootstrap(partial(weighted_auroc, y, score, rotation=rotation), rotation, n_resamples, seed, weights=weights)
+
+
+def auroc_within(y, score, rotation):
+    """Return the value of `auroc` alone; no pair to compare is an error."""
+    area = auroc(y, score, rotation, 0).value
+    if np.isnan(area):
+        raise ValueError("no rotation holds both a positive and a negative record: there is no pair to compare.")
+    return area
+
+
+def average_precision_within(y, score, rotation):
+    """Average precision of each rotation, averaged with the positives as weights; about their share without information."""
+    y, score, rotation = _checked(y, score, rotation)
+    parts = [rotation == name for name in np.unique(rotation)]
+    parts = [part for part in parts if y[part].any()]
+    n_positive = [y[part].sum() for part in parts]
+    return float(np.average([average_precision_score(y[part], score[part]) for part in parts], weights=n_positive))
+
+
+def mean_over_records(values, rotation=None, n_resamples=1000, seed=0):
+    """Estimate a mean over records, such as the mean absolute error.
+
+    Parameters
+    ----------
+    values : array-like of float, shape (n,)
+        One finite value per record.
+    rotation, n_resamples, seed
+        As for `auroc`: the same ones give the same resamples, so that differences are paired.
+
+    Returns
+    -------
+    Estimate
+    """
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+        raise ValueError(f"give one finite value per record, at least one; got shape {values.shape}.")
+    return bootstrap(partial(weighted_mean, values), len(values) if rotation is None else rotation, n_resamples, seed)
 
 
 def interval_over_trainings(differences, test_share):
@@ -277,27 +358,6 @@ def holm(p_values):
     return adjusted
 
 
-def average_precision_within(y, score, rotation):
-    """Average precision of each rotation, averaged with the positives as weights.
-
-    Parameters
-    ----------
-    y, score, rotation : array-like, shape (n,)
-        As for `auroc_within`.
-
-    Returns
-    -------
-    float
-        A score without information gives about the share of positives.
-    """
-    y, score, rotation = _checked(y, score, rotation)
-    parts = [rotation == name for name in np.unique(rotation)]
-    parts = [part for part in parts if y[part].any()]
-    return float(
-        np.average([average_precision_score(y[part], score[part]) for part in parts], weights=[y[part].sum() for part in parts])
-    )
-
-
 def calibration(y, probability):
     """Calibration intercept and slope of predicted probabilities [1]_.
 
@@ -312,85 +372,74 @@ def calibration(y, probability):
     -------
     intercept, slope : float
         Of the logistic regression of `y` on the logit of `probability`. Perfect: 0 and 1. A slope below 1 means
-        that the probabilities are too extreme.
+        that the probabilities are too extreme. NaN with one class only, or classes that do not overlap.
 
     References
     ----------
     .. [1] Cox DR. Two further applications of a model for binary regression. Biometrika 1958;45:562-565.
     """
-    logits = logit(np.clip(np.asarray(probability, dtype=float), 1e-6, 1 - 1e-6))
+    y, logits = np.asarray(y, dtype=float), _logits(probability)
     if np.ptp(logits) == 0:  # the same probability for everybody: a slope cannot be told
         return float(logit(np.mean(y)) - logits[0]), float("nan")
-    fit = LogisticRegression(C=1e6, max_iter=1000).fit(logits[:, None], np.asarray(y, dtype=int))
-    return float(fit.intercept_[0]), float(fit.coef_[0, 0])
+    intercept, slope = _logistic(y, _with_ones(logits), 0 * logits, np.ones((1, len(y))))[0]
+    return float(intercept), float(slope)
 
 
-def with_interval(values, statistic="mean", n_resamples=500, seed=0):
-    """Mean or median over ECGs.
+def weighted_calibration(y, probability, weights):
+    """Calibration of probabilities in many weightings of the records at once, by maximum likelihood.
 
     Parameters
     ----------
-    values : array-like of float or bool, shape (n,)
-        One per ECG; NaN is left out.
-    statistic : {"mean", "median"}
-        Which.
-    n_resamples, seed : int
-        Of the bootstrap.
+    y, probability : array-like of float, shape (n,)
+        As for `calibration`.
+    weights : array-like, shape (n_resamples, n)
+        How often each record counts, as `bootstrap_weights` draws it.
 
     Returns
     -------
-    value, low, high : float
-        With the 95 % percentile interval; NaN if nothing is left.
-    n : int
-        ECGs that count.
+    offset, slope : ndarray of float, shape (n_resamples,)
+        `offset` is what has to be added to every logit so that as many positives are expected as there are (the intercept
+        with the slope held at 1, "calibration in the large"); `slope` is that of `calibration`. NaN where a resample has
+        one class only or the search for the slope does not end.
     """
-    values = np.asarray(values, dtype=float)
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return np.nan, np.nan, np.nan, 0
-    if statistic == "mean":
-        weights = bootstrap_weights(np.zeros(len(values)), n_resamples, seed)
-        drawn = weights.astype(float) @ values / len(values)
-        return float(values.mean()), *_ends(drawn), len(values)
-    rng = np.random.default_rng(seed)
-    drawn = np.median(values[rng.integers(0, len(values), (n_resamples, len(values)))], axis=1)
-    return float(np.median(values)), *_ends(drawn), len(values)
+    y, logits, weights = np.asarray(y, dtype=float), _logits(probability), np.asarray(weights)
+    if not y.shape == logits.shape == weights.shape[1:]:
+        raise ValueError(f"one y, probability and weight per record; got shapes {y.shape}, {logits.shape}, {weights.shape}.")
+    offset = _logistic(y, np.ones((len(y), 1)), logits, weights)[:, 0]
+    return offset, _logistic(y, _with_ones(logits), 0 * logits, weights)[:, 1]
 
 
-def r2_with_interval(y, predicted, n_resamples=500, seed=0):
-    """Share of the variance of `y` that predictions explain; arguments and result as in `with_interval`.
-
-    NaN where `y` does not vary: there is nothing to explain.
-    """
-    y, predicted = np.asarray(y, dtype=float), np.asarray(predicted, dtype=float)
-    if np.ptp(y) < 1e-12:
-        return np.nan, np.nan, np.nan, len(y)
-    y, predicted = (y - y.mean()) / y.std(), (predicted - y.mean()) / y.std()
-    weights = np.vstack([np.ones(len(y)), bootstrap_weights(np.zeros(len(y)), n_resamples, seed)]).astype(float)
-    variance = weights @ y**2 / len(y) - (weights @ y / len(y)) ** 2
-    error = weights @ (y - predicted) ** 2 / len(y)
-    r2 = 1 - np.divide(error, variance, out=np.full(len(error), np.nan), where=variance > 1e-9)  # a resample may not vary
-    return float(r2[0]), *_ends(r2[1:]), len(y)
+def _logits(probability):
+    return logit(np.clip(np.asarray(probability, dtype=float), CLIP, 1 - CLIP))
 
 
-def auroc_with_interval(y, score, n_resamples=500, seed=0):
-    """Area under the ROC curve over ECGs with a known label; arguments and result as in `with_interval`.
-
-    NaN without a positive or without a negative.
-    """
-    y, score = np.asarray(y, dtype=float), np.asarray(score, dtype=float)
-    known = np.isfinite(y)
-    y, score = y[known], score[known]
-    if not 0 < np.sum(y == 1) < len(y):
-        return np.nan, np.nan, np.nan, len(y)
-    fold = np.zeros(len(y))
-    weights = np.vstack([np.ones(len(y)), bootstrap_weights(fold, n_resamples, seed)])
-    found = weighted_auroc(y == 1, score, fold, weights)
-    return float(found[0]), *_ends(found[1:]), len(y)
+def _with_ones(column):
+    return np.stack([np.ones_like(column), column], axis=1)
 
 
-def _ends(drawn):
-    return tuple(float(end) for end in np.nanpercentile(drawn, [2.5, 97.5]))
+def _logistic(y, x, fixed, weights):
+    """Coefficients (n_resamples, n_columns) of logistic regressions on `x` (n, n_columns), with `fixed` added to the logits."""
+    plain = np.array([[0.0, 1.0][: x.shape[1]]])
+    everybody = _newton(y, x, fixed, np.ones((1, len(y))), plain)
+    start = np.nan_to_num(everybody, nan=0.0)  # near the answer of each resample
+    return np.vstack([_newton(y, x, fixed, weights[rows], start) for rows in _chunks(len(weights), len(y), 2_000_000)])
+
+
+def _newton(y, x, fixed, weights, coefficients):
+    """Maximise the likelihood of every row of weights by Newton's method; NaN with one class only or without an end."""
+    products = (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)
+    for _ in range(NEWTON_STEPS):
+        p = expit(fixed + coefficients @ x.T)
+        gradient = (weights * (y - p)) @ x
+        curvature = ((weights * p * (1 - p)) @ products).reshape(len(weights), x.shape[1], x.shape[1])
+        curvature = curvature + 1e-9 * np.eye(x.shape[1])
+        step = np.clip(np.linalg.solve(curvature, gradient[..., None])[..., 0], -2.0, 2.0)
+        coefficients = coefficients + step
+        if np.abs(step).max() < 1e-8:
+            break
+    positives, total = weights @ y, weights.sum(axis=1)
+    bad = ~(np.abs(step).max(axis=1) < 1e-4) | (positives == 0) | (positives == total)
+    return np.where(bad[:, None], np.nan, coefficients)
 
 
 def _chunks(n_rows, row_length, cells=4_000_000):
@@ -400,7 +449,8 @@ def _chunks(n_rows, row_length, cells=4_000_000):
 
 
 def _checked(y, score, rotation):
-    y, score, rotation = np.asarray(y, dtype=float), np.asarray(score, dtype=float), np.asarray(rotation)
+    y, score = np.asarray(y, dtype=float), np.asarray(score, dtype=float)
+    rotation = np.zeros(len(y)) if rotation is None else np.asarray(rotation)
     if not (y.shape == score.shape == rotation.shape and y.ndim == 1):
         raise ValueError(
             f"y, score and rotation must be one value per record; got shapes {y.shape}, {score.shape}, {rotation.shape}."
@@ -409,6 +459,4 @@ def _checked(y, score, rotation):
         raise ValueError(f"y must hold 0 and 1 only; got {np.unique(y)[:5]}. Leave records with an unknown label out.")
     if not np.isfinite(score).all():
         raise ValueError(f"{(~np.isfinite(score)).sum()} of {len(score)} scores are not finite.")
-    if not any(0 < y[rotation == name].mean() < 1 for name in np.unique(rotation)):
-        raise ValueError("no rotation holds both a positive and a negative record: there is no pair to compare.")
     return y.astype(bool), score, rotation

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ..factors import SUPERCLASSES
-from ..statistics import holm, interval_over_trainings, weighted_auroc
+from ..statistics import auroc, holm, interval_over_trainings
 from .result import MACRO
 
 UNDECIDED = "cannot be told from zero"
@@ -113,7 +113,6 @@ def _by_rotation(predictions):
     """AUROC of each rotation, mean over seeds; a Series with the levels task, representation, model, rotation."""
     found = {}
     for key, part in predictions.groupby(["task", "representation", "model", "rotation", "seed"], observed=True, sort=False):
-        y, score = part["y"].to_numpy(), part["score"].to_numpy()
-        found[key] = weighted_auroc(y, score, np.zeros(len(y)), np.ones((1, len(y))))[0]
+        found[key] = auroc(part["y"], part["score"], n_resamples=0).value
     names = ["task", "representation", "model", "rotation", "seed"]
     return pd.Series(found).rename_axis(names).groupby(names[:-1], sort=False).mean()

@@ -7,15 +7,7 @@ import pandas as pd
 from sklearn.metrics import brier_score_loss
 
 from ..factors import SUPERCLASSES
-from ..statistics import (
-    Estimate,
-    auroc_within,
-    average_precision_within,
-    bootstrap_weights,
-    calibration,
-    mean_estimate,
-    weighted_auroc,
-)
+from ..statistics import auroc, average_precision_within, bootstrap_weights, calibration, mean_estimate, over_trainings
 
 BASELINE = ("age + sex", "logistic")
 
@@ -107,14 +99,13 @@ def _estimates(predictions, n_resamples):
     records = predictions[["id", "rotation"]].drop_duplicates("id").sort_values(["rotation", "id"], ignore_index=True)
     weights = bootstrap_weights(records["rotation"], n_resamples)
     position = pd.Series(np.arange(len(records)), index=records["id"])
-    by_seed, replicates = {}, {}
+    by_training = {}
     groups = predictions.groupby(["task", "representation", "model", "seed"], observed=True, sort=False)
     for (*cell, _), part in groups:
         y, score, rotation = (part[name].to_numpy() for name in ("y", "score", "rotation"))
-        by_seed.setdefault(tuple(cell), []).append(auroc_within(y, score, rotation))
         columns = weights[:, position.loc[part["id"]].to_numpy()]
-        replicates.setdefault(tuple(cell), []).append(weighted_auroc(y, score, rotation, columns))
-    return {cell: Estimate(np.array(by_seed[cell]), np.mean(replicates[cell], axis=0)) for cell in by_seed}
+        by_training.setdefault(tuple(cell), []).append(auroc(y, score, rotation, weights=columns))
+    return {cell: over_trainings(estimates) for cell, estimates in by_training.items()}
 
 
 def _scores(predictions, estimates):

@@ -10,7 +10,7 @@ from ..factors import aligned, known_names
 from ..measurements.edits import EDITS
 from ..measurements.perturbations import PERTURBATIONS, perturb
 from ..measurements.values import measure
-from ..statistics import auroc_with_interval, r2_with_interval, with_interval
+from ..statistics import weighted_auroc, weighted_mean, weighted_median, weighted_r2, with_interval
 from .published import PUBLISHED_SIGNS
 from .readers import decide, own_explanation
 from .surrogate import AdditiveSurrogate
@@ -124,7 +124,7 @@ class _Setting:
         def r2(y):
             key = np.asarray(y, dtype=float).tobytes()
             if key not in known:  # several models may share their latents
-                known[key] = r2_with_interval(y, surrogate.predict(y), self.n_resamples, self.seed)
+                known[key] = self._figure(weighted_r2, y, surrogate.predict(y))
             return known[key]
 
         for model, factor in self.each():
@@ -178,7 +178,7 @@ class _Setting:
         occluded = self._replaced(name, beats, SINGLY) if kind == "occlusion" else None
         for factor in logits:
             change = np.abs(logits[factor] - self.logits[name][factor]) / self.sd[name].fillna(1)[factor]
-            yield _row("robust", "change of logit", how, name, factor, self._mean(change, "median"))
+            yield _row("robust", "change of logit", how, name, factor, self._figure(weighted_median, change))
             after = own_explanation(name, self.models[name], beats, factor) if kind == "own" else occluded[factor]
             ranks = [pd.DataFrame(parts).rank(axis=1).to_numpy() for parts in (before[factor], after)]
             correlation = self._mean(row_correlation(*ranks))
@@ -195,11 +195,14 @@ class _Setting:
         rest = decide(name, self.models[name], replace(copies, signals=signals), self.names)
         return {f: whole[f].to_numpy()[:, None] - rest[f].to_numpy().reshape(len(beats), -1) for f in whole}
 
-    def _mean(self, values, statistic="mean"):
-        return with_interval(values, statistic, self.n_resamples, self.seed)
+    def _figure(self, statistic, *columns):
+        return with_interval(statistic, *columns, n_resamples=self.n_resamples, seed=self.seed)
+
+    def _mean(self, values):
+        return self._figure(weighted_mean, values)
 
     def _auroc(self, factor, logits):
-        return auroc_with_interval(self.factors[factor], logits[factor], self.n_resamples, self.seed)
+        return self._figure(weighted_auroc, self.factors[factor], logits[factor])
 
 
 def _row(requirement, metric, detail, model, factor, estimate, explanation=""):
