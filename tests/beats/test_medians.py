@@ -28,6 +28,14 @@ def test_qrs_complexes_are_found_where_they_are_at_every_rate(fs):
 
 
 @pytest.mark.parametrize("fs", [100, 500])
+def test_a_symmetric_qrs_complex_is_found_at_its_middle_to_the_sample(fs):
+    middle = ((0.0, 0.020, (0.7, 1.2, 0.3, 0.5, 0.9, 1.5, 1.6, 1.2)),)
+    index = np.round(np.arange(0.6, 9.6, 0.9) * fs).astype(int)
+    signal = sum(beat(np.arange(10 * fs) / fs - i / fs, middle) for i in index)
+    np.testing.assert_array_equal(r_peaks(ecg(to_twelve_leads(signal), fs=fs))[0], index)
+
+
+@pytest.mark.parametrize("fs", [100, 500])
 def test_one_bad_lead_drift_mains_and_low_voltage_do_not_hide_or_make_beats(fs):
     rng = np.random.default_rng(1)
     times_s = regular()

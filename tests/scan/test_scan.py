@@ -450,3 +450,12 @@ def test_wrong_input_is_named(fitted, tmp_path):
     (tmp_path / "junk").write_bytes(b"not a Scan")
     with pytest.raises(ValueError, match="junk is not a saved Scan"):
         Scan.load(tmp_path / "junk")
+
+
+def test_in_common_keeps_the_smaller_of_two_shifts_of_one_sign_and_nothing_of_opposite_ones():
+    """By hand, with the prior N(0, 1): natural parameters (m/v, 1/v) of two posteriors, latent by latent."""
+    linear, precision = np.array([[1.0, 1.0, 3.0], [2.5, -1.0, 0.5]]), np.array([[2.0, 2.0, 4.0], [3.0, 2.0, 2.0]])
+    a, b = ((m / v, -np.log(v)) for m, v in zip(linear, precision))
+    mu, logvar = combine(a, b, "in_common", prior=(np.zeros(3), np.zeros(3)))
+    np.testing.assert_allclose(np.exp(-logvar), [2.0, 2.0, 2.0])
+    np.testing.assert_allclose(mu, [1.0 / 2.0, 0.0, 0.5 / 2.0])

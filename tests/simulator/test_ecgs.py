@@ -475,3 +475,18 @@ def test_true_effects_are_those_of_one_factor_on_the_same_people():
     assert effects["age_years", "r_V5_mV"] == pytest.approx((old - young).mean())
     assert -90 < effects["LAFB", "qrs_axis_deg"] < -30  # the short way round, to the left
     assert np.isnan(effects["AF", "pr_ms"])  # nobody in atrial fibrillation has one
+
+
+def test_the_qt_interval_follows_the_rate_by_fridericia():
+    """Between slow and fast hearts QT / RR^(1/3) agrees; QT itself, and QT / RR^(1/2), do not."""
+    men = pd.DataFrame({"sex_female": 0.0, "age_years": 50.0}, index=range(600))
+    _, truth = simulator.simulate_with_truth(men, fs=100, duration_s=3, seed=8, noise=False)
+    rr_s = 60 / truth["heart_rate_bpm"]
+    slow, fast = rr_s > rr_s.quantile(0.8), rr_s < rr_s.quantile(0.2)
+
+    def ratio(exponent):
+        corrected = truth["qt_ms"] / rr_s**exponent
+        return corrected[slow].mean() / corrected[fast].mean()
+
+    assert ratio(1 / 3) == pytest.approx(1, abs=0.015)
+    assert ratio(1 / 2) < 0.95 and ratio(0) > 1.05
