@@ -10,7 +10,7 @@ from vaescan_lite.benchmark.costs import STEPS, cost
 from vaescan_lite.benchmark.representations import Recordings
 from vaescan_lite.benchmark.running import run
 from vaescan_lite.ecg import EcgSet
-from vaescan_lite.simulator.ecgs import simulate
+from vaescan_lite.simulator import simulate
 from vaescan_lite.simulator.people import Population, draw_factors
 from vaescan_lite.statistics import auroc_within
 

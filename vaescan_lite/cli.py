@@ -70,7 +70,7 @@ def _parser():
 
 
 def _simulate(options):
-    from .simulator.ecgs import write_simulated_database
+    from .simulator import write_simulated_database
 
     write_simulated_database(options.folder, options.n, seed=options.seed, fs=options.fs)
     print(f"{options.n} simulated ECGs at {options.fs} Hz in {options.folder.resolve()}")

@@ -8,7 +8,7 @@ from trains_of_beats import ecg, regular, train
 from vaescan_lite import EcgSet
 from vaescan_lite.beats.medians import quality
 from vaescan_lite.ecg import LEADS_12, to_twelve_leads
-from vaescan_lite.simulator.ecgs import simulate
+from vaescan_lite.simulator import simulate
 
 FS = 500
 

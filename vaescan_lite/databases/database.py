@@ -316,7 +316,7 @@ def _simulated_folder(n, seed):
     """Folder of a simulated database, written now if it is not there."""
     folder = cache_folder() / f"simulated-{n}-{seed}-{source_hash(*SIMULATED_BY)}"
     if not folder.is_dir():
-        from ..simulator.ecgs import write_simulated_database  # most databases do without
+        from ..simulator import write_simulated_database  # most databases do without
 
         write_simulated_database(folder, n, seed=seed)
     return folder

@@ -1,39 +1,23 @@
-"""From clinical factors to twelve-lead ECGs of which everything is known, and a whole database of them on disk."""
+"""From clinical factors to twelve-lead ECGs of which everything is known."""
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
-from tqdm.auto import tqdm
 
-from ..cache import written_whole
-from ..ecg import LEADS_12, TWELVE_FROM_EIGHT, EcgSet
-from ..factors import CONTRADICTIONS, FACTOR_NAMES
-from .files import database_table, statement_table, write_record
-from .heart import DOWER, gaussians, make_beats, make_ectopic_beats
-from .individuals import N_INDIVIDUAL, draw_parameters, split_individual
-from .noise import make_noise, n_knots, spline_basis
-from .people import DETAIL_FACTORS, RHYTHM_CONTRADICTIONS, RHYTHM_FACTORS, Population, draw_factors, flip_labels
-from .rhythm import (
-    ECTOPIC,
-    LEAD_IN_S,
-    NO_BEAT,
-    P_ONLY,
-    breath_phase,
-    breath_rate_hz,
-    fibrillation,
-    make_rhythm,
-    n_slots,
-)
-from .truth import EXPLAINED_BY, true_measurements
+from ..ecg import DOWER, LEADS_12, TWELVE_FROM_EIGHT, EcgSet
+from .heart import Waves, evaluate, make_beats, make_ectopic_beats, shortest_turn_deg
+from .noise import count_knots, make_noise, spline_basis
+from .people import N_INDIVIDUAL, apply_effect_sizes, check_effect_sizes, check_factors, draw_parameters, split_individual
+from .rhythm import ECTOPIC, EVENTS, LEAD_IN_S, NO_BEAT, P_ONLY, breathing, fibrillation, make_rhythm, n_slots
+from .truth import true_measurements
 
-MAY_BE_UNKNOWN = ("sex_female", "NORM", "MI", "CD", "HYP")
-WINDOW_S = (-0.52, 0.70)  # around each beat, and the parts of it that the waves reach
+WINDOW_S = (-0.52, 0.70)  # around each beat, and the parts of it that P, QRS, and ST with T reach
+WAVE_WINDOWS_S = ((-0.52, 0.02), (-0.14, 0.18), (-0.10, 0.70))
+ST_T_FOLLOW_RR = np.array([0.4, 1, 1])  # share of the change of QT by which ST, the shoulder and the peak of T move
+FIBRILLATION_DIPOLE = np.array([-0.35, 0.75, -0.95])  # the right atrium's front: largest in V1, then the inferior leads
 AGES_COMPARED = (55, 65)  # years: an association with age is told per ten
 IN_A_BEAT = ("_ms", "_mV", "_deg")  # units of what a single beat holds; a rate needs the next beat
-P_WINDOW_S, QRS_WINDOW_S, T_WINDOW_S = (-0.52, 0.02), (-0.14, 0.18), (-0.10, 0.70)
 
 
 def simulate(factors, *, fs=100, duration_s=10, seed=0, noise=True, effect_sizes=None):
@@ -51,19 +35,17 @@ def simulate(factors, *, fs=100, duration_s=10, seed=0, noise=True, effect_sizes
           LVH a mild one); NORM and NaN change nothing;
         - ``bigeminy wenckebach sinus_pause sinus_arrhythmia`` (0, 1): rhythm alone, the dominant beat stays as it is;
         - ``small_q delta_wave notch long_qt``: dials, 0 for none, 1 for a typical one; ``long_qt`` lets T come later, by 60 ms
-          of the rate-corrected QT (Fridericia), and leaves its form and everything before it as they are;
+          of the rate-corrected QT (Fridericia), its form unchanged;
         - ``interaction`` (0, 1): shown only by a product, whether horizontal heart position and T size deviate in the same
           direction (1) or in opposite ones (0); neither alone differs. Its effect size, 0 to 1, is the share of people in whom
           the sign is made to fit.
-    fs : float
-        Sampling frequency in Hz, 50 to 2000.
-    duration_s : float
-        Length in seconds, at least 2.
+    fs, duration_s : float
+        50 to 2000 Hz; at least 2 s.
     seed : int
-        Seed and id decide the individual: the same person has the same heart position, intervals and noise in any table,
-        so that tables which differ in one factor give paired ECGs.
+        Seed and id decide the individual: heart position, intervals and noise are the same in any table, so that tables which
+        differ in one factor give paired ECGs.
     noise : bool
-        Whether to add muscle and electrode noise, baseline wander and mains hum.
+        Whether to add muscle noise, baseline wander and mains hum.
     effect_sizes : mapping of str to float, optional
         Multiplies what a factor does (1 where not named).
 
@@ -72,18 +54,12 @@ def simulate(factors, *, fs=100, duration_s=10, seed=0, noise=True, effect_sizes
     EcgSet
         Twelve leads in mV, float32. Same seed, same bits, however many rows are simulated at once.
 
-    Raises
-    ------
-    ValueError
-        For an unknown column, a value that is not 0 or 1 (NaN in a diagnosis included), or contradictory factors; the row is
-        named.
-
     Notes
     -----
     A moving dipole of Gaussian waves (Sameni 2007) behind Dower's matrix, with a non-dipolar part of 5-15 % of the QRS
-    energy, breathing that tilts the axis by 1-4 degrees, and individual electrode positions; `individuals.draw_parameters`
-    and `rhythm.make_rhythm` list the published figures. What publications leave open (gains of leads, direction of P, shape
-    of the blocks, noise) was matched to PTB-XL's folds 1-8; ``make bench-realism`` shows how far it holds on others.
+    energy, breathing that tilts the axis by 1-4 degrees, and individual electrode positions; sources stand beside the figures
+    in `people`, `rhythm` and `heart`. What publications leave open (gains of leads, direction of P, shape of the blocks,
+    noise) was matched to PTB-XL's folds 1-8; ``make bench-realism`` shows how far it holds on others.
 
     Examples
     --------
@@ -159,66 +135,9 @@ def true_effects(names, *, n=200, seed=0):
         change = (with_factor - without)[[column for column in without if column.endswith(IN_A_BEAT)]]
         change = change[[column for column in change if not column.startswith(("made_", "qtc"))]]
         angles = [column for column in change if column.endswith("_deg")]
-        change[angles] = (change[angles] + 180) % 360 - 180
+        change[angles] = shortest_turn_deg(change[angles])
         tables.append(change.mean().rename("true").rename_axis("measurement").reset_index().assign(factor=name))
     return pd.concat(tables, ignore_index=True)[["factor", "measurement", "true"]]
-
-
-def write_simulated_database(folder, n, *, seed=0, fs=100, population=None, progress=True):
-    """Write a simulated database in PTB-XL's layout, and the truth beside it.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Where to write; what stood there before is replaced once everything is written. An interrupted run leaves nothing.
-    n : int
-        Number of ECGs, ids 1 ... n.
-    seed : int
-        Decides people, ECGs and folds.
-    fs : {100, 500}
-        Rate of the records: ``records100`` or ``records500``.
-    population : Population, optional
-        Prevalences, correlations, effect sizes, label flips.
-    progress : bool
-        Whether to show a progress bar.
-
-    Returns
-    -------
-    Path
-        The folder. It holds ``ptbxl_database.csv`` (official columns; age 300 for people of 90 or older, as in PTB-XL;
-        likelihood 100 for diagnostic codes, 0 for rhythm and form), ``scp_statements.csv`` (the codes used), WFDB records
-        (16 bit, 1000 units per mV) and ``ground_truth.csv`` (`simulate_with_truth`, indexed by ``ecg_id``), by which a
-        reader knows that the ECGs are simulated.
-
-    Raises
-    ------
-    ValueError
-        If `fs` is neither 100 nor 500, or `n` is not positive.
-    """
-    if fs not in (100, 500):
-        raise ValueError(f"PTB-XL's layout has records at 100 and 500 Hz; got fs={fs}.")
-    if n < 1:
-        raise ValueError(f"n must be a number of ECGs of at least 1; got {n}.")
-    population = Population() if population is None else population
-    factors = draw_factors(population, n, seed)
-    names = [
-        (f"records100/{i // 1000 * 1000:05d}/{i:05d}_lr", f"records500/{i // 1000 * 1000:05d}/{i:05d}_hr")
-        for i in factors.index
-    ]
-    truths = []
-    with written_whole(folder) as whole, tqdm(total=n, desc="Simulating ECGs", unit="ECG", disable=not progress) as bar:
-        for start in range(0, n, 500):
-            part = slice(start, min(start + 500, n))
-            ecgs, truth = simulate_with_truth(factors.iloc[part], fs=fs, seed=seed, effect_sizes=population.effect_sizes)
-            for signal, name in zip(ecgs.signals, names[part]):
-                write_record(whole / name[fs == 500], signal, fs)
-            truths.append(truth)
-            bar.update(len(ecgs))
-        pd.concat(truths).round(4).to_csv(whole / "ground_truth.csv")
-        labels = flip_labels(factors, population.label_flips, seed)
-        database_table(labels, names, seed).to_csv(whole / "ptbxl_database.csv")
-        statement_table().to_csv(whole / "scp_statements.csv")
-    return Path(folder)
 
 
 def _simulate(factors, fs, duration_s, seed, noise, effect_sizes, *, with_truth):
@@ -226,7 +145,8 @@ def _simulate(factors, fs, duration_s, seed, noise, effect_sizes, *, with_truth)
         raise ValueError(f"fs must lie between 50 and 2000 Hz; got {fs!r}.")
     if not (np.isfinite(duration_s) and duration_s >= 2):
         raise ValueError(f"duration_s must be at least 2 seconds; got {duration_s!r}.")
-    columns = _check_factors(factors)
+    columns, effect_sizes = check_factors(factors), effect_sizes or {}
+    check_effect_sizes(effect_sizes)
     ids = factors.index.to_numpy()
     n, n_samples = len(ids), round(duration_s * fs)
     signals = np.empty((n, 12, n_samples), dtype=np.float32)
@@ -236,166 +156,94 @@ def _simulate(factors, fs, duration_s, seed, noise, effect_sizes, *, with_truth)
         part = slice(start, min(start + step, n))
         chunk = {name: values[part] for name, values in columns.items()}
         draws = _draw(ids[part], seed, n_samples, duration_s, noise)
-        signals[part], truth = _simulate_chunk(chunk, draws, fs, duration_s, effect_sizes or {}, with_truth)
+        signals[part], truth = _simulate_chunk(chunk, draws, fs, n_samples, duration_s, effect_sizes, with_truth)
         truths.append(truth)
     truth = pd.concat(truths, ignore_index=True).set_axis(factors.index) if with_truth else None
     return EcgSet(signals, fs, LEADS_12, ids), truth
 
 
-def _check_factors(factors):
-    """Columns of the table as float arrays, every factor present; errors name column, row and value."""
-    if not isinstance(factors, pd.DataFrame):
-        raise ValueError(f"factors must be a DataFrame with one row per ECG; got {type(factors).__name__}.")
-    known = (*FACTOR_NAMES, *RHYTHM_FACTORS, *DETAIL_FACTORS, "interaction")
-    unknown = [name for name in factors.columns if name not in known]
-    if unknown:
-        raise ValueError(f"unknown factor(s) {unknown}; known are {', '.join(known)}.")
-    columns = {}
-    for name in known:
-        if name not in factors:
-            columns[name] = np.full(len(factors), np.nan if name in ("age_years", "sex_female") else 0.0)
-            continue
-        values = factors[name].to_numpy(dtype=float, na_value=np.nan)
-        if name == "age_years":
-            wanted = "an age from 0 to 120 years or NaN (PTB-XL's 300 stands for 90 or older: use 90)"
-            bad = (values < 0) | (values > 120)
-        elif name in MAY_BE_UNKNOWN:
-            wanted, bad = "0, 1 or NaN", ~np.isin(values, (0, 1)) & ~np.isnan(values)
-        elif name in DETAIL_FACTORS:
-            wanted, bad = "a dial of 0 or more", ~(values >= 0) | np.isinf(values)
-        else:
-            wanted = "0 or 1; an ECG cannot be made from an unknown diagnosis, so fill NaN first"
-            bad = ~np.isin(values, (0, 1))
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            raise ValueError(f"{name} of row {factors.index[row]!r} is {values[row]}; wanted {wanted}.")
-        columns[name] = values if name in ("age_years", "sex_female") else np.nan_to_num(values)
-    columns["has_interaction"] = np.full(len(factors), float("interaction" in factors))
-    for one, other in (*CONTRADICTIONS, *RHYTHM_CONTRADICTIONS):
-        both = (columns[one] > 0) & (columns[other] > 0)
-        if both.any():
-            row = factors.index[int(np.flatnonzero(both)[0])]
-            raise ValueError(f"row {row!r} has both {one} and {other}, which contradict each other; set one of them to 0.")
-    return columns
-
-
 def _draw(ids, seed, n_samples, duration_s, noise):
     """Random numbers of each ECG from a generator of its own, keyed by seed and id, in an order that keeps people alike."""
-    n, slots, knots = len(ids), n_slots(duration_s), n_knots(duration_s)
-    draws = {
-        "individual": np.empty((n, N_INDIVIDUAL)),
-        "demographic": np.empty((n, 2)),
-        "event": np.empty((n, 12)),
-        "rr": np.empty((n, slots)),
-        "curve": np.empty((n, 2, knots), dtype=np.float32),
-    }
+    n, n_knots = len(ids), count_knots(duration_s)
+    uniform = {"demographic": np.empty((n, 2)), "event": np.empty((n, len(EVENTS)))}
+    draws = {"individual": np.empty((n, N_INDIVIDUAL)), **uniform, "rr": np.empty((n, n_slots(duration_s)))}
+    draws["curve"] = np.empty((n, 2, n_knots), dtype=np.float32)
     if noise:
-        draws |= {
-            "level": np.empty((n, 4)),
-            "wander": np.empty((n, 9, knots), dtype=np.float32),
-            "white": np.empty((n, 9, n_samples), dtype=np.float32),
-        }
+        draws["level"] = np.empty((n, 4))
+        draws["wander"] = np.empty((n, 9, n_knots), dtype=np.float32)
+        draws["white"] = np.empty((n, 9, n_samples), dtype=np.float32)
     for row, ecg_id in enumerate(ids):
         key = hashlib.blake2b(f"{int(seed)}|{ecg_id}".encode(), digest_size=16).digest()
         rng = np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
         for name, values in draws.items():
-            if name in ("demographic", "event"):
+            if name in uniform:
                 rng.random(out=values[row])
             else:
                 rng.standard_normal(out=values[row], dtype=values.dtype)
     return draws
 
 
-def _simulate_chunk(columns, draws, fs, duration_s, effect_sizes, with_truth):
+def _simulate_chunk(columns, draws, fs, n_samples, duration_s, effect_sizes, with_truth):
     traits = split_individual(draws["individual"])
-    factors, labels = _effects(columns, traits, draws["demographic"], effect_sizes)
+    factors, labels = apply_effect_sizes(columns, traits, draws["demographic"], effect_sizes)
     beats, parameters = make_beats(factors, traits, draw_parameters(factors, traits))
     rhythm = make_rhythm(factors, traits, parameters, draws["rr"], draws["event"], duration_s)
-    n_samples = round(duration_s * fs)
     leads = _add_beats(beats, make_ectopic_beats(traits, beats), rhythm, traits, parameters, n_samples, fs)
-    leads += _fibrillation_leads(factors, traits, draws["curve"], n_samples, duration_s, fs)
+    leads += _fibrillation_leads(factors["AF"], traits, draws["curve"], n_samples, fs)
     if "white" in draws:
-        leads += make_noise(draws, traits, n_samples, duration_s, fs)
+        leads += make_noise(draws, traits, fs)
     twelve = np.matmul(TWELVE_FROM_EIGHT, leads)
     return twelve, true_measurements(beats, parameters, rhythm, labels, duration_s) if with_truth else None
 
 
-def _effects(columns, traits, uniform, effect_sizes):
-    """Effects of the factors, their values times their effect sizes; and the labels themselves, age and sex filled in."""
-    unknown = [name for name in effect_sizes if name not in columns]
-    if unknown:
-        raise ValueError(f"effect_sizes names {unknown}; known factors are {sorted(set(columns) - {'has_interaction'})}.")
-    for name, size in effect_sizes.items():
-        if not 0 <= size <= (1 if name == "interaction" else 3):
-            raise ValueError(f"the effect size of {name} must lie between 0 and 3 (interaction: 1); got {size}.")
-    labels = {name: values.copy() for name, values in columns.items() if name != "has_interaction"}
-    age = np.clip(60 + 17 * traits["age"], 18, 95).round()
-    labels["age_years"] = np.where(np.isnan(labels["age_years"]), age, labels["age_years"])
-    labels["sex_female"] = np.where(np.isnan(labels["sex_female"]), (uniform[:, 0] < 0.5).astype(float), labels["sex_female"])
-    effects = {name: values * effect_sizes.get(name, 1.0) for name, values in labels.items()}
-    effects["age_years"] = 55 + effect_sizes.get("age_years", 1.0) * (labels["age_years"] - 55)
-    effects["sex_female"] = 0.5 + effect_sizes.get("sex_female", 1.0) * (labels["sex_female"] - 0.5)
-    effects["interaction"] = labels["interaction"]
-    effects["interaction_dial"] = columns["has_interaction"] * effect_sizes.get("interaction", 1.0)
-    for name, diagnoses in EXPLAINED_BY.items():
-        alone = np.all([labels[diagnosis] == 0 for diagnosis in diagnoses], axis=0)
-        effects[f"other_{name}"] = effects[name] * alone
-    inferior = ndtr(traits["subtype"]) < 0.5
-    effects["IMI"] = effects["IMI"] + effects["other_MI"] * inferior
-    effects["AMI"] = effects["AMI"] + effects["other_MI"] * ~inferior
-    return effects, labels
-
-
 def _add_beats(beats, ectopic, rhythm, traits, parameters, n_samples, fs):
-    """Lay every beat into its place; only a window around each beat is computed. Returns (n, 8, n_samples) float32."""
-    margin = int(np.ceil((LEAD_IN_S + 1.5) * fs))
-    padded = np.zeros((len(rhythm.kind), n_samples + 2 * margin, 8), dtype=np.float32)
+    """Lay every beat into its place, (n, 8, n_samples) float32; only a window around each beat is computed."""
     person, slot = np.nonzero(rhythm.kind != NO_BEAT)
-    time_s, kind = rhythm.time_s[person, slot], rhythm.kind[person, slot]
-    breath = np.sin(2 * np.pi * breath_rate_hz(traits)[person] * time_s + breath_phase(traits)[person])
-    tilt = (np.radians(1.2 * np.exp(0.5 * traits["breath_axis"]))[person] * breath)[:, None, None]
-    is_ectopic = kind == ECTOPIC
-
-    def pick(name):
-        usual, other = getattr(beats, name)[person], getattr(ectopic, name)[person]
-        return np.where(is_ectopic.reshape(-1, *[1] * (usual.ndim - 1)), other, usual).astype(np.float32)
-
-    growth = 1 + tilt  # breathing also changes the size of QRS by a few per cent
-    qrs = (growth * pick("qrs") + tilt * pick("qrs_tilt")).astype(np.float32)
-    qrs[kind == P_ONLY] = 0
-    slow = (pick("slow") + tilt * pick("slow_tilt")).astype(np.float32)
-    slow[kind == P_ONLY, 2:] = 0
-    centre = pick("slow_centre")
-    usual_rr = 60 / parameters["rate_bpm"][person]
-    rr = 0.85 * usual_rr + 0.15 * np.clip(rhythm.rr_before_s[person, slot], 0.6 * usual_rr, 1.6 * usual_rr)
-    qt_change = parameters["qt_ms"][person] * ((rr / usual_rr) ** (1 / 3) - 1)
-    centre[:, 2:] += (qt_change[:, None] * np.array([0.4, 1, 1])).astype(np.float32)
-    centre[:, :2] -= rhythm.pr_extra_ms[person, slot].astype(np.float32)[:, None]
+    time_s = rhythm.time_s[person, slot]
     at = np.floor(time_s * fs).astype(int)
     late_ms = ((time_s - at / fs) * 1000).astype(np.float32)[:, None]  # the reference point lies between two samples
     first = int(WINDOW_S[0] * fs)
-    waves = np.zeros((len(at), int(WINDOW_S[1] * fs) + 1 - first, 8), dtype=np.float32)
-    slow_width = pick("slow_width")
-    for window_s, c, width, amplitude in (
-        (P_WINDOW_S, centre[:, :2], slow_width[:, :2], slow[:, :2]),
-        (QRS_WINDOW_S, pick("qrs_centre"), pick("qrs_width"), qrs),
-        (T_WINDOW_S, centre[:, 2:], slow_width[:, 2:], slow[:, 2:]),
-    ):
-        samples = np.arange(int(window_s[0] * fs), int(window_s[1] * fs) + 1)
+    windows = np.zeros((len(at), int(WINDOW_S[1] * fs) + 1 - first, 8), dtype=np.float32)
+    waves = _waves_in_rhythm(beats, ectopic, rhythm, traits, parameters, person, slot)
+    for (start_s, end_s), wave in zip(WAVE_WINDOWS_S, waves):
+        samples = np.arange(int(start_s * fs), int(end_s * fs) + 1)
         time_ms = samples.astype(np.float32) * np.float32(1000 / fs) - late_ms
-        waves[:, samples[0] - first : samples[-1] - first + 1] += np.matmul(gaussians(time_ms, c, width), amplitude)
-    for beat, (row, start) in enumerate(zip(person, at + first + margin)):  # windows of neighbouring beats overlap
-        padded[row, start : start + waves.shape[1]] += waves[beat]
+        windows[:, samples[0] - first : samples[-1] - first + 1] += evaluate(time_ms, *wave)
+    margin = int(np.ceil((LEAD_IN_S + 1.5) * fs))
+    padded = np.zeros((len(rhythm.kind), n_samples + 2 * margin, 8), dtype=np.float32)
+    for row, start, window in zip(person, at + first + margin, windows):  # windows of neighbouring beats overlap
+        padded[row, start : start + len(window)] += window
     return padded[:, margin : margin + n_samples].transpose(0, 2, 1).copy()
 
 
-def _fibrillation_leads(factors, traits, curve, n_samples, duration_s, fs):
+def _waves_in_rhythm(beats, ectopic, rhythm, traits, parameters, person, slot):
+    """P, QRS, and ST with T of single beats, each as centres, widths and heights: breathing tilts them, T follows RR."""
+    kind = rhythm.kind[person, slot]
+    is_ectopic = kind == ECTOPIC
+
+    def pick(usual, wide):
+        return np.where(is_ectopic.reshape(-1, *[1] * (usual.ndim - 1)), wide[person], usual[person]).astype(np.float32)
+
+    p, qrs, st_t = (Waves(*map(pick, usual, wide)) for usual, wide in zip(beats, ectopic))
+    largest_tilt = np.radians(1.2 * np.exp(0.5 * traits["breath_axis"]))
+    tilt = (largest_tilt[person] * breathing(traits, rhythm.time_s)[person, slot])[:, None, None]
+    p_leads, st_t_leads = ((wave.leads + tilt * wave.tilt).astype(np.float32) for wave in (p, st_t))
+    qrs_leads = ((1 + tilt) * qrs.leads + tilt * qrs.tilt).astype(np.float32)  # breathing also changes the size of QRS
+    qrs_leads[kind == P_ONLY] = st_t_leads[kind == P_ONLY] = 0
+    usual_rr = 60 / parameters["rate_bpm"][person]
+    rr = 0.85 * usual_rr + 0.15 * np.clip(rhythm.rr_before_s[person, slot], 0.6 * usual_rr, 1.6 * usual_rr)
+    qt_change_ms = parameters["qt_ms"][person] * ((rr / usual_rr) ** (1 / 3) - 1)
+    p_centre = p.centre - rhythm.pr_extra_ms[person, slot].astype(np.float32)[:, None]
+    st_t_centre = st_t.centre + (qt_change_ms[:, None] * ST_T_FOLLOW_RR).astype(np.float32)
+    return (p_centre, p.width, p_leads), (qrs.centre, qrs.width, qrs_leads), (st_t_centre, st_t.width, st_t_leads)
+
+
+def _fibrillation_leads(af, traits, curve, n_samples, fs):
     leads = np.zeros((len(curve), 8, n_samples), dtype=np.float32)
-    rows = np.flatnonzero(factors["AF"] > 0)
+    rows = np.flatnonzero(af > 0)
     if len(rows):
-        some = {name: values[rows] for name, values in traits.items()}
-        smooth = np.matmul(curve[rows], spline_basis(n_samples, duration_s, fs))
-        wave = fibrillation(some, smooth, duration_s, fs) * factors["AF"][rows, None]
-        towards = DOWER @ np.array([-0.35, 0.75, -0.95])  # the right atrium's front: largest in V1, then the inferior leads
+        curves = np.matmul(curve[rows], spline_basis(curve.shape[-1], n_samples, fs))
+        wave = fibrillation({name: values[rows] for name, values in traits.items()}, curves, fs) * af[rows, None]
+        towards = DOWER @ FIBRILLATION_DIPOLE
         leads[rows] = (towards[:, None] * wave[:, None, :]).astype(np.float32)
     return leads

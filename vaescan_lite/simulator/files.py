@@ -1,14 +1,19 @@
 """The files of a simulated database in PTB-XL's layout."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+from tqdm.auto import tqdm
 
+from ..cache import written_whole
 from ..ecg import LEADS_12
-from ..factors import DIAGNOSES
-from .people import DETAIL_FACTORS, RHYTHM_FACTORS
+from ..factors import DIAGNOSES, SCP_CODES
+from .ecgs import simulate_with_truth
+from .people import DETAIL_FACTORS, RHYTHM_FACTORS, Population, draw_factors, flip_labels
 
-# SCP-ECG codes the database is written with: factor -> code, likelihood, and the row of scp_statements.csv
-# (description, diagnostic, form, rhythm, diagnostic_class, diagnostic_subclass).
+# SCP-ECG codes the database is written with: their rows of scp_statements.csv.
+STATEMENT_COLUMNS = ("description", "diagnostic", "form", "rhythm", "diagnostic_class", "diagnostic_subclass")
 STATEMENTS = {
     "NORM": ("normal ECG", 1, None, None, "NORM", "NORM"),
     "CLBBB": ("complete left bundle branch block", 1, None, None, "CD", "CLBBB"),
@@ -27,28 +32,67 @@ STATEMENTS = {
     "BIGU": ("bigeminal pattern (unknown origin, SV or Ventricular)", None, None, 1, None, None),
     "SARRH": ("sinus arrhythmia", None, None, 1, None, None),
 }
-CODE_OF = {
-    "LBBB": "CLBBB", "RBBB": "CRBBB", "LAFB": "LAFB", "AVB1": "1AVB", "LVH": "LVH", "IMI": "IMI", "AMI": "AMI",
-    "STTC": "NDT", "PVC": "PVC", "AF": "AFIB", "bigeminy": "BIGU", "wenckebach": "2AVB",
-    "sinus_arrhythmia": "SARRH", "delta_wave": "WPW",
+CODE_OF = {factor: code for factor, (code,) in SCP_CODES.items()} | {
+    "STTC": "NDT", "bigeminy": "BIGU", "wenckebach": "2AVB", "sinus_arrhythmia": "SARRH", "delta_wave": "WPW",
 }  # fmt: skip
 
 
-def database_table(labels, names, seed):
-    """Make ``ptbxl_database.csv``: official columns, what a simulation cannot know left empty.
+def write_simulated_database(folder, n, *, seed=0, fs=100, population=None, progress=True):
+    """Write a simulated database in PTB-XL's layout, and the truth beside it.
 
     Parameters
     ----------
-    labels : DataFrame, indexed by ecg_id
-        Factors as `population.draw_factors` gives them, label errors included.
-    names : list of tuple of str
-        Names of the 100 Hz and the 500 Hz record of each ECG; only those of one rate are written.
+    folder : str or Path
+        Where to write; what stood there before is replaced once everything is written. An interrupted run leaves nothing.
+    n : int
+        Number of ECGs, ids 1 ... n.
     seed : int
-        Draws the ten folds, equal in size.
+        Decides people, ECGs and folds.
+    fs : {100, 500}
+        Rate of the records: ``records100`` or ``records500``.
+    population : Population, optional
+        Prevalences, correlations, effect sizes, label flips.
+    progress : bool
+        Whether to show a progress bar.
 
     Returns
     -------
-    DataFrame
+    Path
+        The folder. It holds ``ptbxl_database.csv`` (official columns; age 300 for people of 90 or older, as in PTB-XL;
+        likelihood 100 for diagnostic codes, 0 for rhythm and form), ``scp_statements.csv`` (the codes used), WFDB records
+        (16 bit, 1000 units per mV) and ``ground_truth.csv`` (`simulate_with_truth`, indexed by ``ecg_id``), by which a
+        reader knows that the ECGs are simulated.
+    """
+    if fs not in (100, 500):
+        raise ValueError(f"PTB-XL's layout has records at 100 and 500 Hz; got fs={fs}.")
+    if n < 1:
+        raise ValueError(f"n must be a number of ECGs of at least 1; got {n}.")
+    population = Population() if population is None else population
+    factors = draw_factors(population, n, seed)
+    names = [
+        (f"records100/{i // 1000 * 1000:05d}/{i:05d}_lr", f"records500/{i // 1000 * 1000:05d}/{i:05d}_hr")
+        for i in factors.index
+    ]
+    truths = []
+    with written_whole(folder) as whole, tqdm(total=n, desc="Simulating ECGs", unit="ECG", disable=not progress) as bar:
+        for start in range(0, n, 500):
+            part = slice(start, min(start + 500, n))
+            ecgs, truth = simulate_with_truth(factors.iloc[part], fs=fs, seed=seed, effect_sizes=population.effect_sizes)
+            for signal, name in zip(ecgs.signals, names[part]):
+                write_record(whole / name[fs == 500], signal, fs)
+            truths.append(truth)
+            bar.update(len(ecgs))
+        pd.concat(truths).round(4).to_csv(whole / "ground_truth.csv")
+        labels = flip_labels(factors, population.label_flips, seed)
+        database_table(labels, names, seed).to_csv(whole / "ptbxl_database.csv")
+        statement_table().to_csv(whole / "scp_statements.csv")
+    return Path(folder)
+
+
+def database_table(labels, names, seed):
+    """Make ``ptbxl_database.csv``: official columns, what a simulation cannot know left empty; ten folds equal in size.
+
+    `names` are those of each ECG's record at 100 Hz and at 500 Hz, though only those of one rate are written.
     """
     rng = np.random.default_rng([seed, 22])
     n = len(labels)
@@ -56,18 +100,15 @@ def database_table(labels, names, seed):
     table["patient_id"] = np.arange(n) + 10001.0
     table["age"] = np.where(labels["age_years"] >= 90, 300.0, labels["age_years"])
     table["sex"] = labels["sex_female"].astype(int)
-    for name in ("height", "weight", "nurse", "site", "device", "recording_date", "report"):
-        table[name] = np.nan
+    table[["height", "weight", "nurse", "site", "device", "recording_date", "report"]] = np.nan
     table["scp_codes"] = [str(_codes(row)) for row in labels.to_dict("records")]
-    for name in (
+    table[[
         "heart_axis", "infarction_stadium1", "infarction_stadium2", "validated_by", "second_opinion",
         "initial_autogenerated_report", "validated_by_human", "baseline_drift", "static_noise", "burst_noise",
         "electrodes_problems", "extra_beats", "pacemaker",
-    ):  # fmt: skip
-        table[name] = np.nan
+    ]] = np.nan  # fmt: skip
     table["strat_fold"] = rng.permutation(np.arange(n) % 10) + 1
-    table["filename_lr"] = [name[0] for name in names]
-    table["filename_hr"] = [name[1] for name in names]
+    table[["filename_lr", "filename_hr"]] = names
     return table
 
 
@@ -80,8 +121,7 @@ def _codes(row):
 
 def statement_table():
     """Make ``scp_statements.csv`` for the codes that `database_table` uses; columns and classes as in PTB-XL's own."""
-    columns = ["description", "diagnostic", "form", "rhythm", "diagnostic_class", "diagnostic_subclass"]
-    table = pd.DataFrame.from_dict(STATEMENTS, orient="index", columns=columns)
+    table = pd.DataFrame.from_dict(STATEMENTS, orient="index", columns=STATEMENT_COLUMNS)
     for name in ("Statement Category", "SCP-ECG Statement Description", "AHA code", "aECG REFID", "CDISC Code", "DICOM Code"):
         table[name] = table["description"] if name == "SCP-ECG Statement Description" else None
     return table.astype({"diagnostic": float, "form": float, "rhythm": float})

@@ -14,50 +14,44 @@ LEADS_FROM_ELECTRODES[1, [0, 2]] = (-1, 1)
 LEADS_FROM_ELECTRODES[2:, :3] = -1 / 3
 LEADS_FROM_ELECTRODES[2:, 3:] = np.eye(6)
 
+# Median levels per electrode, in mV, and how much they differ between ECGs (standard deviation of the natural logarithm). With
+# them the median beats of two halves of a record differ about as much as PTB-XL's do (``make bench-realism``).
+MUSCLE_mV, MUSCLE_LOG_SD = 0.0175, 0.5  # white, before the filter; 11 uV after it
+MUSCLE_HZ = 20  # from here on muscle noise falls
+WANDER_mV, WANDER_LOG_SD = 0.040, 0.6
+MAINS_mV, MAINS_LOG_SD = 0.002, 0.8
+MAINS_HZ, MAINS_FROM_FS = 50, 130  # a slower record does not hold the mains
 
-def make_noise(draws, traits, n_samples, duration_s, fs):
-    """Draw muscle noise, baseline wander and mains hum at nine electrodes, as eight leads see them.
 
-    Parameters
-    ----------
-    draws : dict of str to ndarray
-        Standard normal numbers: ``level`` (n, 4), ``wander`` (n, 9, n_knots), ``white`` (n, 9, n_samples).
-    traits : dict of str to ndarray, shape (n,)
-        Breathing of each person.
-    n_samples : int
-    duration_s, fs : float
-        Length in seconds and rate in Hz.
+def make_noise(draws, traits, fs):
+    """Muscle noise, baseline wander with a breathing part, and mains hum in mV, (n, 8, n_samples) float32.
 
-    Returns
-    -------
-    ndarray of float32, shape (n, 8, n_samples)
-        In mV. Levels per electrode: muscle noise that falls from 20 Hz on, median 11 uV RMS, wander median 40 uV with a
-        breathing part; mains of 50 Hz only above 130 Hz, median 2 uV. They vary between ECGs by a factor of about two.
-        The median beats of two halves of a record differ about as much as PTB-XL's do (``make bench-realism``).
+    Standard normal numbers, made into noise at nine electrodes: ``level`` (n, 4), ``wander`` (n, 9, n_knots), ``white``
+    (n, 9, n_samples).
     """
-    level = draws["level"]
-    # Muscle noise falls from 20 Hz on; the root of fs keeps its density below the same at every rate.
-    muscle = sosfilt(butter(1, 20, fs=fs, output="sos").astype(np.float32), draws["white"], axis=-1)
-    electrodes = (0.0175 * np.sqrt(fs / 100) * np.exp(0.5 * level[:, 0])).astype(np.float32)[:, None, None] * muscle
-    slow = np.matmul(draws["wander"], spline_basis(n_samples, duration_s, fs))
+    level, wander, white = draws["level"], draws["wander"], draws["white"]
+    n_knots, n_samples = wander.shape[-1], white.shape[-1]
     time_s = np.arange(n_samples) / fs
+    muscle = sosfilt(butter(1, MUSCLE_HZ, fs=fs, output="sos").astype(np.float32), white, axis=-1)
+    muscle_mV = MUSCLE_mV * np.sqrt(fs / 100) * np.exp(MUSCLE_LOG_SD * level[:, 0])  # the same density at every rate
+    electrodes = muscle_mV.astype(np.float32)[:, None, None] * muscle
+    slow = np.matmul(wander, spline_basis(n_knots, n_samples, fs))
     breath = np.sin(2 * np.pi * (breath_rate_hz(traits)[:, None] * time_s + ndtr(traits["breath_phase"])[:, None]))
-    slow += draws["wander"][:, :, :1] * breath.astype(np.float32)[:, None]
-    electrodes += (0.040 * np.exp(0.6 * level[:, 1])).astype(np.float32)[:, None, None] * slow
-    if fs > 130:
-        hum = np.sin(2 * np.pi * (50 * time_s + ndtr(level[:, 3])[:, None])).astype(np.float32)
-        size = (0.002 * np.exp(0.8 * level[:, 2])).astype(np.float32)
-        electrodes += draws["wander"][:, :, 1:2] * (size[:, None] * hum)[:, None]
+    slow += wander[:, :, :1] * breath.astype(np.float32)[:, None]
+    electrodes += (WANDER_mV * np.exp(WANDER_LOG_SD * level[:, 1])).astype(np.float32)[:, None, None] * slow
+    if fs > MAINS_FROM_FS:
+        hum = np.sin(2 * np.pi * (MAINS_HZ * time_s + ndtr(level[:, 3])[:, None])).astype(np.float32)
+        mains_mV = (MAINS_mV * np.exp(MAINS_LOG_SD * level[:, 2])).astype(np.float32)
+        electrodes += wander[:, :, 1:2] * (mains_mV[:, None] * hum)[:, None]
     return np.matmul(LEADS_FROM_ELECTRODES, electrodes)
 
 
-def n_knots(duration_s):
-    """Count the weights that `spline_basis` takes."""
+def count_knots(duration_s):
+    """Count the weights that `spline_basis` takes for a record of this length."""
     return int(np.ceil(duration_s)) + 4
 
 
-def spline_basis(n_samples, duration_s, fs):
+def spline_basis(n_knots, n_samples, fs):
     """Cubic B-splines a second apart, (n_knots, n_samples), scaled so that unit normal weights give about unit size."""
-    knots = np.arange(-3.0, n_knots(duration_s) + 1)
-    time_s = np.arange(n_samples) / fs
-    return (1.45 * BSpline.design_matrix(time_s, knots, 3).toarray().T).astype(np.float32)
+    basis = BSpline.design_matrix(np.arange(n_samples) / fs, np.arange(-3.0, n_knots + 1), 3)
+    return (1.45 * basis.toarray().T).astype(np.float32)

@@ -4,90 +4,85 @@ import numpy as np
 import pandas as pd
 
 from ..ecg import LEADS_12, TWELVE_FROM_EIGHT
-from ..factors import DIAGNOSES, FACTOR_NAMES
-from .heart import frontal_axis_deg, gaussians
-from .people import DETAIL_FACTORS, RHYTHM_FACTORS
+from .heart import evaluate, frontal_axis_deg
+from .people import SIMULATED_FACTORS, add_superclasses
 from .rhythm import median_rr_s
 
 MIN_WAVE_mV = 0.03  # the smallest deflection that counts as a wave: IEC 60601-2-51:2003, annex GG
-EXPLAINED_BY = {"MI": ("IMI", "AMI"), "CD": ("LBBB", "RBBB", "AVB1", "LAFB"), "HYP": ("LVH",)}
+QRS_TIMES_MS = np.arange(-130.0, 230.0, 1.0, dtype=np.float32)
+T_STEP_MS = 2
+T_TIMES_MS = np.arange(0.0, 722.0, T_STEP_MS, dtype=np.float32)
+ST_AFTER_QRS_MS = 60
+NOT_IN_AF = ("p_ms", "pr_ms", "p_axis_deg")
 
 
-def true_measurements(beats, p, rhythm, labels, duration_s):
-    """Measure the noise-free dominant beats; `simulator.simulate_with_truth` holds the definitions. Returns a DataFrame."""
-    rr = median_rr_s(rhythm, duration_s)
-    no_p = beats.slow.copy()
-    no_p[:, :2] = 0  # amplitudes of QRS, ST and T do not include a P wave that lies in them
-    time_ms = np.arange(-130.0, 230.0, 1.0, dtype=np.float32)
-    early = _evaluate(time_ms, beats.slow_centre, beats.slow_width, no_p)
-    early += _evaluate(time_ms, beats.qrs_centre, beats.qrs_width, beats.qrs)
-    late_ms = np.arange(0.0, 722.0, 2.0, dtype=np.float32)
-    late = np.matmul(_evaluate(late_ms, beats.slow_centre, beats.slow_width, no_p), TWELVE_FROM_EIGHT.T)
-    after_j = p["qrs_off"] + 60
-    in_qrs = _between(time_ms, p["qrs_on"], p["qrs_off"])
-    in_t = _between(late_ms, after_j, p["t_end"])
-    leads = np.matmul(early, TWELVE_FROM_EIGHT.T)  # (n, n_times, 12)
-    qrs = np.where(in_qrs[..., None], leads, 0)
-    t_part = np.where(in_t[..., None], late, 0)
-    p_area = (beats.slow[:, :2] * beats.slow_width[:, :2, None]).sum(axis=1)
-    axes = {"p": p_area, "qrs": qrs.sum(axis=1), "t": t_part.sum(axis=1)}  # I and II come first in eight and in twelve leads
-    no_p_wave = labels["AF"] > 0
-    is_r = _rises_and_falls(leads, in_qrs[..., None]) & (qrs >= MIN_WAVE_mV)
-    r = np.where(is_r, qrs, 0).max(axis=1)
-    started = np.logical_or.accumulate(is_r, axis=1)
-    q = _at_least(np.where(started, 0, qrs).min(axis=1))
-    s = np.where(r > 0, _at_least(np.where(started, qrs, 0).min(axis=1)), q)
-    st = late[np.arange(len(late)), np.round(after_j / 2).astype(int)]
-    highest, lowest = t_part.max(axis=1), t_part.min(axis=1)
-    t = np.where(highest >= -lowest, highest, lowest)
-    truth = {
-        "heart_rate_bpm": 60 / rr,
-        "p_ms": np.where(no_p_wave, np.nan, p["p_ms"]),
-        "pr_ms": np.where(no_p_wave, np.nan, p["pr_ms"]),
-        "qrs_ms": p["qrs_ms"],
-        "qt_ms": p["qt_ms"],
-        "qtcf_ms": p["qt_ms"] / np.cbrt(rr),
-        "qtcb_ms": p["qt_ms"] / np.sqrt(rr),
+def true_measurements(beats, parameters, rhythm, labels, duration_s):
+    """Measure the noise-free dominant beats; `simulate_with_truth` holds the definitions. Returns a DataFrame."""
+    # Amplitudes of QRS, ST and T do not include a P wave that lies in them.
+    around_qrs = _in_twelve_leads(evaluate(QRS_TIMES_MS, *beats.st_t[:3]) + evaluate(QRS_TIMES_MS, *beats.qrs[:3]))
+    around_t = _in_twelve_leads(evaluate(T_TIMES_MS, *beats.st_t[:3]))
+    st_ms = parameters["qrs_off"] + ST_AFTER_QRS_MS
+    qrs, is_r = _qrs_and_its_r(around_qrs, parameters)
+    t_wave = np.where(_between(T_TIMES_MS, st_ms, parameters["t_end"]), around_t, 0)
+    p_area = (beats.p.leads * beats.p.width[:, :, None]).sum(axis=1)
+    areas = {"p": p_area, "qrs": qrs.sum(axis=1), "t": t_wave.sum(axis=1)}  # I and II come first in eight and in twelve leads
+    highest, lowest = t_wave.max(axis=1), t_wave.min(axis=1)
+    amplitudes = _q_r_s(qrs, is_r) | {
+        "st": around_t[np.arange(len(around_t)), np.round(st_ms / T_STEP_MS).astype(int)],
+        "t": np.where(highest >= -lowest, highest, lowest),
     }
-    truth |= {f"{name}_axis_deg": frontal_axis_deg(area[:, 0], area[:, 1]) for name, area in axes.items()}
-    truth["p_axis_deg"] = np.where(no_p_wave, np.nan, truth["p_axis_deg"])
+    truth = _intervals(parameters, median_rr_s(rhythm, duration_s))
+    truth |= {f"{wave}_axis_deg": frontal_axis_deg(area[:, 0], area[:, 1]) for wave, area in areas.items()}
+    truth |= {name: np.where(labels["AF"] > 0, np.nan, truth[name]) for name in NOT_IN_AF}
     for lead in ("V1", "V5"):
-        i = LEADS_12.index(lead)
-        peak_ms = time_ms[np.where(is_r, qrs, 0)[:, :, i].argmax(axis=1)] - p["qrs_on"]
-        truth[f"r_peak_time_{lead}_ms"] = np.where(r[:, i] > 0, peak_ms, np.nan)
-    for name, values in (("q", q), ("r", r), ("s", s), ("st", st), ("t", t)):
-        truth |= {f"{name}_{lead}_mV": values[:, i] for i, lead in enumerate(LEADS_12)}
+        r = np.where(is_r, qrs, 0)[:, :, LEADS_12.index(lead)]
+        peak_ms = QRS_TIMES_MS[r.argmax(axis=1)] - parameters["qrs_on"]
+        truth[f"r_peak_time_{lead}_ms"] = np.where(r.max(axis=1) > 0, peak_ms, np.nan)
+    for wave, values in amplitudes.items():
+        truth |= {f"{wave}_{lead}_mV": values[:, i] for i, lead in enumerate(LEADS_12)}
     truth["sokolow_lyon_mV"] = np.maximum(truth["r_V5_mV"], truth["r_V6_mV"]) - truth["s_V1_mV"]
     truth["cornell_mV"] = truth["r_aVL_mV"] - truth["s_V3_mV"]
-    labels = labels | superclasses(labels)
-    truth |= {name: labels[name] for name in (*FACTOR_NAMES, *RHYTHM_FACTORS, *DETAIL_FACTORS, "interaction")}
-    made = {f"made_{name}": values for name, values in p.items() if name not in {*truth, "qrs_on", "qrs_off", "p_on", "t_end"}}
-    return pd.DataFrame(truth | made)
+    labels = add_superclasses(labels)
+    truth |= {name: labels[name] for name in SIMULATED_FACTORS}
+    made = parameters.keys() - truth.keys() - {"qrs_on", "qrs_off", "p_on", "t_end"}
+    return pd.DataFrame(truth | {f"made_{name}": values for name, values in parameters.items() if name in made})
 
 
-def _evaluate(time_ms, centre, width, amplitude):
-    centre, width, amplitude = (array.astype(np.float32) for array in (centre, width, amplitude))
-    return np.matmul(gaussians(time_ms, centre, width), amplitude)
+def _intervals(parameters, rr_s):
+    intervals = {"heart_rate_bpm": 60 / rr_s} | {name: parameters[name] for name in ("p_ms", "pr_ms", "qrs_ms", "qt_ms")}
+    return intervals | {"qtcf_ms": intervals["qt_ms"] / np.cbrt(rr_s), "qtcb_ms": intervals["qt_ms"] / np.sqrt(rr_s)}
 
 
-def _between(time_ms, start_ms, end_ms):
-    return (time_ms >= start_ms[:, None]) & (time_ms <= end_ms[:, None])
+def _qrs_and_its_r(leads, parameters):
+    """Leads within QRS (0 elsewhere), and where they are in an R wave: above an earlier and a later point of QRS by a wave.
 
-
-def _rises_and_falls(leads, inside):
-    """Where a lead stands above both an earlier and a later point of QRS by a wave; a raised J point does not."""
+    A raised J point has no lower point after it.
+    """
+    inside = _between(QRS_TIMES_MS, parameters["qrs_on"], parameters["qrs_off"])
     low = np.where(inside, leads, np.inf)
     before = np.minimum.accumulate(low, axis=1)
     after = np.minimum.accumulate(low[:, ::-1], axis=1)[:, ::-1]
-    return inside & (leads - np.maximum(before, after) >= MIN_WAVE_mV)
+    qrs = np.where(inside, leads, 0)
+    return qrs, inside & (leads - np.maximum(before, after) >= MIN_WAVE_mV) & (qrs >= MIN_WAVE_mV)
 
 
-def _at_least(wave_mV):
-    return np.where(np.abs(wave_mV) >= MIN_WAVE_mV, wave_mV, 0)
+def _q_r_s(qrs, is_r):
+    """Amplitudes of Q, R and S, each (n, 12): the lowest point before R, the highest, and the lowest after R has begun."""
+    has_begun = np.logical_or.accumulate(is_r, axis=1)
+    q = _wave_or_0(np.where(has_begun, 0, qrs).min(axis=1))
+    r = np.where(is_r, qrs, 0).max(axis=1)
+    s = np.where(r > 0, _wave_or_0(np.where(has_begun, qrs, 0).min(axis=1)), q)  # without R, a QS complex is both
+    return {"q": q, "r": r, "s": s}
 
 
-def superclasses(labels):
-    """Superclasses that follow from the diagnoses, or that were asked for; NORM where there is nothing at all."""
-    classes = {name: np.maximum.reduce([labels[name], *(labels[d] for d in given)]) for name, given in EXPLAINED_BY.items()}
-    anything = [labels[name] for name in (*DIAGNOSES, "STTC", *RHYTHM_FACTORS, *DETAIL_FACTORS)] + list(classes.values())
-    return classes | {"NORM": (np.maximum.reduce(anything) == 0).astype(float)}
+def _wave_or_0(amplitude_mV):
+    return np.where(np.abs(amplitude_mV) >= MIN_WAVE_mV, amplitude_mV, 0)
+
+
+def _in_twelve_leads(eight):
+    return np.matmul(eight, TWELVE_FROM_EIGHT.T)  # (n, n_times, 8) -> (n, n_times, 12)
+
+
+def _between(time_ms, start_ms, end_ms):
+    """Mask (n, n_times, 1) of the times within each person's bounds."""
+    return ((time_ms >= start_ms[:, None]) & (time_ms <= end_ms[:, None]))[..., None]
