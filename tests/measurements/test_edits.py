@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 import vaescan_lite as vl
-from vaescan_lite.measurements.edits import EDITS, audit
-from vaescan_lite.measurements.perturbations import PERTURBATIONS, perturb
+from vaescan_lite.measurements import EDITS, PERTURBATIONS, angle_difference_deg, audit, perturb
 
 KINDS = ["LBBB", "AVB1", "LVH", "AF", "LAFB", "RBBB"]
 
@@ -98,11 +97,11 @@ def test_an_unusable_beat_stays_unusable(beats):
 def test_wrong_requests_are_named(beats):
     with pytest.raises(ValueError, match="between 0 and 80 ms; got 200"):
         EDITS["PR"](beats, 200)
-    with pytest.raises(ValueError, match="an edit needs a BeatSet.*got ndarray"):
+    with pytest.raises(ValueError, match="must be a BeatSet; got ndarray"):
         EDITS["PR"](beats.signals, 10)
-    with pytest.raises(ValueError, match="one of noise, gain, turn, baseline, jitter; got 'hum'"):
+    with pytest.raises(ValueError, match="perturbation 'hum'; known are noise, gain, turn, baseline, jitter"):
         perturb(beats, "hum")
-    with pytest.raises(ValueError, match="perturb needs a BeatSet.*got list"):
+    with pytest.raises(ValueError, match="must be a BeatSet; got list"):
         perturb([], "noise")
 
 
@@ -122,5 +121,5 @@ def test_perturbations_have_the_size_they_state(beats):
     np.testing.assert_allclose(np.abs(ratio - 1), 0.05, atol=1e-4)
     assert np.abs(perturb(beats, "baseline").signals - base).max() <= 0.1 + 1e-6
     before, after = (vl.measure(some)["qrs_axis_deg"] for some in (beats, perturb(beats, "turn")))
-    turned = ((after - before + 180) % 360 - 180).abs()
+    turned = angle_difference_deg(after, before).abs()
     assert turned.median() == pytest.approx(5, abs=0.1)

@@ -9,7 +9,7 @@ from scipy.signal import resample_poly
 import vaescan_lite as vl
 from vaescan_lite.beats.filters import band_pass_gain
 from vaescan_lite.ecg import LEADS_8, LEADS_12, BeatSet
-from vaescan_lite.measurements import boundaries as delineation
+from vaescan_lite.measurements import boundaries
 from vaescan_lite.measurements import values as measurements
 from vaescan_lite.simulator import ecgs as simulator
 
@@ -217,7 +217,7 @@ def test_a_beat_of_nothing_gives_nan_and_no_crash():
 
 
 def test_wrong_input_is_refused_with_what_was_wanted():
-    with pytest.raises(ValueError, match="measure needs a BeatSet, as median_beats gives it; got ndarray"):
+    with pytest.raises(ValueError, match="must be a BeatSet; got ndarray"):
         vl.measure(np.zeros((1, 8, 96)))
     with pytest.raises(ValueError, match="at least 250 ms before the R peak and 400 ms after it; got 100 ms"):
         vl.measure(BeatSet(np.zeros((1, 8, 96)), fs=100, r_index=10))
@@ -234,9 +234,9 @@ def test_crossings_lie_between_the_samples_where_a_line_crosses():
     time_ms = np.arange(6.0)
     values = np.array([[0, 0, 4, 8, 2, 0.0]])
     start, level = np.array([3]), np.array([3.0])
-    assert delineation.crossing_before(time_ms, values, level, start)[0] == pytest.approx(1.75)
-    assert delineation.crossing_after(time_ms, values, level, start)[0] == pytest.approx(3 + 5 / 6)
-    assert np.isnan(delineation.crossing_before(time_ms, values + 10, level, start)[0])
+    assert boundaries.crossing_before(time_ms, values, level, start)[0] == pytest.approx(1.75)
+    assert boundaries.crossing_after(time_ms, values, level, start)[0] == pytest.approx(3 + 5 / 6)
+    assert np.isnan(boundaries.crossing_before(time_ms, values + 10, level, start)[0])
 
 
 WITHIN = {"ms": 8, "mV": 0.05, "deg": 5}
@@ -328,7 +328,7 @@ def test_beats_between_their_samples_are_those_of_the_continuous_curve(fs):
         drift = 0.3 + 0.5 * time_s
         return drift + np.exp(-0.5 * ((time_s - 0.0013) / 0.010) ** 2) + 0.3 * np.exp(-0.5 * ((time_s - 0.25) / 0.05) ** 2)
 
-    time_ms, fine, slope = delineation.interpolate(curve(time_s)[None, None], fs, round(0.4 * fs))
+    time_ms, fine, slope = boundaries.interpolate(curve(time_s)[None, None], fs, round(0.4 * fs))
     assert np.allclose(np.diff(time_ms), 2) and 0 in time_ms
     assert np.abs(fine[0, 0] - curve(time_ms / 1000)).max() < 0.005
     slow = np.abs(time_ms - 250) < 100

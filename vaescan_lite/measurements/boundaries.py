@@ -1,4 +1,4 @@
-"""Where P, QRS and T begin and end in a median beat. What is measured between these boundaries lives in `measurements`."""
+"""Where P, QRS and T begin and end in a median beat. What is measured between these boundaries lives in `values`."""
 
 import math
 from typing import NamedTuple
@@ -15,6 +15,18 @@ FINE_HZ = 500.0  # beats are interpolated to this rate
 PAD_S = 0.16  # by which beats are prolonged at both ends, mirrored in their first and last sample
 SLOPE_BAND_HZ = 40.0  # where the slopes that show the edges of waves are halved
 GRID_HZ = 250.0  # enough for smoothed speeds; crossings of thresholds are interpolated between its samples
+
+# The end of T. Smoothing and shares were chosen on LUDB as `delineate` says; the other times are this project's choice.
+T_AFTER_QRS_MS = 80.0  # T is looked for from here on after the end of QRS ...
+T_BEFORE_NEXT_R_MS = 180.0  # ... until the next P wave may begin
+T_SMOOTHING_MS = 20.0
+T_FALLS_BEFORE_END_MS = 40.0  # T falls most steeply about this long before its end
+T_PLACE_MS = 100.0  # a steep part this far from the usual place of the fall counts half
+T_STEEP_SHARE = 0.4  # the fall of T is the last place with this share of the greatest speed so weighted, or more ...
+T_NEAR_MS = 40.0  # ... and as fast as the fastest place within this distance of it
+T_END_SHARES = (0.3, 0.4, 0.5, 0.6)  # T ends where less than these shares of that speed are left, in the mean
+# An ordinary QT is 400 ms RR^(1/3) (Fridericia 1920); an RR interval that is not known counts as 0.9 s.
+USUAL_QT_MS, USUAL_RR_S = 400.0, 0.9
 
 
 class Boundaries(NamedTuple):
@@ -37,19 +49,17 @@ def interpolate(signals, fs, r_index):
     signals : ndarray of float, shape (n_beats, n_leads, n_times)
         Potentials in mV.
     fs : float
-        Their sampling frequency in Hz.
+        Sampling frequency in Hz.
     r_index : int
-        The sample of the R peak.
+        Sample of the R peak.
 
     Returns
     -------
     time_ms : ndarray of float, shape (n_fine,)
         Milliseconds from the R sample, 2 ms apart.
-    fine : ndarray of float, shape (n_beats, n_leads, n_fine)
-        Potentials in mV.
-    slope : ndarray of float, shape (n_beats, n_leads, n_fine)
-        Their derivative in mV/ms, gently low-passed (`SLOPE_BAND_HZ`), so that the edges of waves, which are sought on it,
-        depend little on the filter of the beats.
+    fine, slope : ndarray of float, shape (n_beats, n_leads, n_fine)
+        Potentials in mV; and their derivative in mV/ms, gently low-passed (`SLOPE_BAND_HZ`), so that the edges of waves, which
+        are sought on it, depend little on the filter of the beats.
     """
     n_times = signals.shape[-1]
     pad, factor = round(PAD_S * fs), max(1, math.ceil(FINE_HZ / fs))
@@ -124,7 +134,7 @@ def _speed(slope, sigma_ms, window, balance, leads=8):
     if leads == 12:
         smooth = to_twelve_leads(smooth)
     if balance:
-        steepest = np.where(window[:, None], np.abs(smooth), 0).max(axis=-1)
+        steepest = _peak(np.abs(smooth), window[:, None])
         steepest = np.maximum(steepest, 0.1 * steepest.max(axis=-1, keepdims=True))
         smooth = smooth / np.where(steepest > 0, steepest, 1)[..., None] ** balance
     return np.sqrt(np.einsum("blt,blt->bt", smooth, smooth))
@@ -159,34 +169,43 @@ def _bridge(speed, reach_ms):
 
 def _walk(time_ms, speed, near, share, crossing):
     """Where the speed falls to a share of its peak, going outwards from the first or the last steep part near the core."""
-    inside = np.where(near, speed, 0)
-    peak = inside.max(axis=-1)
-    steep = inside >= 0.5 * peak[:, None]
+    peak = _peak(speed, near)
     # In a beat whose leads all peak together the speed is zero there: the walk must not begin on the far side of it.
-    start = steep.argmax(axis=-1) if crossing is crossing_before else steep.shape[-1] - 1 - steep[:, ::-1].argmax(axis=-1)
+    steep = near & (speed >= 0.5 * peak[:, None])
+    start = steep.argmax(axis=-1) if crossing is crossing_before else _last(steep)
     return crossing(time_ms, speed, share * peak, start)
+
+
+def _peak(values, window):
+    """Largest value in a window, (n_beats,); 0 where it is empty."""
+    return np.where(window, values, 0).max(axis=-1)
+
+
+def _last(mask):
+    """Last sample that a mask marks, (n_beats,); the very last where it marks none."""
+    return mask.shape[-1] - 1 - mask[:, ::-1].argmax(axis=-1)
 
 
 def _t_end(time_ms, slope, qrs_onset_ms, qrs_offset_ms, rr_s):
     """End of T: where the last steep part of the ST-T segment levels off."""
-    latest_ms = np.fmin(time_ms[-1] - 5, rr_s * 1000 - 180)[:, None]  # before the next P wave
-    window = (time_ms > qrs_offset_ms[:, None] + 80) & (time_ms < latest_ms)
-    speed = _speed(slope, 20.0, window, 0.5, leads=12)
-    # T falls about 40 ms before a QT of 400 ms RR^(1/3) is over. Far from there a steep part counts less, so that U waves, the
-    # ST segment and the next P do not pass for T; 100 ms away, it still counts half.
-    usual_ms = qrs_onset_ms + 400 * np.cbrt(np.where(np.isfinite(rr_s), rr_s, 0.9)) - 40
-    weighted = np.where(window, speed, 0) / (1 + ((time_ms - usual_ms[:, None]) / 100) ** 2)
-    top = weighted.max(axis=-1, keepdims=True)
-    last = len(time_ms) - 1 - (weighted >= 0.4 * top)[:, ::-1].argmax(axis=-1)
-    near = window & (np.abs(time_ms - time_ms[last][:, None]) <= 40)
-    peak = np.where(near, speed, 0).max(axis=-1)
+    latest_ms = np.fmin(time_ms[-1] - 5, rr_s * 1000 - T_BEFORE_NEXT_R_MS)
+    window = (time_ms > qrs_offset_ms[:, None] + T_AFTER_QRS_MS) & (time_ms < latest_ms[:, None])
+    speed = _speed(slope, T_SMOOTHING_MS, window, 0.5, leads=12)
+    # A steep part counts less, the further it is from where T usually falls: so U waves, the ST segment and the next P do not
+    # pass for T.
+    rr_s = np.where(np.isfinite(rr_s), rr_s, USUAL_RR_S)
+    usual_ms = qrs_onset_ms + USUAL_QT_MS * np.cbrt(rr_s) - T_FALLS_BEFORE_END_MS
+    likely = np.where(window, speed, 0) / (1 + ((time_ms - usual_ms[:, None]) / T_PLACE_MS) ** 2)
+    most = likely.max(axis=-1)
+    fall = _last(likely >= T_STEEP_SHARE * most[:, None])
+    steepest = _peak(speed, window & (np.abs(time_ms - time_ms[fall][:, None]) <= T_NEAR_MS))
     # Where the next wave comes before it is level: the flattest place between.
-    after = window & (np.arange(len(time_ms)) >= last[:, None])
-    flattest = time_ms[np.where(after, speed, np.inf).argmin(axis=-1)]
-    # The mean over four levels: a shoulder near any one of them moves the end little.
-    ends = [crossing_after(time_ms, speed, share * peak, last) for share in (0.3, 0.4, 0.5, 0.6)]
-    end = np.mean([np.where(end <= latest_ms[:, 0], end, flattest) for end in ends], axis=0)
-    return np.where(top[:, 0] > 0, end, np.nan)
+    after = window & (np.arange(len(time_ms)) >= fall[:, None])
+    flattest_ms = time_ms[np.where(after, speed, np.inf).argmin(axis=-1)]
+    # The mean over several levels: a shoulder near any one of them moves the end little.
+    ends_ms = [crossing_after(time_ms, speed, share * steepest, fall) for share in T_END_SHARES]
+    end_ms = np.mean([np.where(end_ms <= latest_ms, end_ms, flattest_ms) for end_ms in ends_ms], axis=0)
+    return np.where(most > 0, end_ms, np.nan)
 
 
 def _p_wave(time_ms, fine, activity_ms, t_offset_ms, rr_s, noise_uV):
@@ -196,18 +215,18 @@ def _p_wave(time_ms, fine, activity_ms, t_offset_ms, rr_s, noise_uV):
     diastole = _hold(time_ms, fine, earliest_ms, activity_ms - 12)
     bump = _bumps(diastole)
     window = (time_ms >= earliest_ms[:, None] + 20) & (time_ms <= activity_ms[:, None] - 40)
-    height = np.where(window[:, None], np.abs(bump), 0).max(axis=-1)
+    height = _peak(np.abs(bump), window[:, None])
     height = np.maximum(height, 0.2 * height.max(axis=-1, keepdims=True))
     joint = np.sqrt(np.square(bump / np.where(height > 0, height, 1)[..., None]).sum(axis=1))
     centre_ms = time_ms[np.where(window, joint, -1).argmax(axis=-1)][:, None]
 
     near = np.abs(time_ms - centre_ms) < 80
     speed = _speed(np.gradient(diastole, time_ms, axis=-1), 10.0, near, 1.0)
-    peak = np.where(near, speed, 0).max(axis=-1)
+    peak = _peak(speed, near)
     rise = np.where(near & (time_ms <= centre_ms), speed, 0)
     fall = np.where(near & (time_ms >= centre_ms), speed, 0)
     first = (rise >= 0.5 * rise.max(axis=-1, keepdims=True)).argmax(axis=-1)
-    last = fall.shape[-1] - 1 - (fall >= 0.7 * fall.max(axis=-1, keepdims=True))[:, ::-1].argmax(axis=-1)
+    last = _last(fall >= 0.7 * fall.max(axis=-1, keepdims=True))
     onset = crossing_before(time_ms, speed, 0.35 * peak, first)
     offset = crossing_after(time_ms, speed, 0.7 * peak, last)
     onset, offset = np.fmax(onset, time_ms[0]), np.fmin(offset, activity_ms)
@@ -269,24 +288,7 @@ def _hold(time_ms, fine, start_ms, end_ms):
 
 
 def crossing_before(time_ms, values, threshold, start):
-    """Time at which `values` last rose above `threshold` before sample `start`, by linear interpolation.
-
-    Parameters
-    ----------
-    time_ms : ndarray of float, shape (n_fine,)
-        Times of the samples.
-    values : ndarray of float, shape (n_beats, n_fine)
-        The function to follow.
-    threshold : ndarray of float, shape (n_beats,)
-        One threshold per beat.
-    start : ndarray of int, shape (n_beats,)
-        The sample from which to go back.
-
-    Returns
-    -------
-    ndarray of float, shape (n_beats,)
-        Milliseconds; NaN where the window ends before the crossing.
-    """
+    """Time (n_beats,) at which `values` (n_beats, n_fine) last rose above `threshold` before sample `start`; NaN if never."""
     sample = np.arange(values.shape[-1])
     below = (values < threshold[:, None]) & (sample <= start[:, None])
     last = np.where(below, sample, -1).max(-1)
@@ -302,7 +304,7 @@ def crossing_after(time_ms, values, threshold, start):
     return _between(time_ms, values, threshold, first, first - 1, first < n_fine)
 
 
-def _between(time_ms, values, threshold, outside, inside, found):
+def _between(time_ms, values, threshold, outside, inside, is_known):
     """Linear interpolation of the crossing between the sample outside and its neighbour inside the wave."""
     n_fine = values.shape[-1]
     rows = np.arange(len(values))
@@ -310,4 +312,4 @@ def _between(time_ms, values, threshold, outside, inside, found):
     low, high = values[rows, outside], values[rows, inside]
     share = np.where(high > low, (threshold - low) / np.where(high > low, high - low, 1), 0)
     share = np.clip(share, 0, 1)
-    return np.where(found, time_ms[outside] + share * (time_ms[inside] - time_ms[outside]), np.nan)
+    return np.where(is_known, time_ms[outside] + share * (time_ms[inside] - time_ms[outside]), np.nan)

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import CubicSpline
 
-from ..ecg import BeatSet, to_eight_leads
-from . import boundaries as delineation
-from .values import measure, subtract_measurements
+from ..ecg import require_beats, to_eight_leads
+from .values import find_boundaries, measure, subtract_measurements, usable_rows
 
 LEAST_WAVE_mV = 0.1  # a smaller R or T wave is not scaled: a multiple of next to nothing says nothing
 
@@ -45,63 +44,38 @@ class Edit:
     change: Callable
 
     def __call__(self, beats, amount):
-        """Change beats.
-
-        Parameters
-        ----------
-        beats : BeatSet
-            Median beats of 8 or 12 leads in mV.
-        amount : float
-            One of `steps`, or anything between them; in `unit`.
+        """Change beats by an amount within the steps.
 
         Returns
         -------
         BeatSet
             Of 8 leads. A row of NaN, marked as not usable, where the edit cannot be made: no P wave to move, no room for it in
             the window, no R or T wave of 0.1 mV to scale.
-
-        Raises
-        ------
-        ValueError
-            If `beats` is not a BeatSet, or the amount lies outside the steps.
         """
-        beats = _checked(beats)
-        if not (np.isfinite(amount) and self.steps[0] <= amount <= self.steps[-1]):
+        if not self.steps[0] <= amount <= self.steps[-1]:
             raise ValueError(
                 f"the amount must lie between {self.steps[0]:g} and {self.steps[-1]:g} {self.unit}; got {amount!r}."
             )
-        return self._at(beats, _edges(beats), amount)
+        return next(self._each(beats, [amount]))
 
     def series(self, beats):
-        """Make every step, the boundaries of the waves found only once.
-
-        Parameters
-        ----------
-        beats : BeatSet
-            Median beats of 8 or 12 leads in mV.
-
-        Returns
-        -------
-        list of BeatSet
-            One per step.
-        """
-        beats = _checked(beats)
-        edges = _edges(beats)
-        return [self._at(beats, edges, amount) for amount in self.steps]
+        """Return one BeatSet per step, the boundaries of the waves found only once."""
+        return list(self._each(beats, self.steps))
 
     def intended(self, before, amount):
-        """Give what the measurement should be after the edit, for values `before` it."""
+        """Return what the measurement should be after the edit, for values `before` it."""
         return before * amount if self.neutral == 1 else before + amount
 
-    def _at(self, beats, edges, amount):
-        signals = beats.signals.astype(float)
-        signals[~beats.usable] = np.nan
-        if len(beats):
-            usable = np.flatnonzero(np.isfinite(signals).all(axis=(1, 2)))
-            some = delineation.Boundaries(*(edge[usable] for edge in edges))
-            signals[usable] = self.change(beats[usable], some, amount)
-        quality = beats.quality.assign(usable=np.isfinite(signals).all(axis=(1, 2)))
-        return replace(beats, signals=signals.astype(np.float32), quality=quality)
+    def _each(self, beats, amounts):
+        beats = to_eight_leads(require_beats(beats))
+        rows = usable_rows(beats)
+        usable = beats[rows]
+        edges = find_boundaries(usable)[2]
+        for amount in amounts:
+            signals = np.full(beats.signals.shape, np.nan, dtype=np.float32)
+            signals[rows] = self.change(usable, edges, amount)
+            quality = beats.quality.assign(usable=np.isfinite(signals).all(axis=(1, 2)))
+            yield replace(beats, signals=signals, quality=quality)
 
 
 def audit(beats, edits=None):
@@ -121,8 +95,7 @@ def audit(beats, edits=None):
         ``measured`` (its median change), ``error`` (median of the absolute difference between the two), ``other`` (the
         measurement outside ``follows`` that moves most, and ``other_sd``, its median absolute change in its own SDs), ``n``.
     """
-    beats = _checked(beats)
-    before = measure(beats)
+    before = measure(to_eight_leads(require_beats(beats)))
     spread = before.std()
     rows = []
     for name, edit in (EDITS if edits is None else edits).items():
@@ -130,16 +103,13 @@ def audit(beats, edits=None):
             if amount == edit.neutral or not edited.usable.any():
                 continue
             change = subtract_measurements(measure(edited), before)[edited.usable]
-            wanted = (edit.intended(before[edit.measurement], amount) - before[edit.measurement])[edited.usable]
-            moved = change[edit.measurement]
+            intended = (edit.intended(before[edit.measurement], amount) - before[edit.measurement])[edited.usable]
+            measured = change[edit.measurement]
             others = (change.drop(columns=[edit.measurement, *edit.follows]).abs().median() / spread).dropna()
-            rows.append(
-                {
-                    "edit": name, "amount": amount, "measurement": edit.measurement,
-                    "intended": wanted.median(), "measured": moved.median(), "error": (moved - wanted).abs().median(),
-                    "other": others.idxmax(), "other_sd": others.max(), "n": int(moved.notna().sum()),
-                }
-            )  # fmt: skip
+            rows.append((
+                name, amount, edit.measurement, intended.median(), measured.median(), (measured - intended).abs().median(),
+                others.idxmax(), others.max(), int(measured.notna().sum()),
+            ))  # fmt: skip
     columns = ["edit", "amount", "measurement", "intended", "measured", "error", "other", "other_sd", "n"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -208,14 +178,17 @@ def scale_t_v5(beats, edges, factor):
 def turn_axis(beats, edges, angle_deg):
     """Turn QRS in the plane of I and aVF, measured from the line from its beginning to its end; positive is clockwise."""
     signals = beats.signals.astype(float)
-    above = _above_qrs_line(beats, edges)
-    one, two = beats.leads.index("I"), beats.leads.index("II")
-    i, avf = above[:, one], above[:, two] - above[:, one] / 2
-    cos, sin = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
-    new_i, new_avf = cos * i - sin * avf, sin * i + cos * avf
-    signals[:, one] += new_i - i
-    signals[:, two] += new_avf + new_i / 2 - above[:, two]
+    above = _above_qrs_line(beats, edges)[:, :2]  # I and II
+    signals[:, :2] += turn_frontal(above, angle_deg) - above
     return signals
+
+
+def turn_frontal(limb, angle_deg):
+    """Turn leads I and II, (n_beats, 2, n_times), in the plane of I and aVF by one angle, or one for each beat, (n_beats, 1)."""
+    lead_i, angle = limb[:, 0], np.deg2rad(angle_deg)
+    avf = limb[:, 1] - lead_i / 2
+    turned_i = np.cos(angle) * lead_i - np.sin(angle) * avf
+    return np.stack([turned_i, np.sin(angle) * lead_i + np.cos(angle) * avf + turned_i / 2], axis=1)
 
 
 EDITS = {
@@ -230,25 +203,6 @@ EDITS = {
         f"{wave}_{lead}_mV" for wave in "qrs" for lead in ("I", "II", "III", "aVR", "aVL", "aVF")
     ) + ("cornell_mV",), turn_axis),
 }  # fmt: skip
-
-
-def _checked(beats):
-    if not isinstance(beats, BeatSet):
-        raise ValueError(f"an edit needs a BeatSet, as median_beats gives it; got {type(beats).__name__}.")
-    return to_eight_leads(beats)
-
-
-def _edges(beats):
-    """Boundaries of the waves of every beat, NaN for an unusable one."""
-    usable = np.flatnonzero(beats.usable & np.isfinite(beats.signals).all(axis=(1, 2)))
-    edges = [np.full(len(beats), np.nan) for _ in delineation.Boundaries._fields]
-    if len(usable):
-        some = beats[usable]
-        noise = some.quality["noise_uV"].to_numpy(float) if "noise_uV" in some.quality else np.full(len(some), np.nan)
-        found = delineation.delineate(*delineation.interpolate(some.signals, some.fs, some.r_index), some.rr_s, noise)
-        for edge, values in zip(edges, found, strict=True):
-            edge[usable] = values
-    return delineation.Boundaries(*edges)
 
 
 def _time_ms(beats):

@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from ..ecg import BeatSet, to_eight_leads
+from ..ecg import require_beats, to_eight_leads
+from ..factors import known_names
+from .edits import turn_frontal
 
 PERTURBATIONS = ("noise", "gain", "turn", "baseline", "jitter")
 
@@ -29,30 +31,18 @@ def perturb(beats, name, seed=0):
     -------
     BeatSet
         Of 8 leads.
-
-    Raises
-    ------
-    ValueError
-        If `beats` is not a BeatSet, or the name is not known.
     """
-    if not isinstance(beats, BeatSet):
-        raise ValueError(f"perturb needs a BeatSet, as median_beats gives it; got {type(beats).__name__}.")
-    beats = to_eight_leads(beats)
-    if name not in PERTURBATIONS:
-        raise ValueError(f"a perturbation is one of {', '.join(PERTURBATIONS)}; got {name!r}.")
+    beats = to_eight_leads(require_beats(beats))
+    known_names(name, PERTURBATIONS, "perturbation")
     rng = np.random.default_rng(seed)
-    signals, time_s = beats.signals.astype(float), (np.arange(beats.signals.shape[-1]) - beats.r_index) / beats.fs
+    signals, time_s = beats.signals.astype(float), beats.time_s
     sign = rng.choice([-1.0, 1.0], (len(beats), 1))
     if name == "noise":
         signals += rng.normal(0, 0.02, signals.shape)
     elif name == "gain":
         signals *= 1 + 0.05 * sign[..., None]
     elif name == "turn":
-        one, two = signals[:, beats.leads.index("I")].copy(), signals[:, beats.leads.index("II")]
-        angle, avf = np.deg2rad(5) * sign, two - one / 2
-        i = np.cos(angle) * one - np.sin(angle) * avf
-        signals[:, beats.leads.index("I")] = i
-        signals[:, beats.leads.index("II")] = np.sin(angle) * one + np.cos(angle) * avf + i / 2
+        signals[:, :2] = turn_frontal(signals[:, :2], 5 * sign)  # I and II
     elif name == "baseline":
         phase = rng.uniform(0, 2 * np.pi, (*signals.shape[:2], 1))
         wave = np.sin(2 * np.pi * 0.3 * np.append(time_s, -0.06) + phase)  # the last value: in the PR segment, which is 0 mV

@@ -1,11 +1,11 @@
-"""What a cardiologist measures on a beat: intervals, axes, amplitudes. The edges of waves are found in `delineation`."""
+"""What a cardiologist measures on a beat: intervals, axes, amplitudes. The edges of waves are found in `boundaries`."""
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
-from ..ecg import LEADS_12, BeatSet, to_eight_leads, to_twelve_leads
-from . import boundaries as delineation
+from ..ecg import LEADS_12, require_beats, to_eight_leads, to_twelve_leads
+from .boundaries import FINE_HZ, delineate, interpolate
 
 # The smallest deflection that counts as a wave: IEC 60601-2-51:2003, annex GG (30 uV).
 MIN_WAVE_mV = 0.03
@@ -17,6 +17,7 @@ ST_AFTER_J_MS = 60.0
 LEADS_WITH_P = ("I", "II", "V1")
 
 _INTERVAL_NOTE = "median over leads, not earliest to latest"
+# fmt: off
 DEFINITIONS = {
     "heart_rate_bpm": ("bpm", "60 / RR, of the median RR interval"),
     "rr_s": ("s", "median RR interval"),
@@ -27,14 +28,18 @@ DEFINITIONS = {
     "qt_ms": ("ms", f"onset of QRS to end of T ({_INTERVAL_NOTE})"),
     "qtcf_ms": ("ms", "QT / RR^(1/3), RR in s (Fridericia 1920)"),
     "qtcb_ms": ("ms", "QT / RR^(1/2), RR in s (Bazett 1920)"),
-    "p_axis_deg": ("deg", "atan2 of the net areas of P in aVF and I, above -180 and up to 180; 0 = left, 90 = down"),
-    "qrs_axis_deg": ("deg", "atan2 of the net areas of QRS in aVF and I, above -180 and up to 180; 0 = left, 90 = down"),
-    "t_axis_deg": ("deg", "atan2 of the net areas of T in aVF and I, above -180 and up to 180; 0 = left, 90 = down"),
-    "r_peak_time_V1_ms": ("ms", "onset of QRS to the peak of the tallest R in V1; NaN without an R"),
-    "r_peak_time_V5_ms": ("ms", "onset of QRS to the peak of the tallest R in V5; NaN without an R"),
+    **{
+        f"{wave.lower()}_axis_deg": (
+            "deg", f"atan2 of the net areas of {wave} in aVF and I, above -180 and up to 180; 0 = left, 90 = down"
+        )
+        for wave in ("P", "QRS", "T")
+    },
+    **{
+        f"r_peak_time_{lead}_ms": ("ms", f"onset of QRS to the peak of the tallest R in {lead}; NaN without an R")
+        for lead in ("V1", "V5")
+    },
     "sokolow_lyon_mV": (
-        "mV",
-        "S depth in V1 + the taller R of V5 and V6 (Sokolow and Lyon 1949); lowered by filter and 100 Hz",
+        "mV", "S depth in V1 + the taller R of V5 and V6 (Sokolow and Lyon 1949); lowered by filter and 100 Hz"
     ),
     "cornell_mV": ("mV", "R in aVL + S depth in V3 (Casale 1985); lowered by filter and 100 Hz"),
 }
@@ -48,20 +53,19 @@ for _lead in LEADS_12:
     }
 for _lead in LEADS_WITH_P:
     DEFINITIONS[f"p_{_lead}_mV"] = ("mV", f"{_lead}: point of P furthest from the level at its onset, signed; NaN without P")
+# fmt: on
 
 
 def measure(beats, *, batch_size=512):
     """Intervals, axes and amplitudes of median beats.
 
-    The intervals follow the rule "median over leads": each boundary is where a cardiologist who marks every lead by
-    itself would put the middle one of the marks. The rule "earliest onset to latest end" gives a QRS about 28 ms longer
-    (LUDB, 200 records). `DEFINITIONS` holds unit and definition of every column; `delineation.delineate` says how far the
-    intervals agree with cardiologists.
+    The intervals follow the rule "median over leads": each boundary is where a cardiologist who marks every lead by itself
+    would put the middle one of the marks; `delineate` says how far they agree. The rule "earliest onset to latest end" gives a
+    QRS about 28 ms longer (LUDB, 200 records).
 
     Amplitudes are signed: R is at least 0, Q and S are at most 0, and a Q, R or S that a lead does not have is 0 mV, as in
-    the tables of electrocardiographs. What cannot be known is NaN: everything about an absent P, a lead that is flat.
-    Voltages are those of the beat as it is. The low-pass at 40 Hz of `median_beats` takes 2-3 % off the R waves of simulated
-    healthy people, less off wide ones; with ``fs=500, band_hz=(0.5, 150)`` they are within 1 %.
+    the tables of electrocardiographs. Voltages are those of the beat as it is: the low-pass at 40 Hz of `median_beats` takes
+    2-3 % off the R waves of simulated healthy people, less off wide ones; with ``fs=500, band_hz=(0.5, 150)`` it is 1 %.
 
     On simulated ECGs at 100 and 500 Hz, what a bundle branch block, a left anterior fascicular block or an AV block changes is
     found with the right sign and, in the mean over people, within 8 ms, 0.05 mV or 5 degrees. Not so for blocks of half the
@@ -78,22 +82,20 @@ def measure(beats, *, batch_size=512):
     Returns
     -------
     DataFrame of float64, indexed by ``beats.ids``
-        One column per entry of `DEFINITIONS`. NaN where a wave is absent (P) or RR is not known; a row of NaN where a beat
-        is not usable.
-
-    Raises
-    ------
-    ValueError
-        If `beats` is not a BeatSet, lacks one of the eight leads, or its window does not hold the waves.
+        One column per entry of `DEFINITIONS`, which holds unit and definition of each. NaN where a wave is absent (P), RR is
+        not known or a lead is flat; a row of NaN where a beat is not usable.
     """
-    _check(beats)
-    usable = beats.usable & np.isfinite(beats.signals).all(axis=(1, 2))
+    before_ms, after_ms = 1000 * require_beats(beats).time_s[[0, -1]] * (-1, 1)
+    if before_ms < 250 or after_ms < 400:
+        raise ValueError(
+            "the window must hold P, QRS and T: at least 250 ms before the R peak and 400 ms after it; "
+            f"got {before_ms:g} ms and {after_ms:g} ms."
+        )
     table = pd.DataFrame(np.nan, index=pd.Index(beats.ids, name="id"), columns=list(DEFINITIONS))
-    rows = np.flatnonzero(usable)
+    rows = usable_rows(beats)
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
-        for name, values in _measure_batch(beats[batch]).items():
-            table.iloc[batch, table.columns.get_loc(name)] = values
+        table.iloc[batch] = pd.DataFrame(_measure_batch(beats[batch]))[list(DEFINITIONS)].to_numpy()
     return table
 
 
@@ -110,25 +112,23 @@ def angle_difference_deg(after_deg, before_deg):
     return (after_deg - before_deg + 180) % 360 - 180
 
 
-def _check(beats):
-    if not isinstance(beats, BeatSet):
-        raise ValueError(f"measure needs a BeatSet, as median_beats gives it; got {type(beats).__name__}.")
-    before_ms = beats.r_index * 1000 / beats.fs
-    after_ms = (beats.signals.shape[-1] - 1 - beats.r_index) * 1000 / beats.fs
-    if before_ms < 250 or after_ms < 400:
-        raise ValueError(
-            "the window must hold P, QRS and T: at least 250 ms before the R peak and 400 ms after it; "
-            f"got {before_ms:g} ms and {after_ms:g} ms."
-        )
+def usable_rows(beats):
+    """Return the indices of the beats that may be measured: usable, and finite in every lead."""
+    return np.flatnonzero(beats.usable & np.isfinite(beats.signals).all(axis=(1, 2)))
+
+
+def find_boundaries(beats):
+    """Return the fine grid (ms), the beats on it and their `Boundaries`, of beats of eight leads."""
+    time_ms, fine, slope = interpolate(beats.signals, beats.fs, beats.r_index)
+    return time_ms, fine, delineate(time_ms, fine, slope, beats.rr_s, _from_quality(beats, "noise_uV"))
 
 
 def _measure_batch(beats):
     """Columns by name, each of shape (n_beats,), of usable beats."""
-    eight = to_eight_leads(beats)
-    time_ms, fine, slope = delineation.interpolate(eight.signals, beats.fs, beats.r_index)
-    edges = delineation.delineate(time_ms, fine, slope, beats.rr_s, _from_quality(beats, "noise_uV"))
-    has_twelve = set(LEADS_12) <= set(beats.leads)  # then the limb leads are taken as recorded
-    leads = _twelve(beats) if has_twelve else to_twelve_leads(fine.astype(np.float32))
+    time_ms, fine, edges = find_boundaries(to_eight_leads(beats))
+    if set(LEADS_12) <= set(beats.leads):  # the limb leads are taken as recorded
+        fine = interpolate(to_twelve_leads(beats).signals, beats.fs, beats.r_index)[1]
+    leads = to_twelve_leads(fine.astype(np.float32))
     qrs_ms = edges.qrs_offset_ms - edges.qrs_onset_ms
     qt_ms = edges.t_offset_ms - edges.qrs_onset_ms
     out = {
@@ -142,20 +142,12 @@ def _measure_batch(beats):
         "qtcf_ms": qt_ms / np.cbrt(beats.rr_s),
         "qtcb_ms": qt_ms / np.sqrt(beats.rr_s),
     }
-    out |= _axes(time_ms, leads, edges)
-    out |= _amplitudes(time_ms, leads, edges)
-    return out
+    return out | _axes(time_ms, leads, edges) | _amplitudes(time_ms, leads, edges)
 
 
 def _from_quality(beats, column):
     """Look up a column of the quality table, NaN where it has none."""
     return beats.quality[column].to_numpy(dtype=float) if column in beats.quality else np.full(len(beats), np.nan)
-
-
-def _twelve(beats):
-    """All twelve leads as recorded, on the fine grid."""
-    beats = to_twelve_leads(beats)
-    return delineation.interpolate(beats.signals, beats.fs, beats.r_index)[1].astype(np.float32)
 
 
 def _axes(time_ms, leads, edges):
@@ -182,36 +174,38 @@ def _inside(time_ms, start_ms, end_ms):
 
 def _amplitudes(time_ms, leads, edges):
     """Amplitudes of Q, R, S, ST, T and P in each lead, and what is computed from them."""
+    st_ms = edges.qrs_offset_ms + ST_AFTER_J_MS
+    q, r, s, r_peak_ms = _qrs_waves(time_ms, leads, edges)
+    st, t = _at(time_ms, leads, st_ms), _extreme(time_ms, leads, st_ms, edges.t_offset_ms)
+    is_flat = np.ptp(leads, axis=-1) == 0  # not recorded: its amplitudes are not known
+    out = {}
+    for name, values in {"q": q, "r": r, "s": s, "st": st, "t": t}.items():
+        out |= {f"{name}_{lead}_mV": np.where(is_flat[:, i], np.nan, values[:, i]) for i, lead in enumerate(LEADS_12)}
+    with_p = [LEADS_12.index(lead) for lead in LEADS_WITH_P]
+    level = _at(time_ms, leads[:, with_p], edges.p_onset_ms)
+    p = _extreme(time_ms, leads[:, with_p] - level[..., None], edges.p_onset_ms, edges.p_offset_ms)
+    p = np.where(is_flat[:, with_p], np.nan, p)
+    out |= {f"p_{lead}_mV": p[:, i] for i, lead in enumerate(LEADS_WITH_P)}
+    for lead in ("V1", "V5"):
+        out[f"r_peak_time_{lead}_ms"] = np.where(out[f"r_{lead}_mV"] > 0, r_peak_ms[:, LEADS_12.index(lead)], np.nan)
+    out["sokolow_lyon_mV"] = -out["s_V1_mV"] + np.fmax(out["r_V5_mV"], out["r_V6_mV"])
+    out["cornell_mV"] = out["r_aVL_mV"] - out["s_V3_mV"]
+    return out
+
+
+def _qrs_waves(time_ms, leads, edges):
+    """Amplitudes of Q, R and S in mV and the time from QRS onset to the tip of R in ms, each (n_beats, n_leads)."""
     around = _span(time_ms, edges.qrs_onset_ms, edges.qrs_offset_ms)
     in_qrs = _inside(time_ms[around], edges.qrs_onset_ms, edges.qrs_offset_ms)[:, None]
     qrs = np.where(in_qrs, leads[..., around], 0.0)
     is_r = _is_r(leads[..., around], in_qrs)
-    r = np.where(is_r, qrs, 0.0).max(axis=-1)
-    started = np.logical_or.accumulate(is_r, axis=-1)  # the first R has begun
-    q = np.where(started, 0.0, qrs).min(axis=-1)
-    s = np.where(started, qrs, 0.0).min(axis=-1)
-    s = np.where(r > 0, s, q)
+    r_wave = np.where(is_r, qrs, 0.0)
+    r = r_wave.max(axis=-1)
+    has_begun = np.logical_or.accumulate(is_r, axis=-1)  # the first R
+    q = np.where(has_begun, 0.0, qrs).min(axis=-1)
+    s = np.where(r > 0, np.where(has_begun, qrs, 0.0).min(axis=-1), q)
     q, s = (np.where(wave <= -MIN_WAVE_mV, wave, 0.0) for wave in (q, s))
-    st = _at(time_ms, leads, edges.qrs_offset_ms + ST_AFTER_J_MS)
-    t = _extreme(time_ms, leads, edges.qrs_offset_ms + ST_AFTER_J_MS, edges.t_offset_ms)
-    # A lead that is flat was not recorded: its amplitudes are not known.
-    flat = np.ptp(leads, axis=-1) == 0
-    out = {}
-    for name, values in (("q", q), ("r", r), ("s", s), ("st", st), ("t", t)):
-        values = np.where(flat, np.nan, values)
-        out |= {f"{name}_{lead}_mV": values[:, i] for i, lead in enumerate(LEADS_12)}
-    with_p = [LEADS_12.index(lead) for lead in LEADS_WITH_P]
-    level = _at(time_ms, leads, edges.p_onset_ms)
-    p = _extreme(time_ms, leads[:, with_p] - level[:, with_p, None], edges.p_onset_ms, edges.p_offset_ms)
-    p = np.where(flat[:, with_p], np.nan, p)
-    out |= {f"p_{lead}_mV": p[:, i] for i, lead in enumerate(LEADS_WITH_P)}
-    for lead in ("V1", "V5"):
-        i = LEADS_12.index(lead)
-        peak_ms = time_ms[around][np.where(is_r[:, i], qrs[:, i], 0).argmax(axis=-1)] - edges.qrs_onset_ms
-        out[f"r_peak_time_{lead}_ms"] = np.where(out[f"r_{lead}_mV"] > 0, peak_ms, np.nan)
-    out["sokolow_lyon_mV"] = -out["s_V1_mV"] + np.fmax(out["r_V5_mV"], out["r_V6_mV"])
-    out["cornell_mV"] = out["r_aVL_mV"] - out["s_V3_mV"]
-    return out
+    return q, r, s, time_ms[around][r_wave.argmax(axis=-1)] - edges.qrs_onset_ms[:, None]
 
 
 def _is_r(leads, inside):
@@ -222,7 +216,7 @@ def _is_r(leads, inside):
     steep.
     """
     is_r = _rises_and_falls(leads, inside, MIN_WAVE_mV)
-    smooth = gaussian_filter1d(leads, SMOOTH_MS * delineation.FINE_HZ / 1000, axis=-1, mode="nearest")
+    smooth = gaussian_filter1d(leads, SMOOTH_MS * FINE_HZ / 1000, axis=-1, mode="nearest")
     is_early = np.arange(leads.shape[-1]) < np.where(inside, leads, np.inf).argmin(axis=-1, keepdims=True)
     is_real = (is_early & _rises_and_falls(smooth, inside, MIN_SMOOTH_WAVE_mV)).any(axis=-1, keepdims=True)
     return is_r & (is_real | ~is_early)
