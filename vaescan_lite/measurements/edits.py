@@ -184,7 +184,7 @@ def turn_axis(beats, edges, angle_deg):
 
 
 def turn_frontal(limb, angle_deg):
-    """Turn leads I and II, (n_beats, 2, n_times), in the plane of I and aVF by one angle, or one for each beat, (n_beats, 1)."""
+    """Turn leads I and II, (n_beats, 2, n_times), in the plane of I and aVF, by one angle or one of each beat, (n_beats, 1)."""
     lead_i, angle = limb[:, 0], np.deg2rad(angle_deg)
     avf = limb[:, 1] - lead_i / 2
     turned_i = np.cos(angle) * lead_i - np.sin(angle) * avf
