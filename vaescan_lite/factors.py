@@ -205,8 +205,7 @@ def aligned(table, ids, names=None, what="factors"):
     ids = pd.Index(ids)
     missing = ids[~ids.isin(table.index)]
     if len(missing):
-        shown = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
-        raise ValueError(f"{len(missing)} of {len(ids)} ids have no row in {what}: {shown}.")
+        raise ValueError(f"{len(missing)} of {len(ids)} ids have no row in {what}: {listed(missing)}.")
     return table.loc[ids] if names is None else table.loc[ids, names]
 
 
@@ -217,3 +216,8 @@ def known_names(names, known, what):
     if unknown:
         raise ValueError(f"unknown {what} {', '.join(map(repr, unknown))}; known are {', '.join(map(str, known))}.")
     return names
+
+
+def listed(values, most=5):
+    """Write values behind each other for a message, the first `most` of them."""
+    return ", ".join(map(str, values[:most])) + (", ..." if len(values) > most else "")

@@ -1,4 +1,4 @@
-"""Databases of ECGs: which one, what is known of each ECG, and its signals. What lies in a folder is told by `layouts`."""
+"""Databases of ECGs: which one, what is known of each ECG, and its signals. What lies in a folder: `layouts`."""
 
 import hashlib
 import json
@@ -16,9 +16,9 @@ from tqdm.auto import tqdm
 from ..cache import cache_folder, source_hash
 from ..cpus import available_cpus
 from ..ecg import LEADS_12, EcgSet
-from ..factors import FACTOR_NAMES, clean_ages
+from ..factors import FACTOR_NAMES, clean_ages, known_names, listed
 from .layouts import GROUND_TRUTH, LUDB_TABLE, PTBXL_TABLE, find_contents, read_table, scan
-from .records import check_finite, pick_leads, resample, samples_needed
+from .records import resample, samples_needed, sound_leads
 from .wfdb_files import read_header, read_signals
 
 N_SIMULATED = 2000
@@ -39,8 +39,8 @@ def open_database(where="auto", *, n=None, seed=0):
         environment variable ``VAESCAN_DATABASE`` says if it is set, else ``"ptbxl"`` if that copy is there, else
         ``"simulated"``. ``Database.description`` and its repr say which was taken.
     n : int, optional
-        For a folder, open at most so many of its ECGs, drawn at random by `seed` (uniformly, whatever their labels), in the
-        order of the label table. For a simulated database, the number of ECGs, 2,000 if not given.
+        Open at most so many of a folder's ECGs, drawn at random by `seed` (uniformly, whatever their labels), in the order of
+        the label table. For a simulated database, the number of ECGs, 2,000 if not given.
     seed : int
         Seed of the drawing, or of the simulation.
 
@@ -49,40 +49,24 @@ def open_database(where="auto", *, n=None, seed=0):
     Database
         Its labels are read; signals are read by ``Database.read``.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder, or it holds no ECGs.
-    ValueError
-        If a label table lacks a column, has an id twice, or has a cell that cannot be read.
-
     Notes
     -----
     In a folder, ``ptbxl_database.csv`` decides for the PTB-XL layout, ``ludb.csv`` for LUDB (its ``data`` folder may be given
     too); else WFDB records are found recursively, and the comments of their headers are the labels (``Dx`` holds SNOMED
     CT codes, as in the PhysioNet Challenges). Rows of a label table without a file and files without a row are left out, listed
-    in ``Database.issues`` and announced by one warning.
-
-    A simulated database is made once, in the cache folder, and made again when the simulator's source has changed.
-
-    Explained in chapter 1.
+    in ``Database.issues`` and announced by one warning. A simulated database is made once, in the cache folder, and made again
+    when the simulator's source has changed. Explained in chapter 1.
     """
     if n is not None and (int(n) != n or n < 1):
         raise ValueError(f"n must be a number of ECGs, at least 1; got {n!r}.")
     where, reason = _choose(where)
     if where == "simulated":
-        database = _open_folder(_simulated_folder(int(n or N_SIMULATED), seed), None, seed, reason)
+        folder, n = _simulated_folder(int(n or N_SIMULATED), seed), None
     elif where == "ptbxl":
-        folder = cache_folder() / "ptbxl"
-        if not (folder / PTBXL_TABLE).is_file():
-            raise FileNotFoundError(
-                f"{folder / PTBXL_TABLE}: no copy of PTB-XL there. Download it from "
-                f"https://physionet.org/content/ptb-xl/1.0.3/ and unpack it into {folder}, or give open_database the folder "
-                'where you have it; open_database("simulated") needs no download.'
-            )
-        database = _open_folder(folder, n, seed, reason)
+        folder = _ptbxl_folder()
     else:
-        database = _open_folder(Path(where).expanduser(), n, seed, reason)
+        folder = Path(where).expanduser()
+    database = _open_folder(folder, n, seed, reason)
     _log.info(database.description)
     if len(database.issues):
         counts = ", ".join(f"{count} x {issue}" for issue, count in database.issues["issue"].value_counts(sort=False).items())
@@ -131,7 +115,7 @@ class Database:
             truth = read_table(folder / GROUND_TRUTH, ("ecg_id",)).set_index("ecg_id")
             self.ground_truth = truth.reindex(self.labels.index)
         self._contents = contents
-        counts = Counter(fs for of_one in contents.files.values() for fs, _ in of_one)
+        counts = Counter(fs for files_of_ecg in contents.files.values() for fs, _ in files_of_ecg)
         self.fs_available = tuple(sorted(counts))
         self.description = _describe(self, counts, reason)
 
@@ -142,7 +126,7 @@ class Database:
         return f"Database({self.description})"
 
     def factors(self, names=None, min_likelihood=None):
-        """Give what is known of each ECG and person, as numbers.
+        """Return what is known of each ECG and person, as numbers.
 
         Parameters
         ----------
@@ -158,16 +142,8 @@ class Database:
             1 or 0, years for ``age_years``; NaN where unknown, and where the database never annotates a factor: for SNOMED
             codes, where none of the factor's codes occurs in the whole folder. ``attrs["notes"]`` lists what was set to NaN.
             The superclasses are NaN for an ECG without a diagnostic statement, and everywhere outside the PTB-XL layout.
-
-        Raises
-        ------
-        ValueError
-            If a factor is not known.
         """
-        names = list(FACTOR_NAMES) if names is None else [names] if isinstance(names, str) else list(names)
-        unknown = [name for name in names if name not in FACTOR_NAMES]
-        if unknown:
-            raise ValueError(f"unknown factor(s) {', '.join(map(repr, unknown))}; known are {', '.join(FACTOR_NAMES)}.")
+        names = known_names(FACTOR_NAMES if names is None else names, FACTOR_NAMES, "factor(s)")
         table = self._contents.diagnoses(min_likelihood)
         table["sex_female"] = _sex_female(_column(self.labels, "sex"))
         table["age_years"], notes = clean_ages(_column(self.labels, "age"))
@@ -186,7 +162,7 @@ class Database:
         ids : sequence, optional
             Which ECGs, in which order; None means all.
         fs : float
-            Sampling rate in Hz to give. The file nearest to it in rate (as a ratio) is read, and resampled without aliasing
+            Sampling rate in Hz to return. The file nearest to it in rate (as a ratio) is read, and resampled without aliasing
             where its rate differs; one with less than `fs` gains samples, not detail.
         duration_s : float
             Seconds from the start of each record; longer records are cut.
@@ -203,13 +179,6 @@ class Database:
         EcgSet
             ECGs in mV, shape (n_ecgs, 12, round(duration_s * fs)), the leads in standard order whatever the file's order.
             ``rejected`` has columns ``id`` and ``reason``.
-
-        Raises
-        ------
-        FileNotFoundError
-            If a header or signal file is missing.
-        ValueError
-            If an id is not known, or a file is truncated, too short, lacks a lead or holds NaN.
         """
         ids = self._checked_ids(ids)
         if errors not in ("raise", "skip"):
@@ -219,23 +188,17 @@ class Database:
         paths = [self._nearest(self._contents.files[id_], fs) for id_ in ids.tolist()]
         batches = [slice(start, start + _BATCH) for start in range(0, len(ids), _BATCH)]
         jobs = (delayed(_read_batch)(ids[rows].tolist(), paths[rows], fs, duration_s, errors) for rows in batches)
-        n_jobs = available_cpus() if n_jobs == -1 else n_jobs
+        parallel = Parallel(n_jobs=available_cpus() if n_jobs == -1 else n_jobs, return_as="generator")
         signals = np.empty((len(ids), len(LEADS_12), round(duration_s * fs)), dtype=np.float32)
-        kept, rejected, n_kept = [], [], 0
+        kept, rejected = [], []
         with tqdm(total=len(ids), desc="reading ECGs", unit="ECG", disable=not progress, leave=False) as bar:
-            for rows, (block, kept_ids, reasons) in zip(batches, Parallel(n_jobs=n_jobs, return_as="generator")(jobs)):
-                signals[n_kept : n_kept + len(block)] = block
-                n_kept += len(block)
+            for rows, (block, kept_ids, reasons) in zip(batches, parallel(jobs)):
+                signals[len(kept) : len(kept) + len(block)] = block
                 kept += kept_ids
                 rejected += reasons
                 bar.update(len(ids[rows]))
-        return EcgSet(
-            signals[:n_kept],
-            fs,
-            LEADS_12,
-            np.array(kept, dtype=ids.dtype),
-            pd.DataFrame(rejected, columns=["id", "reason"]),
-        )
+        rejected = pd.DataFrame(rejected, columns=["id", "reason"])
+        return EcgSet(signals[: len(kept)], fs, LEADS_12, np.array(kept, dtype=ids.dtype), rejected)
 
     def _checked_ids(self, ids):
         if ids is None:
@@ -247,9 +210,8 @@ class Database:
             raise ValueError("ids must be ids, not a mask; use db.read(db.ids[mask]).")
         unknown = [id_ for id_ in given.tolist() if id_ not in self._contents.files]
         if unknown:
-            shown = ", ".join(map(repr, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
             raise ValueError(
-                f"{len(unknown)} id(s) have no signal in {self.name}: {shown}. It has {len(self):,} ids such as "
+                f"{len(unknown)} id(s) have no signal in {self.name}: {listed(unknown)}. It has {len(self):,} ids such as "
                 f"{', '.join(map(repr, self.ids[:3].tolist()))}; see .ids, and .issues for rows without a file."
             )
         return given.astype(self.ids.dtype)
@@ -293,9 +255,7 @@ def _read_start(path, fs, n_times):
             f"{header.path}: {ecg.shape[1] / fs_file:g} s long ({ecg.shape[1]} samples at {fs_file:g} Hz); "
             f"duration_s = {n_times / fs:g} s is wanted. Read fewer seconds, or leave this ECG out."
         )
-    ecg = pick_leads(ecg, leads, header.path)
-    check_finite(ecg, LEADS_12, header.path)
-    return ecg, fs_file
+    return sound_leads(ecg, leads, header.path), fs_file
 
 
 def _choose(where):
@@ -310,6 +270,18 @@ def _choose(where):
     if (cache_folder() / "ptbxl" / PTBXL_TABLE).is_file():
         return "ptbxl", "; the downloaded copy"
     return "simulated", "; no downloaded PTB-XL was found and VAESCAN_DATABASE is not set"
+
+
+def _ptbxl_folder():
+    """Folder of the copy of PTB-XL in the cache, or an error that says how to get it."""
+    folder = cache_folder() / "ptbxl"
+    if not (folder / PTBXL_TABLE).is_file():
+        raise FileNotFoundError(
+            f"{folder / PTBXL_TABLE}: no copy of PTB-XL there. Download it from https://physionet.org/content/ptb-xl/1.0.3/ "
+            f"and unpack it into {folder}, or give open_database the folder where you have it; "
+            'open_database("simulated") needs no download.'
+        )
+    return folder
 
 
 def _simulated_folder(n, seed):
@@ -348,7 +320,7 @@ def _fingerprint(folder, ids, files):
 
 
 def _describe(database, counts, reason):
-    """Say in one line what a database is; `counts` is the number of ECGs at each rate."""
+    """Return in one line what a database is; `counts` is the number of ECGs at each rate."""
     rates = ", ".join(f"{fs:g} Hz" + (f" ({counts[fs]:,})" if len(counts) > 1 else "") for fs in database.fs_available)
     kind = "simulated" if database.is_simulated else "recorded"
     place = "" if database.is_simulated or database.name == database.folder.name else f" in {database.folder.name}"
@@ -356,7 +328,7 @@ def _describe(database, counts, reason):
 
 
 def _column(labels, name):
-    """Get a column whatever the case of its letters; missing values where there is none."""
+    """Return a column whatever the case of its letters; missing values where there is none."""
     for column in labels:
         if str(column).casefold() == name:
             return labels[column]

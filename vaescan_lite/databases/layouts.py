@@ -1,4 +1,4 @@
-"""What lies in a folder of ECGs: the PTB-XL layout, LUDB, any WFDB records. The public face is `databases`."""
+"""What lies in a folder of ECGs: the PTB-XL layout, LUDB, any WFDB records. What is done with it: `database`."""
 
 import ast
 import hashlib
@@ -11,7 +11,14 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ..factors import SCP_DIAGNOSTIC, SCP_FORM_AND_RHYTHM, diagnoses_from_ludb, diagnoses_from_scp, diagnoses_from_snomed
+from ..factors import (
+    SCP_DIAGNOSTIC,
+    SCP_FORM_AND_RHYTHM,
+    diagnoses_from_ludb,
+    diagnoses_from_scp,
+    diagnoses_from_snomed,
+    listed,
+)
 from .wfdb_files import read_header
 
 PTBXL_TABLE = "ptbxl_database.csv"
@@ -19,42 +26,23 @@ LUDB_TABLE = "ludb.csv"
 GROUND_TRUTH = "ground_truth.csv"
 N_FOLDS = 10
 
+_RECORD_COLUMNS = {"filename_lr": 100, "filename_hr": 500}  # of PTB-XL's table, and their rates in Hz
 _LUDB_FIRST_TEXT = "Rhythms"  # this column of ludb.csv and all after it hold diagnoses
 _COMMENTS = ("Age", "Sex", "Dx", "Rx", "Hx", "Sx")  # "#Dx: 164889003" (Challenges), "#<age>: 51" (LUDB)
 
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """What was found in a folder.
+    """What was found in a folder. All fields but `annotated` and `issues` hold something for each ECG with a signal."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the database.
-    labels : DataFrame
-        One row for each ECG with a signal, indexed by id.
-    files : dict
-        id -> list of (rate in Hz, path of the record relative to the folder, without extension).
-    codes : {"scp", "snomed", "ludb"}
-        The kind of `statements`.
-    statements : list
-        What is stated of each ECG: dict of statement and likelihood, set of codes, or set of texts; None where nothing is.
-    annotated : set of str
-        All SNOMED codes that occur in the folder; empty for the other kinds.
-    fold : Series of int
-        1 to 10 by id.
-    issues : list of tuple of str
-        What is amiss, and where.
-    """
-
-    name: str
-    labels: pd.DataFrame
-    files: dict
-    codes: str
-    statements: list
-    annotated: set
-    fold: pd.Series
-    issues: list
+    name: str  # of the database
+    labels: pd.DataFrame  # indexed by id
+    files: dict  # id -> list of (rate in Hz, path of the record relative to the folder, without extension)
+    codes: str  # the kind of statements: "scp", "snomed" or "ludb"
+    statements: list  # dict of statement and likelihood, set of codes, or set of texts; None where nothing is stated
+    fold: pd.Series  # 1 to 10 by id
+    issues: list  # pairs of text: what is amiss, and where
+    annotated: frozenset = frozenset()  # all SNOMED codes that occur in the folder; empty for the other kinds
 
     def sample(self, n, seed):
         """Keep `n` of the ECGs, drawn at random, in their order."""
@@ -76,27 +64,7 @@ class Contents:
 
 
 def find_contents(folder, files):
-    """Tell what kind of database a folder is, and read its labels.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-    files : dict
-        What `scan` found in it.
-
-    Returns
-    -------
-    Contents
-        Labels, files and folds.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there are no ECGs.
-    ValueError
-        If a label table lacks a column, has an id twice, or has a cell that cannot be read.
-    """
+    """Tell what kind of database a folder is from its files (as `scan` returns them), and read its labels: `Contents`."""
     records = {path[:-4] for path in files if path.endswith(".hea")}
     if PTBXL_TABLE in files:
         return _open_ptbxl(folder, files, records)
@@ -111,19 +79,8 @@ def find_contents(folder, files):
 
 
 def scan(folder):
-    """List all files below a folder, hidden ones apart.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Where to look.
-
-    Returns
-    -------
-    dict
-        Path relative to the folder, with ``/`` -> (size in bytes, time of the last change in ns).
-    """
-    found, pending, seen = {}, [("", os.fspath(folder))], set()
+    """All files below a folder, hidden ones apart: path relative to it, with ``/`` -> (size in bytes, last change in ns)."""
+    files, pending, seen = {}, [("", os.fspath(folder))], set()
     while pending:
         prefix, path = pending.pop()
         place = os.path.realpath(path)
@@ -141,50 +98,59 @@ def scan(folder):
                     stat = entry.stat()
                 except FileNotFoundError:  # a symbolic link to nothing is no file
                     continue
-                found[prefix + entry.name] = stat.st_size, stat.st_mtime_ns
-    return found
+                files[prefix + entry.name] = stat.st_size, stat.st_mtime_ns
+    return files
 
 
 def _open_ptbxl(folder, files, records):
     path = folder / PTBXL_TABLE
     table = read_table(path, ("ecg_id", "scp_codes"))
-    columns = [column for column in ("filename_lr", "filename_hr") if column in table]
+    columns = [column for column in _RECORD_COLUMNS if column in table]
     if not columns:
-        raise ValueError(f"{path}: no column filename_lr or filename_hr; found {_shown(table.columns)}.")
+        raise ValueError(f"{path}: no column filename_lr or filename_hr; found {listed(table.columns, 30)}.")
     table = _indexed_by_ecg_id(table, path)
     statements = [_scp_statements(cell, id_, path) for id_, cell in zip(table.index, table["scp_codes"])]
-    issues, named, files_of_id = [], set(), {id_: [] for id_ in table.index.tolist()}
-    for column in columns:
-        cells = table[column].dropna().astype(str).str.strip().str.removesuffix(".hea").str.removesuffix(".dat")
-        named.update(cells)
-        has_header, has_signal = cells.isin(records), (cells + ".dat").isin(files)
-        fs = _first_fs(folder, cells[has_header], 100 if column == "filename_lr" else 500)
-        for id_, record in cells[has_header | has_signal].items():
-            files_of_id[id_].append((fs, record))
-        issues += [("header without its .dat", f"{record}.hea") for record in cells[has_header & ~has_signal]]
-        issues += [(".dat without its header", f"{record}.dat") for record in cells[has_signal & ~has_header]]
-    has_file = np.array([bool(files_of_id[id_]) for id_ in table.index.tolist()], dtype=bool)
-    if not has_file.any():
-        looked_for = table[columns[0]].dropna().head(1).tolist()
+    names = {column: _record_names(table[column]) for column in columns}
+    files_of_id, issues = _ptbxl_files(folder, names, files, records)
+    if not files_of_id:
+        looked_for = names[columns[0]].head(1).tolist()
         raise FileNotFoundError(
             f"{path} has {len(table)} rows, and none of its records is in {folder}; looked for {looked_for} and so on."
         )
+    has_file = table.index.isin(list(files_of_id))
     issues += [(f"row of {PTBXL_TABLE} without a file", str(id_)) for id_ in table.index[~has_file]]
-    issues += [(f"record without a row in {PTBXL_TABLE}", record) for record in sorted(records - named)]
-    known = {*SCP_DIAGNOSTIC, *SCP_FORM_AND_RHYTHM}
+    unnamed = records.difference(*names.values())
+    issues += [(f"record without a row in {PTBXL_TABLE}", record) for record in sorted(unnamed)]
     stated = {code for statement in statements if statement for code in statement}
-    issues += [("statement that is not in SCP-ECG as PTB-XL uses it", code) for code in sorted(stated - known)]
+    unknown = sorted(stated - {*SCP_DIAGNOSTIC, *SCP_FORM_AND_RHYTHM})
+    issues += [("statement that is not in SCP-ECG as PTB-XL uses it", code) for code in unknown]
     labels = table[has_file]
     return Contents(
         name="PTB-XL",
         labels=labels,
-        files={id_: found for id_, found in files_of_id.items() if found},
+        files={id_: files_of_id[id_] for id_ in labels.index.tolist()},
         codes="scp",
         statements=[statement for statement, has in zip(statements, has_file) if has],
-        annotated=set(),
         fold=_folds(labels),
         issues=issues,
     )
+
+
+def _ptbxl_files(folder, names, files, records):
+    """Return the records that are there, id -> list of (rate, record), and the issues: records of which half is missing."""
+    files_of_id, issues = {}, []
+    for column, record_of in names.items():
+        has_header, has_signal = record_of.isin(records), (record_of + ".dat").isin(files)
+        fs = _first_fs(folder, record_of[has_header], _RECORD_COLUMNS[column])
+        for id_, record in record_of[has_header | has_signal].items():
+            files_of_id.setdefault(id_, []).append((fs, record))
+        issues += [("header without its .dat", f"{record}.hea") for record in record_of[has_header & ~has_signal]]
+        issues += [(".dat without its header", f"{record}.dat") for record in record_of[has_signal & ~has_header]]
+    return files_of_id, issues
+
+
+def _record_names(cells):
+    return cells.dropna().astype(str).str.strip().str.removesuffix(".hea").str.removesuffix(".dat")
 
 
 def _indexed_by_ecg_id(table, path):
@@ -236,7 +202,6 @@ def _open_ludb(folder, files, records):
         files={id_: [(_tidy(headers[record_of[id_]].fs), record_of[id_])] for id_ in labels.index},
         codes="ludb",
         statements=statements,
-        annotated=set(),
         fold=_folds(labels),
         issues=issues,
     )
@@ -265,7 +230,7 @@ def _open_wfdb(folder, files, records):
         files={id_: [(_tidy(header.fs), record)] for id_, (record, header) in zip(ids, headers.items())},
         codes="snomed",
         statements=statements,
-        annotated=set().union(*(codes for codes in statements if codes)),
+        annotated=frozenset().union(*(codes for codes in statements if codes)),
         fold=_folds(labels),
         issues=issues,
     )
@@ -289,40 +254,15 @@ def _read_headers(folder, files, records):
 
 
 def read_table(path, wanted, **options):
-    """Read a CSV table and check its columns.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    wanted : sequence of str
-        Columns that must be there.
-    **options
-        For ``pandas.read_csv``.
-
-    Returns
-    -------
-    DataFrame
-        The table.
-
-    Raises
-    ------
-    ValueError
-        If it is not CSV, or a column is missing.
-    """
+    """Read a CSV table with the options of `pandas.read_csv`, and refuse it where a wanted column is missing."""
     try:
         table = pd.read_csv(path, **options)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read as a CSV table: {error}") from error
     missing = [column for column in wanted if column not in table]
     if missing:
-        raise ValueError(f"{path}: column(s) {', '.join(missing)} are missing; found {_shown(table.columns)}.")
+        raise ValueError(f"{path}: column(s) {', '.join(missing)} are missing; found {listed(table.columns, 30)}.")
     return table
-
-
-def _shown(columns):
-    columns = [str(column) for column in columns]
-    return ", ".join(columns[:30]) + (", ..." if len(columns) > 30 else "")
 
 
 def _scp_statements(cell, id_, path):
@@ -343,7 +283,7 @@ def _scp_statements(cell, id_, path):
 
 
 def _folds(labels):
-    """Give folds 1 to 10: strat_fold, or a hash of the id, which is the same on every machine and in every subset."""
+    """Return folds 1 to 10: strat_fold, or a hash of the id, which is the same on every machine and in every subset."""
     folds = [int.from_bytes(hashlib.sha256(str(id_).encode()).digest()[:8], "big") % N_FOLDS + 1 for id_ in labels.index]
     folds = pd.Series(folds, index=labels.index, name="fold", dtype=int)
     if "strat_fold" not in labels:

@@ -1,4 +1,4 @@
-"""One ECG from a file, WFDB (`.dat`, or `.mat` of the PhysioNet Challenges) or CSV, checked. Folders of ECGs: `databases`."""
+"""One ECG from a file, WFDB (`.dat`, or `.mat` of the PhysioNet Challenges) or CSV, checked. Folders of ECGs: `database`."""
 
 from fractions import Fraction
 from math import ceil
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.signal import firwin, resample_poly
 
-from ..ecg import LEADS_8, LEADS_12, EcgSet
+from ..ecg import LEADS_8, LEADS_12, EcgSet, lead_rows
 from .wfdb_files import lead_name, read_signals, record_name
 
 
@@ -28,15 +28,8 @@ def read_record(path, fs=None):
     -------
     EcgSet
         One ECG in mV with the 12 leads in standard order, or the 8 independent ones where only these are there. Other
-        signals of the file (Frank leads, respiration) are left out. The id is the name of the file.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the record, its header or its signal file is missing.
-    ValueError
-        If the file is not what its name says, is shorter than its header says, lacks a lead, or holds samples that are NaN
-        or marked as invalid.
+        signals of the file (Frank leads, respiration) are left out. The id is the name of the file. A lead that is missing,
+        and samples that are NaN or marked as invalid, are an error.
 
     Notes
     -----
@@ -55,93 +48,25 @@ def read_record(path, fs=None):
         signals, fs, leads = read_signals(path)
         name = Path(record_name(path)).name
     wanted = LEADS_8 if set(leads) & set(LEADS_12) == set(LEADS_8) else LEADS_12
-    signals = pick_leads(signals, leads, path, wanted)
-    check_finite(signals, wanted, path)
-    return EcgSet(signals[np.newaxis], fs, wanted, [name])
+    return EcgSet(sound_leads(signals, leads, path, wanted)[np.newaxis], fs, wanted, [name])
 
 
-def pick_leads(signals, leads, source, wanted=LEADS_12):
-    """Put the leads of one ECG into the wanted order.
-
-    Parameters
-    ----------
-    signals : ndarray of float32, shape (n_signals, n_samples)
-        Potentials in mV.
-    leads : sequence of str
-        Names of the rows.
-    source : str or Path
-        The file, for the message.
-    wanted : sequence of str
-        The leads to give, in this order.
-
-    Returns
-    -------
-    ndarray of float32, shape (len(wanted), n_samples)
-        The wanted leads.
-
-    Raises
-    ------
-    ValueError
-        If a lead is missing or occurs twice.
-    """
-    if tuple(leads) == tuple(wanted):
-        return signals
-    missing = [lead for lead in wanted if lead not in leads]
-    if missing:
-        raise ValueError(
-            f"{source}: lead(s) {', '.join(missing)} are missing; {len(wanted)} leads are wanted, "
-            f"and the file has {len(leads)}: {', '.join(leads)}."
-        )
-    twice = sorted({lead for lead in wanted if list(leads).count(lead) > 1})
-    if twice:
-        raise ValueError(f"{source}: lead(s) {', '.join(twice)} occur more than once: {', '.join(leads)}.")
-    return signals[[list(leads).index(lead) for lead in wanted]]
-
-
-def check_finite(signals, leads, source):
-    """Refuse an ECG with samples that are NaN, infinite or marked as invalid.
-
-    Parameters
-    ----------
-    signals : ndarray of float32, shape (n_leads, n_samples)
-        Potentials in mV.
-    leads : sequence of str
-        Names of the rows.
-    source : str or Path
-        The file, for the message.
-
-    Raises
-    ------
-    ValueError
-        If there are any; the message says in which leads and how many.
-    """
-    if np.isfinite(signals.sum()):  # a sum is finite only if every sample is: the quick answer for a sound ECG
-        return
+def sound_leads(signals, leads, source, wanted=LEADS_12):
+    """Return the wanted leads of one ECG (n_signals, n_samples), or refuse `source` where one is missing or not finite."""
+    if leads != wanted:
+        signals = signals[lead_rows(leads, wanted, source)]
     n_bad = (~np.isfinite(signals)).sum(axis=1)
-    if not n_bad.any():
-        return
-    where = ", ".join(f"{lead} ({count})" for lead, count in zip(leads, n_bad) if count)
-    raise ValueError(f"{source}: samples that are NaN or marked as invalid, of {signals.shape[1]} in each lead: {where}.")
+    if n_bad.any():
+        where = ", ".join(f"{lead} ({count})" for lead, count in zip(wanted, n_bad) if count)
+        raise ValueError(f"{source}: samples that are NaN or marked as invalid, of {signals.shape[1]} in each lead: {where}.")
+    return signals
 
 
 def resample(signals, fs_from, fs_to):
-    """Change the sampling rate by a linear-phase filter, without aliasing and without ringing at the ends.
+    """Change the sampling rate of (..., n_samples), without aliasing and without ringing at the ends.
 
-    Parameters
-    ----------
-    signals : ndarray of float32, shape (..., n_samples)
-        Potentials in mV.
-    fs_from, fs_to : float
-        Sampling frequencies in Hz before and after.
-
-    Returns
-    -------
-    ndarray of float32, shape (..., ceil(n_samples * fs_to / fs_from))
-        The first sample stays at the same time. Outside the record the first and last value are taken to continue.
-
-    Notes
-    -----
-    ``scipy.signal.resample_poly`` with its Kaiser window (beta 5, 10 periods of the lower rate on either side).
+    ``scipy.signal.resample_poly`` with its Kaiser window (beta 5, 10 periods of the lower rate on either side). The first
+    sample stays at the same time; outside the record the first and last value are taken to continue.
     """
     up, down = _ratio(fs_from, fs_to)
     if up == down:
@@ -166,6 +91,7 @@ def _ratio(fs_from, fs_to):
 
 
 def _read_csv(path, fs):
+    """Read the leads (n_leads, n_samples) of a CSV file, their rate and their names."""
     try:
         table = pd.read_csv(path, skipinitialspace=True, encoding="utf-8-sig")
     except FileNotFoundError:
@@ -173,26 +99,26 @@ def _read_csv(path, fs):
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read as CSV with a line of lead names at the top: {error}") from error
     table.columns = [lead_name(str(column)) for column in table.columns]
-    leads = [column for column in table.columns if column in LEADS_12]
-    if not leads:
+    leads = tuple(column for column in table.columns if column in LEADS_12)
+    if not leads or len(table) < 2:
         raise ValueError(
-            f"{path}: no column bears the name of a lead (I, II, ... V6); the columns are {list(table.columns)[:15]}."
+            f"{path}: columns with names of leads (I, II, ... V6) and at least 2 rows are wanted; found {len(table)} sample(s) "
+            f"and the columns {list(table.columns)[:15]}."
         )
-    if len(table) < 2:
-        raise ValueError(f"{path}: {len(table)} sample(s); at least 2 are wanted.")
+    lead_rows(leads, leads, path)  # a name in two spellings is refused
     text = [column for column in table.columns if column in (*leads, "time_s") and table[column].dtype.kind not in "iuf"]
     if text:
         raise ValueError(
             f"{path}: column(s) {', '.join(text)} hold something that is not a number; mV (and s for time_s) are wanted."
         )
-    fs_of_times = _fs_of_times(table["time_s"].to_numpy(dtype=float), path) if "time_s" in table else None
-    if fs is None and fs_of_times is None:
+    fs_of_times = _fs_of_times(table["time_s"].to_numpy(dtype=float), path) if "time_s" in table else fs
+    if fs_of_times is None:
         raise ValueError(f"{path}: the sampling rate is not known; give fs in Hz, or a column time_s in seconds.")
-    if fs is not None and fs_of_times is not None and abs(fs / fs_of_times - 1) > 1e-3:
+    if fs and abs(fs / fs_of_times - 1) > 1e-3:
         raise ValueError(
             f"{path}: fs = {fs:g} Hz was given, and the column time_s has {fs_of_times:g} Hz; leave one of them out."
         )
-    return table[leads].to_numpy(dtype=np.float32).T.copy(), float(fs or fs_of_times), leads
+    return table[list(leads)].to_numpy(dtype=np.float32).T.copy(), float(fs or fs_of_times), leads
 
 
 def _fs_of_times(times_s, path):
@@ -200,11 +126,11 @@ def _fs_of_times(times_s, path):
     if not np.isfinite(times_s).all() or times_s[-1] <= times_s[0]:
         raise ValueError(f"{path}: time_s must rise from row to row and have no gaps.")
     fs = (len(times_s) - 1) / (times_s[-1] - times_s[0])
-    steps = np.diff(times_s) * fs  # 1 but for rounding; 2 where a sample is left out
-    if np.abs(steps - 1).max() > 0.5:
-        row = int(np.abs(steps - 1).argmax()) + 1
+    off = np.abs(np.diff(times_s) * fs - 1)  # of the usual step: 0 but for rounding, 1 where a sample is left out
+    if off.max() > 0.5:
+        row = int(off.argmax())
         raise ValueError(
-            f"{path}: time_s does not rise in equal steps; it goes from {times_s[row - 1]:.6g} s in row {row} to "
-            f"{times_s[row]:.6g} s, and the usual step is {1 / fs:.4g} s."
+            f"{path}: time_s does not rise in equal steps; it goes from {times_s[row]:.6g} s in row {row + 1} to "
+            f"{times_s[row + 1]:.6g} s, and the usual step is {1 / fs:.4g} s."
         )
     return float(round(fs)) if abs(fs - round(fs)) <= 2e-4 * fs else fs

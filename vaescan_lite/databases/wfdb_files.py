@@ -24,77 +24,36 @@ _GAIN = re.compile(r"([-+\d.eE]+)(?:\(([-+]?\d+)\))?(?:/(\S+))?$")
 
 
 class Header(NamedTuple):
-    """What a WFDB header says.
+    """What a WFDB header says."""
 
-    Attributes
-    ----------
-    path : str
-        The ``.hea`` file.
-    fs : float
-        Sampling frequency in Hz.
-    n_samples : int or None
-        Samples per lead; None where the header leaves it out.
-    leads : tuple of str
-        Lead names, the twelve standard ones in their usual spelling.
-    signal_lines : list of list of str
-        The fields of each signal's line.
-    is_segmented : bool
-        Whether the record is made of several records.
-    comments : list of str
-        The lines after ``#``, stripped.
-    """
-
-    path: str
-    fs: float
-    n_samples: int | None
-    leads: tuple
-    signal_lines: list
-    is_segmented: bool
-    comments: list
+    path: str  # the .hea file
+    fs: float  # Hz
+    n_samples: int | None  # per lead; None where the header leaves it out
+    leads: tuple  # names of the signals, the twelve leads in their usual spelling
+    signal_lines: list  # the fields of each signal's line, as text
+    is_segmented: bool  # made of several records
+    comments: list  # the lines after "#", stripped
 
 
 def read_header(path):
-    """Read the header of a WFDB record.
-
-    Parameters
-    ----------
-    path : str or Path
-        The record, with or without ``.hea``, ``.dat`` or ``.mat``.
-
-    Returns
-    -------
-    Header
-        Rate, number of samples, leads and comments.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no header.
-    ValueError
-        If the file is not a WFDB header, or lists fewer signals than it announces.
-    """
+    """Read the header of a WFDB record, given with or without ``.hea``, ``.dat`` or ``.mat``."""
     path = record_name(path) + ".hea"
     try:
         with open(path, "rb") as file:
             text = file.read().decode("utf-8", errors="replace")
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such header; a WFDB record has a .hea file beside its signals.") from None
-    lines, comments = [], []
-    for line in text.splitlines():
-        line = line.strip()
-        if line.startswith("#"):
-            comments.append(line[1:].strip())
-        elif line:
-            lines.append(line)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    comments = [line[1:].strip() for line in lines if line.startswith("#")]
+    lines = [line for line in lines if not line.startswith("#")]
     first = _RECORD_LINE.match(lines[0]) if lines else None
     if first is None:
-        found = repr(lines[0][:60]) if lines else "nothing"
         raise ValueError(
             f"{path} is not a WFDB header: it should start with the record's name, number of signals, sampling frequency "
-            f"and number of samples; found {found}."
+            f"and number of samples; found {repr(lines[0][:60]) if lines else 'nothing'}."
         )
     try:
-        fs = float(first["fs"]) if first["fs"] else _DEFAULT_FS
+        fs = float(first["fs"] or _DEFAULT_FS)
     except ValueError:
         fs = 0.0
     if not 0 < fs < float("inf"):
@@ -110,34 +69,10 @@ def read_header(path):
 
 
 def read_signals(path, max_samples=None):
-    """Read the signals of one WFDB record as they are.
+    """Read the signals of one WFDB record as they are: float32 (n_signals, n_samples) in mV, their rate in Hz and their names.
 
-    Parameters
-    ----------
-    path : str, Path or Header
-        The record, with or without ``.hea``, ``.dat`` or ``.mat``; or its header, already read.
-    max_samples : int, optional
-        Read no more than so many samples from the start.
-
-    Returns
-    -------
-    signals : ndarray of float32, shape (n_signals, n_samples)
-        In mV; NaN where the file marks a sample as invalid.
-    fs : float
-        Sampling frequency in Hz.
-    leads : tuple of str
-        Names of the signals, the twelve leads in their usual spelling.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the header or a signal file is missing.
-    ValueError
-        If a file is not WFDB, or shorter than the header says.
-
-    Notes
-    -----
-    A record in one file of format 16, as PTB-XL, LUDB and the Challenge databases have it, is read directly: about ten times
+    `path` may be a header that is already read; at most `max_samples` are read from the start. What the file marks as invalid
+    is NaN. A record in one file of format 16, as PTB-XL, LUDB and the Challenge databases have it, is read directly: many times
     as fast as ``wfdb.rdrecord``, with the same values. Every other record goes through ``wfdb``.
     """
     header = path if isinstance(path, Header) else read_header(path)
@@ -146,11 +81,9 @@ def read_signals(path, max_samples=None):
         return _read_with_wfdb(header, max_samples)
     gains, baselines, units = _gains(header)
     signals = counts.T.astype(np.float64, order="C")
-    invalid = signals == _INVALID_16 if counts.size and counts.min() == _INVALID_16 else None
     signals -= baselines
     signals /= gains
-    if invalid is not None:
-        signals[invalid] = np.nan
+    signals[counts.T == _INVALID_16] = np.nan
     return _in_mv(signals, units, header), header.fs, header.leads
 
 
@@ -171,58 +104,49 @@ def _read_counts_16(header, max_samples):
     match = _FORMAT_16.match(first[1]) if first else None
     if match is None or any(fields[:2] != first[:2] for fields in header.signal_lines):
         return None
-    offset = int(match[1] or 0)
-    path = os.path.join(os.path.dirname(header.path), first[0])
-    n_signals = len(header.signal_lines)
-    try:
-        found = max(0, os.stat(path).st_size - offset)
-    except FileNotFoundError:
-        raise _missing_signal_file(path, header) from None
-    n_samples = header.n_samples or found // (2 * n_signals)
-    if n_samples == 0:
-        raise ValueError(f"{path} holds no samples.")
-    expected = 2 * n_signals * n_samples
-    if found < expected:
+    path, offset, n_signals = _signal_file(header, first), int(match[1] or 0), len(header.signal_lines)
+    n_bytes = os.stat(path).st_size
+    n_stored = max(0, n_bytes - offset) // (2 * n_signals)
+    n_samples = header.n_samples or n_stored
+    if n_stored < max(1, n_samples):
         raise ValueError(
-            f"{path} is truncated: {os.path.basename(header.path)} says {n_signals} signals of {n_samples} samples, "
-            f"{expected + offset} bytes; the file has {found + offset if found else os.stat(path).st_size} bytes, "
-            f"{found // (2 * n_signals)} samples."
+            f"{path} is truncated: {os.path.basename(header.path)} says {n_signals} signals of {header.n_samples or 'some'} "
+            f"samples, {2 * n_signals * n_samples + offset} bytes; the file has {n_bytes} bytes, {n_stored} samples."
         )
-    if max_samples is not None:
-        n_samples = min(n_samples, max_samples)
+    n_samples = min(n_samples, max_samples or n_samples)
     return np.fromfile(path, dtype="<i2", count=n_samples * n_signals, offset=offset).reshape(n_samples, n_signals)
 
 
-def _missing_signal_file(path, header):
-    return FileNotFoundError(f"{path}: no such signal file; the header {header.path} names it.")
+def _signal_file(header, fields):
+    """Path of the file that a signal's line names, or an error where it is not there."""
+    path = os.path.join(os.path.dirname(header.path), fields[0])
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{path}: no such signal file; the header {header.path} names it.")
+    return path
 
 
 def _gains(header):
-    """Give counts per unit and counts at zero, both as columns (signal, 1), and the units."""
+    """Return counts per unit and counts at zero, both as columns (signal, 1), and the units."""
     gains, baselines, units = [], [], []
     for lead, fields in zip(header.leads, header.signal_lines):
-        match = _GAIN.match(fields[2]) if len(fields) > 2 else None
         try:
-            if len(fields) > 2 and match is None:
-                raise ValueError
-            gain = float(match[1]) if match else _DEFAULT_GAIN
+            gain, baseline, unit = _GAIN.match(fields[2]).groups() if len(fields) > 2 else (0, None, None)
             adc_zero = int(fields[4]) if len(fields) > 4 else 0
-        except ValueError:
+            gains.append(float(gain) or _DEFAULT_GAIN)
+        except (AttributeError, ValueError):  # no match, or no number
             raise ValueError(f"{header.path}: the gain of {lead} cannot be read from {' '.join(fields[:5])!r}.") from None
-        gains.append(gain or _DEFAULT_GAIN)
-        baselines.append(int(match[2]) if match and match[2] else adc_zero)
-        units.append(match[3] if match and match[3] else "mV")
-    return np.array(gains)[:, np.newaxis], np.array(baselines, dtype=float)[:, np.newaxis], units
+        baselines.append(float(baseline or adc_zero))
+        units.append(unit or "mV")
+    return np.array(gains)[:, np.newaxis], np.array(baselines)[:, np.newaxis], units
 
 
 def _in_mv(signals, units, header):
     """Float32 in mV. Signals other than the twelve leads keep the unit they have."""
-    if set(units) != {"mV"}:
-        for row, (lead, unit) in enumerate(zip(header.leads, units)):
-            if lead in LEADS_12:
-                if unit.casefold() not in MV_PER_UNIT:
-                    raise ValueError(f"{header.path}: lead {lead} is in {unit!r}; a voltage is wanted: mV, uV or V.")
-                signals[row] *= MV_PER_UNIT[unit.casefold()]
+    for row, (lead, unit) in enumerate(zip(header.leads, units)):
+        if lead in LEADS_12 and unit != "mV":
+            if unit.casefold() not in MV_PER_UNIT:
+                raise ValueError(f"{header.path}: lead {lead} is in {unit!r}; a voltage is wanted: mV, uV or V.")
+            signals[row] *= MV_PER_UNIT[unit.casefold()]
     return signals.astype(np.float32)
 
 
@@ -230,11 +154,8 @@ def _read_with_wfdb(header, max_samples):
     """Whatever `_read_counts_16` does not read: other formats, several files, several segments, several rates."""
     import wfdb  # a slow import that the usual formats do without
 
-    folder = os.path.dirname(header.path)
     for fields in header.signal_lines:
-        path = os.path.join(folder, fields[0])
-        if not os.path.exists(path):
-            raise _missing_signal_file(path, header)
+        _signal_file(header, fields)
     sampto = max_samples if max_samples and (header.n_samples is None or max_samples < header.n_samples) else None
     try:
         record = wfdb.rdrecord(record_name(header.path), sampto=sampto)
