@@ -19,18 +19,10 @@ TWELVE_FROM_EIGHT[:6, :2] = (1, 0), (0, 1), (-1, 1), (-0.5, -0.5), (1, -0.5), (-
 TWELVE_FROM_EIGHT[6:, 2:] = np.eye(6)
 
 # Dower's forward matrix, leads I, II, V1 ... V6 from x, y, z (Dower 1980, as used by Clifford and by Sameni).
-DOWER = np.array(
-    [
-        [0.632, -0.235, 0.059],
-        [0.235, 1.066, -0.132],
-        [-0.515, 0.157, -0.917],
-        [0.044, 0.164, -1.387],
-        [0.882, 0.098, -1.277],
-        [1.213, 0.127, -0.601],
-        [1.125, 0.127, -0.086],
-        [0.831, 0.076, 0.230],
-    ]
-)
+DOWER = np.array([
+    [0.632, -0.235, 0.059], [0.235, 1.066, -0.132], [-0.515, 0.157, -0.917], [0.044, 0.164, -1.387],
+    [0.882, 0.098, -1.277], [1.213, 0.127, -0.601], [1.125, 0.127, -0.086], [0.831, 0.076, 0.230],
+])  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +208,7 @@ def to_eight_leads(x):
     Parameters
     ----------
     x : EcgSet, BeatSet or ndarray of float, shape (..., 12 or 8, n_times)
-        Potentials in mV; an array has its leads in standard order.
+        As for `to_twelve_leads`.
 
     Returns
     -------
@@ -227,15 +219,6 @@ def to_eight_leads(x):
         return pick_leads(x, LEADS_8)
     x = _leads_before_time(x)
     return x if x.shape[-2] == 8 else x[..., [LEADS_12.index(lead) for lead in LEADS_8], :]
-
-
-def _leads_before_time(x):
-    x = np.asarray(x)
-    if not np.issubdtype(x.dtype, np.floating):
-        x = x.astype(np.float32)
-    if x.ndim < 2 or x.shape[-2] not in (8, 12):
-        raise ValueError(f"expected 8 or 12 leads on the axis before the last, (..., lead, time); got shape {x.shape}.")
-    return x
 
 
 def pick_leads(x, leads):

@@ -132,10 +132,7 @@ def write_record(path, signal_mV, fs):
     path.parent.mkdir(parents=True, exist_ok=True)
     units = np.rint(signal_mV.T * 1000).astype("<i2")  # (n_samples, 12)
     units.tofile(path.with_suffix(".dat"))
-    checksum = units.sum(axis=0, dtype=np.int64) % 65536
-    lines = [f"{path.name} 12 {fs} {len(units)}"]
-    for i, lead in enumerate(LEADS_12):
-        lines.append(
-            f"{path.name}.dat 16 1000.0(0)/mV 16 0 {units[0, i]} {checksum[i]} 0 {lead.upper() if lead[0] == 'a' else lead}"
-        )
-    path.with_suffix(".hea").write_text("\n".join(lines) + "\n")
+    columns = zip(units[0], units.sum(axis=0, dtype=np.int64) % 65536, LEADS_12)  # first value, checksum, name
+    lines = [f"{path.name}.dat 16 1000.0(0)/mV 16 0 {first} {checksum} 0 {lead}" for first, checksum, lead in columns]
+    text = "\n".join([f"{path.name} 12 {fs} {len(units)}", *lines, ""])
+    path.with_suffix(".hea").write_text(text.replace(" aV", " AV"))  # PTB-XL writes AVR, AVL, AVF
