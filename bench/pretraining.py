@@ -12,7 +12,7 @@ from vaescan_lite.factors import DIAGNOSES, FACTOR_LABELS
 from vaescan_lite.scan.pretrained import WEIGHTS
 from vaescan_lite.scan.scan import Scan
 from vaescan_lite.statistics import bootstrap_weights, weighted_auroc, weighted_mean, with_interval
-from vaescan_lite.vae.beat_vae import BeatPCA, BeatVAE, segment_errors
+from vaescan_lite.vae import BeatPCA, BeatVAE, segment_errors
 from vaescan_lite.vae.saving import load_tensors, save_tensors
 
 CARD = Path(__file__).with_name("card_template.md")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from vaescan_lite.training import Budget, _share_of_peak, seeded_weights, torch_threads, train
+from vaescan_lite.training import Budget, _share_of_peak, budget_of, seeded_weights, torch_threads, train
 
 X = torch.linspace(-1, 1, 40).reshape(-1, 1)
 Y = 3 * X - 1
@@ -105,7 +105,7 @@ def test_patience_counts_epochs_without_a_better_validation_loss():
 
 
 def test_a_loss_that_is_not_finite_is_an_error_that_says_when():
-    with pytest.raises(FloatingPointError, match="loss is nan in epoch 1"):
+    with pytest.raises(FloatingPointError, match="epoch 1: the loss is nan"):
         fit(line(), y=torch.full_like(Y, torch.nan))
 
 
@@ -129,3 +129,10 @@ def test_wrong_settings_are_refused():
             Budget(**wrong)
     with pytest.raises(ValueError, match="no rows to train on"):
         fit(line(), n_rows=0)
+
+
+def test_a_budget_is_itself_or_the_one_of_its_name():
+    budgets = {"short": Budget(epochs=1), "long": Budget(epochs=9)}
+    assert budget_of("long", budgets).epochs == 9 and budget_of(Budget(epochs=3), budgets).epochs == 3
+    with pytest.raises(ValueError, match="a Budget or one of short, long; got 'shrt'"):
+        budget_of("shrt", budgets)

@@ -4,6 +4,7 @@ import copy
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 import torch
@@ -18,10 +19,8 @@ class Budget:
 
     Attributes
     ----------
-    epochs : int
-        Passes over the training rows at most.
-    batch_size : int
-        Rows per step.
+    epochs, batch_size : int
+        Passes over the training rows at most; rows per step.
     learning_rate : float
         Peak learning rate of Adam; it warms up over a tenth of the steps and falls to zero along a cosine.
     weight_decay : float
@@ -39,6 +38,15 @@ class Budget:
     def __post_init__(self):
         if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0:
             raise ValueError(f"epochs and batch_size must be at least 1 and learning_rate above 0; got {self}.")
+
+
+def budget_of(budget, budgets):
+    """Return `budget` if it is a `Budget`, else the one that has this name in `budgets`, a dict."""
+    if isinstance(budget, Budget):
+        return budget
+    if budget not in budgets:
+        raise ValueError(f"budget must be a Budget or one of {', '.join(budgets)}; got {budget!r}.")
+    return budgets[budget]
 
 
 @contextmanager
@@ -68,7 +76,7 @@ def train(network, loss, n_rows, budget, *, seed, validation_loss=None, progress
     network : torch.nn.Module
         Trained in place; left in evaluation mode.
     loss : callable
-        ``loss(rows, generator)`` gives a dict of scalar tensors, means over the rows; ``"total"`` is minimised. `rows` is
+        ``loss(rows, generator)`` returns a dict of scalar tensors, means over the rows; ``"total"`` is minimised. `rows` is
         a LongTensor of row numbers, `generator` the torch.Generator for every random draw inside.
     n_rows : int
         Number of training rows.
@@ -77,69 +85,63 @@ def train(network, loss, n_rows, budget, *, seed, validation_loss=None, progress
     seed : int
         Order of the rows and draws inside the loss. torch's global random state is not touched.
     validation_loss : callable, optional
-        ``validation_loss()`` gives a float, lower is better; called after each epoch in evaluation mode without gradients.
+        ``validation_loss()`` returns a float, lower is better; called after each epoch in evaluation mode without gradients.
         With it the weights of the best epoch are kept, and `budget.patience` applies.
-    progress : bool
-        Show a progress bar.
-    description : str
-        Text beside the bar.
+    progress, description : bool, str
+        Whether to show a progress bar, and the text beside it.
     n_threads : int, optional
         Threads of torch; default one for each CPU. Networks of a few thousand weights are faster with one.
 
     Returns
     -------
     DataFrame
-        One row per epoch: the mean of each loss term, and ``validation`` where it was measured.
-
-    Raises
-    ------
-    FloatingPointError
-        If the loss is no longer finite: the learning rate is too high, or the data hold NaN.
+        One row per epoch: the mean of each loss term, and ``validation`` where it was measured. A loss that is not finite is
+        a FloatingPointError.
     """
     if n_rows < 1:
         raise ValueError(f"{description}: no rows to train on.")
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=budget.learning_rate, weight_decay=budget.weight_decay, fused=True)
     n_batches = -(-n_rows // budget.batch_size)
-    n_steps = budget.epochs * n_batches
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _share_of_peak(step, n_steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, partial(_share_of_peak, n_steps=budget.epochs * n_batches))
     history, best, best_weights, best_epoch = [], float("inf"), None, 0
-    with (
-        torch_threads(n_threads),
-        tqdm(total=budget.epochs, desc=description, unit="epoch", disable=not progress, leave=False, mininterval=0.5) as bar,
-    ):
-        for epoch in range(budget.epochs):
-            network.train()
-            sums = {}
-            for rows in torch.randperm(n_rows, generator=generator).tensor_split(n_batches):
-                terms = loss(rows, generator)
-                if not torch.isfinite(terms["total"]):
-                    raise FloatingPointError(
-                        f"{description}: the loss is {terms['total'].item()} in epoch {epoch + 1}; "
-                        "lower learning_rate or look for NaN."
-                    )
-                optimiser.zero_grad(set_to_none=True)
-                terms["total"].backward()
-                torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-                optimiser.step()
-                schedule.step()
-                for name, value in terms.items():
-                    sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / n_rows
-            network.eval()
+    bar = tqdm(range(budget.epochs), desc=description, unit="epoch", disable=not progress, leave=False, mininterval=0.5)
+    with torch_threads(n_threads), bar:
+        for epoch in bar:
+            batches = torch.randperm(n_rows, generator=generator).tensor_split(n_batches)
+            means = _one_epoch(network, loss, batches, schedule, generator, f"{description}, epoch {epoch + 1}")
             if validation_loss is not None:
                 with torch.no_grad():
-                    sums["validation"] = float(validation_loss())
-                if sums["validation"] < best:
-                    best, best_epoch, best_weights = sums["validation"], epoch, copy.deepcopy(network.state_dict())
-            history.append(sums)
-            bar.update()
-            bar.set_postfix({name: f"{value:.3g}" for name, value in sums.items()}, refresh=False)
+                    means["validation"] = float(validation_loss())
+                if means["validation"] < best:
+                    best, best_epoch, best_weights = means["validation"], epoch, copy.deepcopy(network.state_dict())
+            history.append(means)
+            bar.set_postfix({name: f"{value:.3g}" for name, value in means.items()}, refresh=False)
             if budget.patience is not None and validation_loss is not None and epoch - best_epoch >= budget.patience:
                 break
     if best_weights is not None:
         network.load_state_dict(best_weights)
-    network.eval()
     return pd.DataFrame(history).rename_axis("epoch")
+
+
+def _one_epoch(network, loss, batches, schedule, generator, where):
+    """Take one step for each batch of rows; return the mean of each loss term over all rows."""
+    n_rows = sum(len(rows) for rows in batches)
+    network.train()
+    means = {}
+    for rows in batches:
+        terms = loss(rows, generator)
+        if not torch.isfinite(terms["total"]):
+            raise FloatingPointError(f"{where}: the loss is {terms['total'].item()}; lower learning_rate or look for NaN.")
+        schedule.optimizer.zero_grad()
+        terms["total"].backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        schedule.optimizer.step()
+        schedule.step()
+        for name, value in terms.items():
+            means[name] = means.get(name, 0.0) + value.item() * len(rows) / n_rows
+    network.eval()
+    return means
 
 
 def _share_of_peak(step, n_steps):

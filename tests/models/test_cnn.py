@@ -5,7 +5,8 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
 from vaescan_lite.ecg import BeatSet
-from vaescan_lite.models.cnn import BUDGETS, EcgCNN, EcgRegressor, FlatteningNetwork, PoolingNetwork, SignalAugmentation
+from vaescan_lite.models.cnn import EcgCNN, EcgRegressor, FlatteningNetwork, PoolingNetwork
+from vaescan_lite.models.fitting import BUDGETS, SignalAugmentation
 from vaescan_lite.training import Budget
 
 SHORT = Budget(epochs=8, batch_size=32, learning_rate=3e-3)
@@ -118,14 +119,24 @@ def test_augmentation_keeps_the_signal_but_for_gain_shift_and_noise():
     assert all(any(torch.equal(m[:, 3:-3], one[:, 3 + s : 97 + s]) for s in range(-3, 4)) for m, one in zip(moved, x))
 
 
+def test_mixup_mixes_signals_and_targets_alike_and_a_target_is_known_where_both_are():
+    x, known = torch.arange(6.0)[:, None, None].expand(6, 2, 3), torch.tensor([1.0, 1, 1, 1, 1, 0])[:, None]
+    generator = torch.Generator().manual_seed(0)
+    mixed, still_known, (target,) = SignalAugmentation(mixup=1.0).mix(x, known, [10 * x[:, :, 0]], generator)
+    assert torch.allclose(target, 10 * mixed[:, :, 0]) and not torch.equal(mixed, x)
+    assert mixed.mean().item() == pytest.approx(2.5)  # every row is the partner of one
+    assert still_known[5] == 0 and 4 <= still_known.sum() <= 5
+    assert SignalAugmentation(mixup=0).mix(x, known, [x], generator)[0] is x
+
+
 @pytest.mark.parametrize("n_times", [8, 95, 96, 97, 400])
 def test_a_beat_network_takes_windows_of_any_length(n_times):
     assert FlatteningNetwork(8, n_times, 3)(torch.zeros(2, 8, n_times)).shape == (2, 3)
 
 
-def test_every_profile_has_a_budget_for_both_kinds():
-    assert set(BUDGETS) == {"smoke", "workshop", "full"}
-    assert all(set(budgets) == {"beat", "ten seconds"} for budgets in BUDGETS.values())
+def test_both_kinds_have_a_budget_for_every_profile():
+    assert set(BUDGETS) == {"beat", "ten seconds"}
+    assert all(set(budgets) == {"smoke", "workshop", "full"} for budgets in BUDGETS.values())
 
 
 @pytest.mark.parametrize(

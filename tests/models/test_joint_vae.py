@@ -85,5 +85,5 @@ def test_wrong_input_is_named(settings, y, message):
 
 
 def test_it_says_when_it_is_not_fitted():
-    with pytest.raises(ValueError, match="call fit"):
+    with pytest.raises(ValueError, match="not fitted yet"):
         JointVAE().predict(np.zeros((1, 8, 48)))

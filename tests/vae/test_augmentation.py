@@ -10,8 +10,15 @@ from vaescan_lite.vae.augmentation import Augmentation, read_between_samples, ro
 STILL = {"turn_deg": 0.0, "gain": 0.0, "lead_gain": 0.0, "pr": 0.0, "qt": 0.0, "jitter_s": 0.0}
 
 
+def only(**change):
+    """Augmentation of which all is zero but what is named."""
+    augmentation = Augmentation(100, 40)
+    vars(augmentation).update(STILL | change)
+    return augmentation
+
+
 def changed(x, seed=0, **change):
-    augmentation = Augmentation(100, 40, **(STILL | change))
+    augmentation = only(**change)
     return augmentation.apply(x, augmentation.draw(len(x), x.shape[-1], torch.Generator().manual_seed(seed)))
 
 
@@ -69,7 +76,7 @@ def test_warps_leave_the_qrs_and_the_other_side_alone(x, change, moved):
 def test_a_pr_warp_moves_the_p_wave_by_the_drawn_factor():
     time = torch.arange(96.0)
     p_wave = torch.exp(-0.5 * ((time - 22) / 3) ** 2).expand(40, 8, 96)  # 18 samples before R, 12 before the QRS
-    augmentation = Augmentation(100, 40, **(STILL | {"pr": 0.15}))
+    augmentation = only(pr=0.15)
     draw = augmentation.draw(40, 96, torch.Generator().manual_seed(0))
     after = augmentation.apply(p_wave.contiguous(), draw)
     positions = draw[1]

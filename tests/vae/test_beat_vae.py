@@ -8,19 +8,9 @@ from sklearn.decomposition import PCA
 
 from vaescan_lite.ecg import BeatSet, to_twelve_leads
 from vaescan_lite.training import Budget
-from vaescan_lite.vae.beat_vae import (
-    ACTIVE_VARIANCE,
-    BUDGETS,
-    BeatVAE,
-    VAEOutput,
-    beat_nll,
-    gaussian_kl,
-    laplace_nll,
-    likelihood_profile,
-    residual_profile,
-    segment_errors,
-    vae_loss,
-)
+from vaescan_lite.vae.beat_vae import ACTIVE_VARIANCE, BUDGETS, BeatVAE, likelihood_profile, residual_profile
+from vaescan_lite.vae.network import VAEOutput, beat_nll, gaussian_kl, laplace_nll, vae_loss
+from vaescan_lite.vae.reconstruction import BeatPCA, segment_errors
 
 SHORT = Budget(epochs=3, batch_size=32, learning_rate=3e-3)
 
@@ -189,23 +179,6 @@ def test_validation_beats_are_not_trained_on(beats):
     np.testing.assert_allclose(vae.network_.mean_beat.numpy(), beats.signals.reshape(80, -1).mean(axis=0), atol=1e-5)
 
 
-def test_halves_are_inputs_whose_target_is_the_whole(beats):
-    # Halves that say nothing: a VAE that must make the beat of them learns the mean beat for those inputs.
-    silence = BeatSet(np.zeros_like(beats.signals), 100)
-    budget = Budget(epochs=8, batch_size=32)
-    without = short_vae(budget=budget).fit(beats)
-    with_halves = short_vae(budget=budget).fit(beats, halves=(silence, silence))
-    assert not torch.equal(weights_of(without), weights_of(with_halves))
-    zeros = np.zeros_like(beats.signals[:1])
-    distance = [np.abs(vae.reconstruct(zeros) - beats.signals.mean(axis=0)).mean() for vae in (without, with_halves)]
-    assert distance[1] < distance[0]
-
-
-def test_halves_of_other_beats_are_refused(beats):
-    with pytest.raises(ValueError, match="one row for each of the 80 beats"):
-        short_vae().fit(beats, halves=(beats[:10], beats[:10]))
-
-
 def test_interrupted_fit_leaves_the_model_as_it_was(beats, fitted, monkeypatch, tmp_path):
     def interrupted(*_args, **_keywords):
         raise KeyboardInterrupt
@@ -270,8 +243,6 @@ def test_fit_says_how_many_beats_it_leaves_out(beats):
 
 
 def test_sets_and_arrays_and_twelve_leads_give_the_same_latents(beats, fitted):
-    from vaescan_lite.ecg import to_twelve_leads
-
     mu = fitted.transform(beats)
     np.testing.assert_array_equal(mu, fitted.transform(beats.signals))
     np.testing.assert_allclose(mu, fitted.transform(to_twelve_leads(beats)), atol=1e-5)
@@ -379,7 +350,6 @@ def test_a_failed_save_leaves_the_old_file(fitted, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_small_waves_and_the_qrs_are_kept_on_real_beats(real_data):
     import vaescan_lite as vl
-    from vaescan_lite.vae.beat_vae import BeatPCA
 
     db = vl.open_database(real_data / "ptbxl")
     beats = vl.median_beats(db)

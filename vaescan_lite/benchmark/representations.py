@@ -13,7 +13,7 @@ from ..beats.filters import band_pass
 from ..beats.medians import median_beats
 from ..ecg import to_eight_leads
 from ..measurements.values import measure
-from ..vae.beat_vae import BeatPCA, BeatVAE
+from ..vae import BeatPCA, BeatVAE
 
 BATCH = 512  # ECGs read and filtered at a time
 

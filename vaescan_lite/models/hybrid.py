@@ -5,19 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from torch import nn
+from sklearn.utils.validation import check_is_fitted
 
-from ..training import Budget, seeded_weights, torch_threads, train
-from .cnn import AUGMENTATIONS, N_THREADS, PREDICTION_BATCH, FlatteningNetwork, _checked_labels, _checked_signals
-from .cnn import BUDGETS as CNN_BUDGETS
+from ..training import budget_of
+from .cnn import FlatteningNetwork
+from .fitting import BUDGETS, TaskClassifier, checked_labels, checked_signals, cross_entropy, predicted, train_on_signals
+from .tables import STRENGTHS, standard_models
 
-STRENGTHS = {"C": [0.003, 0.03, 0.3]}  # of the affine part, as for the logistic models of `benchmark`
 BEAT_AND_LATENTS = "beat + latents"  # the representation that hybrids are paired with
 INNER_FOLDS = 5  # for explained logits of ECGs that the explained part was not fitted to
 
@@ -32,11 +31,6 @@ class BeatsWithLatents:
         Median beats in mV.
     latents : ndarray of float, shape (n, n_latents)
         Their latents, or any other table with a row per beat.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit each other.
 
     Examples
     --------
@@ -70,7 +64,7 @@ class BeatsWithLatents:
         return self.signals.shape
 
 
-class CappedHybrid(ClassifierMixin, BaseEstimator):
+class CappedHybrid(TaskClassifier):
     """An explained decision on latents, corrected by a CNN on the beat that may move it only so far.
 
     Parameters
@@ -82,13 +76,9 @@ class CappedHybrid(ClassifierMixin, BaseEstimator):
         The correction's largest size in log odds, 0 or more: with 2 it multiplies the odds by at most e^2 = 7.4, or divides
         them. 0 leaves the explained part alone, and no network is trained; infinity removes the cap.
     budget : {"smoke", "workshop", "full"} or Budget
-        How long to train the network; its profiles are those of `cnn`.
-    augmentation : SignalAugmentation, optional
-        None: that of the beat CNN.
+        How long to train the network; its profiles are those of the beat CNN.
     seed : int
         Inner folds, first weights, order of the beats and augmentation. Global random state is not touched.
-    progress : bool
-        Show a progress bar while training.
 
     Attributes
     ----------
@@ -116,15 +106,11 @@ class CappedHybrid(ClassifierMixin, BaseEstimator):
     ((60, 1), True)
     """
 
-    is_multitask = True
-
-    def __init__(self, explained="affine", cap=2.0, budget="workshop", augmentation=None, seed=0, progress=False):
+    def __init__(self, explained="affine", cap=2.0, budget="workshop", seed=0):
         self.explained = explained
         self.cap = cap
         self.budget = budget
-        self.augmentation = augmentation
         self.seed = seed
-        self.progress = progress
 
     def fit(self, beats, y):
         """Fit the explained part, then train its correction.
@@ -134,26 +120,18 @@ class CappedHybrid(ClassifierMixin, BaseEstimator):
         beats : BeatsWithLatents
             Finite beats and latents.
         y : array-like of float, shape (n,) or (n, n_tasks)
-            1, 0, or NaN where not known.
+            1, 0, or NaN where not known; each task needs both.
 
         Returns
         -------
         CappedHybrid
             Itself.
-
-        Raises
-        ------
-        ValueError
-            If there are no latents, shapes do not fit, values are not finite, the cap is negative, or a task lacks positives
-            or negatives.
         """
-        if not self.cap >= 0:
-            raise ValueError(f"cap must be 0 or more, in log odds; got {self.cap!r}.")
-        budget = _budget(self.budget)
+        _check_cap(self.cap)
+        budget = budget_of(self.budget, BUDGETS["beat"])
         signals, latents = _checked_beats(beats)
-        y, is_known = _checked_labels(y, len(signals))
+        y, is_known = checked_labels(y, len(signals))
         self.n_tasks_, self.shape_, self.n_latents_ = y.shape[1], signals.shape[1:], latents.shape[1]
-        self.classes_ = np.array([0, 1])
         self.explained_, offsets = [], np.zeros(y.shape, dtype=np.float32)
         for task in range(self.n_tasks_):
             known, labels = is_known[:, task], y[is_known[:, task], task].astype(int)
@@ -161,7 +139,10 @@ class CappedHybrid(ClassifierMixin, BaseEstimator):
             self.explained_.append(part)
         self.network_, self.history_ = None, None
         if self.cap > 0:
-            self._train(signals, y, is_known, offsets, budget)
+            self.network_, self.history_ = train_on_signals(
+                lambda: FlatteningNetwork(*self.shape_, self.n_tasks_), self._error, signals, is_known, [y, offsets],
+                kind="beat", budget=budget, seed=self.seed, description="capped correction",
+            )  # fmt: skip
         return self
 
     def _fit_explained(self, latents, labels):
@@ -175,31 +156,8 @@ class CappedHybrid(ClassifierMixin, BaseEstimator):
         folds = StratifiedKFold(n_folds, shuffle=True, random_state=self.seed)
         return model, cross_val_predict(fixed, latents, labels, cv=folds, method="decision_function")
 
-    def _train(self, signals, y, is_known, offsets, budget):
-        augmentation = AUGMENTATIONS["beat"] if self.augmentation is None else self.augmentation
-        scale = torch.from_numpy(np.maximum(signals.std(axis=(0, 2), keepdims=True), 1e-3))  # (1, n_leads, 1), mV
-        y, weight, offsets = (torch.from_numpy(np.asarray(a, dtype=np.float32)) for a in (y, is_known, offsets))
-
-        def loss(rows, generator):
-            x = augmentation(torch.from_numpy(signals[rows.numpy()]) / scale, generator)
-            target, known, offset = y[rows], weight[rows], offsets[rows]
-            if augmentation.mixup:
-                rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
-                share = float(rng.beta(augmentation.mixup, augmentation.mixup))
-                partner = torch.randperm(len(x), generator=generator)
-                x, target, offset = (share * a + (1 - share) * a[partner] for a in (x, target, offset))
-                known = known * known[partner]
-            logits = offset + _capped(network(x), self.cap)
-            entropy = nn.functional.binary_cross_entropy_with_logits(logits, target, weight=known, reduction="sum")
-            return {"total": entropy / len(x)}
-
-        with seeded_weights(self.seed):  # around the training too: dropout draws from torch's global generator
-            network = FlatteningNetwork(*self.shape_, self.n_tasks_)
-            self.history_ = train(
-                network, loss, len(signals), budget,
-                seed=self.seed, progress=self.progress, description="capped correction", n_threads=N_THREADS,
-            )  # fmt: skip
-        self.network_, self.scale_ = network.eval(), scale
+    def _error(self, output, known, y, offset):
+        return cross_entropy(offset + _capped(output, self.cap), known, y)
 
     def parts(self, beats, cap=None):
         """Split the logit into what the latents explain and what the network adds.
@@ -215,17 +173,10 @@ class CappedHybrid(ClassifierMixin, BaseEstimator):
         -------
         explained, correction : ndarray of float64, shape (n, n_tasks)
             Their sum is `decision_function`.
-
-        Raises
-        ------
-        ValueError
-            If the hybrid is not fitted, shapes differ from training, values are not finite, or `cap` is negative.
         """
-        if not hasattr(self, "explained_"):
-            raise ValueError("this CappedHybrid is not fitted yet; call fit(beats, y) first.")
+        check_is_fitted(self, "explained_")
         cap = self.cap if cap is None else cap
-        if not cap >= 0:
-            raise ValueError(f"cap must be 0 or more, in log odds; got {cap!r}.")
+        _check_cap(cap)
         signals, latents = _checked_beats(beats)
         if signals.shape[1:] != self.shape_ or latents.shape[1] != self.n_latents_:
             raise ValueError(
@@ -233,26 +184,14 @@ class CappedHybrid(ClassifierMixin, BaseEstimator):
                 f"got {signals.shape} with {latents.shape[1]}."
             )
         explained = np.column_stack([model.decision_function(latents) for model in self.explained_])
-        correction = np.zeros_like(explained)
-        if self.network_ is not None and cap > 0:
-            with torch_threads(N_THREADS), torch.no_grad():
-                for start in range(0, len(signals), PREDICTION_BATCH):
-                    x = torch.from_numpy(np.array(signals[start : start + PREDICTION_BATCH]))
-                    correction[start : start + len(x)] = _capped(self.network_(x / self.scale_), cap).numpy()
-        return explained, correction
+        if self.network_ is None or cap == 0:
+            return explained, np.zeros_like(explained)
+        return explained, predicted(lambda x: _capped(self.network_(x), cap), signals, self.n_tasks_)
 
     def decision_function(self, beats):
         """Logit of every task, ndarray of float64, shape (n, n_tasks); beats as for `parts`."""
         explained, correction = self.parts(beats)
         return explained + correction
-
-    def predict_proba(self, beats):
-        """Probability of every task, ndarray of float64, shape (n, n_tasks); beats as for `parts`."""
-        return expit(self.decision_function(beats))
-
-    def predict(self, beats):
-        """1 where a task is more likely than not, ndarray of int, shape (n, n_tasks)."""
-        return (self.decision_function(beats) > 0).astype(int)
 
 
 def explained_share(explained, correction):
@@ -261,18 +200,13 @@ def explained_share(explained, correction):
     Parameters
     ----------
     explained, correction : ndarray of float, shape (n,) or (n, n_tasks)
-        As `CappedHybrid.parts` gives them.
+        As `CappedHybrid.parts` returns them.
 
     Returns
     -------
     ndarray of float, shape (n_tasks,)
         ``Cov(explained, logit) / Var(logit)``: the explained part's share of the logit's variance; that of the correction is
         the rest of 1. Above 1 if the correction mostly takes back what was explained; NaN where the logit does not vary.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ.
 
     Examples
     --------
@@ -284,18 +218,19 @@ def explained_share(explained, correction):
         raise ValueError(
             f"explained and correction must have one shape, (n, n_tasks); got {explained.shape} and {correction.shape}."
         )
-    explained, logit = (a.reshape(len(a), -1) - a.reshape(len(a), -1).mean(axis=0) for a in (explained, explained + correction))
+    columns = (values.reshape(len(values), -1) for values in (explained, explained + correction))
+    explained, logit = (values - values.mean(axis=0) for values in columns)
     variance = (logit**2).mean(axis=0)
     return np.divide((explained * logit).mean(axis=0), variance, out=np.full(len(variance), np.nan), where=variance > 0)
 
 
 def explained_table(explained, correction, tasks):
-    """Say for each task how much of a hybrid's decision is explained.
+    """How much of a hybrid's decision is explained, task by task.
 
     Parameters
     ----------
     explained, correction : ndarray of float, shape (n, n_tasks)
-        As `CappedHybrid.parts` gives them.
+        As `CappedHybrid.parts` returns them.
     tasks : sequence of str
         Their names.
 
@@ -316,6 +251,11 @@ def explained_table(explained, correction, tasks):
     return pd.DataFrame(columns, index=pd.Index(list(tasks), name="task"))
 
 
+def _check_cap(cap):
+    if not cap >= 0:
+        raise ValueError(f"cap must be 0 or more, in log odds; got {cap!r}.")
+
+
 def _capped(x, cap):
     """Squash to between -cap and cap; infinity leaves it as it is."""
     return x if np.isinf(cap) else cap * torch.tanh(x / cap)
@@ -324,26 +264,14 @@ def _capped(x, cap):
 def _explained_model(explained, budget, seed):
     """Unfitted classifier of the explained part."""
     if explained == "affine":
-        return GridSearchCV(
-            make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
-            {f"logisticregression__{name}": values for name, values in STRENGTHS.items()}, cv=3, scoring="roc_auc",
-        )  # fmt: skip
+        pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        return GridSearchCV(pipeline, {"logisticregression__C": STRENGTHS}, cv=3, scoring="roc_auc")
     if explained == "EBM":
-        from .tables import standard_models
-
         name = budget if isinstance(budget, str) else "workshop"
         return standard_models(name)["EBM"].set_params(random_state=seed)
     if isinstance(explained, str) or not hasattr(explained, "decision_function"):
         raise ValueError(f'explained must be "affine", "EBM" or a classifier with decision_function; got {explained!r}.')
     return explained
-
-
-def _budget(budget):
-    if isinstance(budget, Budget):
-        return budget
-    if budget not in CNN_BUDGETS:
-        raise ValueError(f"budget must be a Budget or one of {', '.join(CNN_BUDGETS)}; got {budget!r}.")
-    return CNN_BUDGETS[budget]["beat"]
 
 
 def _checked_beats(beats):
@@ -356,4 +284,4 @@ def _checked_beats(beats):
     latents = np.asarray(beats.latents, dtype=float)
     if not np.isfinite(latents).all():
         raise ValueError("latents hold NaN or infinite values: leave unusable beats out first.")
-    return _checked_signals(beats.signals), latents
+    return checked_signals(beats.signals), latents

@@ -1,4 +1,4 @@
-"""The beta-VAE for median beats as a scikit-learn style transformer. Its network and loss live in `vae_network`."""
+"""The beta-VAE for median beats as a scikit-learn style transformer. Its network and loss live in `network`."""
 
 import warnings
 
@@ -11,25 +11,11 @@ from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
 from ..ecg import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT, beat_time_s, in_segment
-from ..training import Budget, seeded_weights, train
+from ..training import Budget, budget_of, seeded_weights, train
 from .augmentation import Augmentation
-from .network import (
-    BeatNetwork,
-    VAEOutput,
-    as_read,
-    beat_nll,
-    gaussian_kl,
-    laplace_nll,
-    sample_gaussian,
-    vae_loss,
-)
-from .reconstruction import BEFORE_QRS, BeatPCA, BeatTransformer, segment_errors
+from .network import BeatNetwork, as_read, gaussian_kl, vae_loss
+from .reconstruction import BEFORE_QRS, BeatTransformer
 from .saving import load_tensors, save_tensors
-
-__all__ = [
-    "BUDGETS", "BeatNetwork", "BeatPCA", "BeatVAE", "VAEOutput", "as_read", "beat_nll", "gaussian_kl",
-    "laplace_nll", "likelihood_profile", "residual_profile", "sample_gaussian", "segment_errors", "vae_loss",
-]  # fmt: skip
 
 BUDGETS = {
     "smoke": Budget(epochs=60, batch_size=64, learning_rate=5e-3, weight_decay=0.1),
@@ -38,6 +24,7 @@ BUDGETS = {
 }
 ACTIVE_VARIANCE = 0.01
 N_FRONT = 160  # principal components that the encoder sees
+WARM_UP = 0.2  # share of the training over which the KL term comes in
 
 
 class BeatVAE(BeatTransformer):
@@ -127,7 +114,7 @@ class BeatVAE(BeatTransformer):
         self.augment = augment
         self.progress = progress
 
-    def fit(self, beats, validation=None, *, halves=None):
+    def fit(self, beats, validation=None):
         """Train on usable beats.
 
         Parameters
@@ -136,126 +123,105 @@ class BeatVAE(BeatTransformer):
             Median beats in mV, leads I, II, V1 ... V6. Rows that are not usable are left out with a warning.
         validation : BeatSet or ndarray, optional
             Beats that choose the best epoch. None: a tenth of `beats`, drawn by `seed`, is held out for that.
-        halves : pair of BeatSet or ndarray, optional
-            For each beat, medians of two random halves of the ECG's beats: noisier inputs whose target is `beats`.
 
         Returns
         -------
         BeatVAE
             Itself. If training is interrupted it stays as it was before.
-
-        Raises
-        ------
-        ValueError
-            If the beats do not have 8 leads, validation or halves do not fit them, or too few are usable.
         """
-        budget = _budget(self.budget)
+        budget = budget_of(self.budget, BUDGETS)
         if self.n_latents < 1 or not self.beta >= 0:
             raise ValueError(f"n_latents must be at least 1 and beta at least 0; got {self.n_latents} and {self.beta}.")
         new = clone(self)
         new._remember_form(beats)
         signals, usable = new._checked(beats)
-        inputs = [new._checked(half, "halves")[0] for half in halves or ()]
-        if any(len(half) != len(signals) for half in inputs):
-            raise ValueError(f"halves must hold one row for each of the {len(signals)} beats; got {[len(h) for h in inputs]}.")
         new.n_left_out_ = int((~usable).sum())
         if new.n_left_out_:
             warnings.warn(f"{new.n_left_out_} of {len(usable)} beats are not usable and are left out.", stacklevel=2)
-        training, held_out = _split(signals, usable, self.seed) if validation is None else (np.flatnonzero(usable), None)
-        if validation is not None:
-            held_out_signals, held_out_usable = new._checked(validation, "validation")
-            held_out_signals = held_out_signals[held_out_usable]
+        if validation is None:
+            training, held_out = (signals[rows] for rows in _split(usable, self.seed))
         else:
-            held_out_signals = signals[held_out]
-        if len(training) < 10 or not len(held_out_signals):
-            raise ValueError(
-                "at least 10 usable beats to train on and 1 to validate are needed; "
-                f"got {len(training)} and {len(held_out_signals)}."
-            )
-        new._train(signals[training], [half[training] for half in inputs], held_out_signals, budget)
+            held_out, is_usable = new._checked(validation, "validation")
+            training, held_out = signals[usable], held_out[is_usable]
+        if len(training) < 10 or not len(held_out):
+            counts = f"{len(training)} and {len(held_out)}"
+            raise ValueError(f"at least 10 usable beats to train on and 1 to validate are needed; got {counts}.")
+        new._train(training, held_out, budget)
         self.__dict__.update(new.__dict__)
         return self
 
-    def _train(self, beats, halves, held_out, budget):
-        """Build the network, train it, and take stock of its latents."""
-        fs, r_index = self._timing()
-        network = self._new_network(min(N_FRONT, len(beats) - 1))
-        network.start_from_components(beats, self._profile(beats, fs, r_index), self.seed)
-        target = torch.from_numpy(beats)
-        sources = [target, *(torch.from_numpy(np.where(np.isfinite(half), half, beats)) for half in halves)]
-        augmentation = Augmentation(fs, r_index) if self.augment else None
-        n_seen = 0
-
-        def loss(rows, generator):
-            nonlocal n_seen
-            n_seen += len(rows)
-            x = target[rows]
-            source = x
-            if halves:
-                pick = torch.randint(len(sources), (len(rows), 1, 1), generator=generator)
-                for i, noisy in enumerate(sources[1:], start=1):
-                    source = torch.where(pick == i, noisy[rows], source)
-            if augmentation is not None:
-                draw = augmentation.draw(len(rows), self.n_times_, generator)
-                changed = augmentation.apply(x, draw)
-                x, source = changed, changed if source is x else augmentation.apply(source, draw)
-            # The KL term comes in over a fifth of the training: latents learn to be useful before they are taxed.
-            warm_up = min(1.0, n_seen / (0.2 * budget.epochs * len(beats)))
-            return vae_loss(x, network(source, generator), network.scale, warm_up * self.beta)
-
+    def _train(self, beats, held_out, budget):
+        """Train a network on usable beats, and take stock of its latents."""
+        network = self._started_network(beats)
+        step = self._step(network, beats, budget)
         unseen = torch.from_numpy(held_out)
 
-        def level_of(output):
-            return (as_read(unseen - output.x_hat) / network.profile).abs().mean().clamp_min(1e-6)
-
-        def validation_loss():
-            # The level is learnt on augmented beats; held-out ones are judged, and the model is left, with their own.
+        def judge():
+            """Loss of the held-out beats, and the level of the likelihood's scale, both with a level of their own."""
+            # The level that is learnt is that of augmented beats; the model is left with that of the held-out ones.
             output = network(unseen, torch.Generator().manual_seed(self.seed))
-            return vae_loss(unseen, output, network.profile * level_of(output), self.beta)["total"]
+            level = (as_read(unseen - output.x_hat) / network.profile).abs().mean().clamp_min(1e-6)
+            return vae_loss(unseen, output, network.profile * level, self.beta)["total"], level
 
         self.history_ = train(
             network,
-            loss,
+            lambda rows, generator: step(rows, generator)[1],
             len(beats),
             budget,
             seed=self.seed,
-            validation_loss=validation_loss,
+            validation_loss=lambda: judge()[0],
             progress=self.progress,
             description="VAE",
             # The layers are so small that a second thread brings little; two trainings at once would wait for each other.
             n_threads=1,
         )
         with torch.no_grad():
-            output = network(unseen, torch.Generator().manual_seed(self.seed))
-            network.log_level.copy_(level_of(output).log())
+            network.log_level.copy_(judge()[1].log())
         self.network_ = network
         self._count_latents(beats)
 
-    def _profile(self, beats, fs, r_index):
+    def _step(self, network, beats, budget):
+        """Return ``step(rows, generator)``: what the network makes of those beats, augmented, and the terms of its loss."""
+        target = torch.from_numpy(beats)
+        augmentation = Augmentation(*self._timing()) if self.augment else None
+        n_seen = 0
+
+        def step(rows, generator):
+            nonlocal n_seen
+            n_seen += len(rows)
+            x = target[rows]
+            if augmentation is not None:
+                x = augmentation.apply(x, augmentation.draw(len(rows), self.n_times_, generator))
+            output = network(x, generator)
+            # The KL term comes in slowly: latents learn to be useful before they are taxed.
+            warm_up = min(1.0, n_seen / (WARM_UP * budget.epochs * len(beats)))
+            return output, vae_loss(x, output, network.scale, warm_up * self.beta)
+
+        return step
+
+    def _started_network(self, beats):
+        """Network that begins as principal component analysis of usable beats, float32 (n_beats, 8, n_times)."""
+        network = self._new_network(min(N_FRONT, len(beats) - 1))
         weights = {name: getattr(self, name) for name in ("p_weight", "qrs_weight", "derived_weight")}
-        return likelihood_profile(beats, fs, r_index, power=self.scale_power, **weights)
+        profile = likelihood_profile(beats, *self._timing(), power=self.scale_power, **weights)
+        network.start_from_components(beats, profile, self.seed)
+        return network
 
     def _timing(self):
-        """Give sampling frequency and R peak; a bare array is taken for 100 Hz with R at 0.40 s."""
+        """Return sampling frequency and R peak; a bare array is taken for 100 Hz with R at 0.40 s."""
         fs = 100.0 if self.fs_ is None else self.fs_
         r_index = round(0.40 * fs) if self.r_index_ is None else self.r_index_
         return fs, min(r_index, self.n_times_ - 1)
 
     def _new_network(self, n_front):
+        """Network with random weights that sees `n_front` principal components."""
         n_front = min(n_front, len(self.leads_) * self.n_times_)
+        fs, r_index = self._timing()
         with seeded_weights(self.seed):
-            fs, r_index = self._timing()
             return BeatNetwork(
-                len(self.leads_),
-                self.n_times_,
-                fs=fs,
-                r_index=r_index,
-                n_latents=self.n_latents,
-                n_front=n_front,
-                n_back=min(self.n_components, n_front),
-                n_hidden_encoder=256,
-                n_hidden_decoder=self.n_hidden,
-            )
+                len(self.leads_), self.n_times_, fs=fs, r_index=r_index, n_latents=self.n_latents,
+                n_front=n_front, n_back=min(self.n_components, n_front), n_hidden=self.n_hidden,
+            )  # fmt: skip
 
     def _count_latents(self, beats):
         mu, logvar = (torch.from_numpy(values) for values in self._encode(beats))
@@ -267,14 +233,10 @@ class BeatVAE(BeatTransformer):
         self.active_latents_ = order[variance[order] > ACTIVE_VARIANCE]
 
     @torch.no_grad()
-    def _encode(self, signals, batch_size=4096):
+    def _encode(self, signals):
         """Mean and log-variance, float32 arrays, of beats that are all usable."""
-        parts = [self.network_.encode(torch.from_numpy(np.ascontiguousarray(signals[start : start + batch_size])))
-                 for start in range(0, len(signals), batch_size)]  # fmt: skip
-        if not parts:
-            empty = np.zeros((0, self.n_latents), dtype=np.float32)
-            return empty, empty
-        mu, logvar = zip(*parts)
+        batches = torch.from_numpy(np.ascontiguousarray(signals)).split(4096)
+        mu, logvar = zip(*[self.network_.encode(batch) for batch in batches])
         return torch.cat(mu).numpy(), torch.cat(logvar).numpy()
 
     def posterior(self, beats):
@@ -283,17 +245,12 @@ class BeatVAE(BeatTransformer):
         Parameters
         ----------
         beats : BeatSet, or ndarray of float, shape (n_beats, 8, n_times)
-            Median beats in mV.
+            Median beats in mV, of the rate, R peak and window of `fit`.
 
         Returns
         -------
         mu, logvar : ndarray of float32, shape (n_beats, n_latents)
             Rows of NaN where a beat is not usable. `logvar` is the natural logarithm of the variance.
-
-        Raises
-        ------
-        ValueError
-            If rate, R peak, leads or window differ from those of `fit`.
         """
         check_is_fitted(self, "network_")
         signals, usable = self._checked(beats)
@@ -304,43 +261,14 @@ class BeatVAE(BeatTransformer):
         """Posterior means of the latents, float32, (n_beats, n_latents); rows of NaN for beats that are not usable."""
         return self.posterior(beats)[0]
 
+    @torch.no_grad()
     def inverse_transform(self, z):
-        """Decode latents.
-
-        Parameters
-        ----------
-        z : ndarray of float, shape (n_beats, n_latents)
-            Latents; a row with NaN gives a beat of NaN.
-
-        Returns
-        -------
-        ndarray of float32, shape (n_beats, 8, n_times)
-            Beats in mV.
-
-        Raises
-        ------
-        ValueError
-            If `z` has another shape.
-        """
+        """Decode latents (n_beats, n_latents) to beats in mV, float32, (n_beats, 8, n_times); NaN in a row stays NaN."""
         check_is_fitted(self, "network_")
-        z = np.asarray(z, dtype=np.float32)
-        if z.ndim != 2 or z.shape[1] != self.n_latents:
-            raise ValueError(f"z must have shape (n_beats, {self.n_latents}); got {z.shape}. For one beat use z[np.newaxis].")
-        with torch.no_grad():
-            return self.network_.decode(torch.from_numpy(np.ascontiguousarray(z))).numpy()
-
-    def reconstruct(self, beats):
-        """Encode and decode: float32, (n_beats, 8, n_times) in mV, rows of NaN for beats that are not usable."""
-        return self.inverse_transform(self.transform(beats))
+        return self.network_.decode(torch.from_numpy(self._checked_codes(z, self.n_latents))).numpy()
 
     def save(self, path):
-        """Write weights and everything else a fitted model knows into one safetensors file, whole or not at all.
-
-        Parameters
-        ----------
-        path : str or Path
-            File to write; one that is there is replaced.
-        """
+        """Write weights and everything else a fitted model knows into one safetensors file, whole or not at all."""
         check_is_fitted(self, "network_")
         params = self.get_params()
         if isinstance(params["budget"], Budget):
@@ -357,25 +285,7 @@ class BeatVAE(BeatTransformer):
 
     @classmethod
     def load(cls, path):
-        """Read a model that `save` wrote.
-
-        Parameters
-        ----------
-        path : str or Path
-            The safetensors file.
-
-        Returns
-        -------
-        BeatVAE
-            Fitted: the same latents and beats as the one that was saved.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If the file is not a BeatVAE.
-        """
+        """Read a model that `save` wrote: fitted, with the same latents and beats as the one that was saved."""
         about, arrays = load_tensors(path, "BeatVAE")
         settings = about["settings"]
         if isinstance(settings["budget"], dict):
@@ -395,26 +305,11 @@ class BeatVAE(BeatTransformer):
 
 
 def residual_profile(beats, power, n_components=8):
-    """Shape of the likelihood's scale: the residual of a small PCA per lead and time, to the power `power`.
-
-    Parameters
-    ----------
-    beats : ndarray of float, shape (n_beats, 8, n_times)
-        Beats in mV.
-    power : float
-        0 gives ones.
-    n_components : int
-        Components of the PCA.
-
-    Returns
-    -------
-    ndarray of float32, shape (12, n_times)
-        Mean absolute residual of the twelve leads, smoothed over three samples, to the power `power`, scaled to a mean of 1.
-    """
+    """Mean absolute residual of a small PCA, smoothed over three samples, to the power `power`: (12, n_times), mean 1."""
     flat = beats.reshape(len(beats), -1)
     pca = PCA(min(n_components, len(beats) - 1, flat.shape[1]), random_state=0).fit(flat)
-    left = (flat - pca.inverse_transform(pca.transform(flat))).reshape(beats.shape)
-    residual = np.abs(np.matmul(TWELVE_FROM_EIGHT, left)).mean(axis=0)
+    rest = (flat - pca.inverse_transform(pca.transform(flat))).reshape(beats.shape)
+    residual = np.abs(np.matmul(TWELVE_FROM_EIGHT, rest)).mean(axis=0)
     # A lead that is flat in all beats has no residual; the floor keeps its weight finite.
     smooth = uniform_filter1d(residual, 3, axis=1).clip(1e-3 * max(residual.mean(), 1e-6))
     profile = smooth**power
@@ -422,7 +317,7 @@ def residual_profile(beats, power, n_components=8):
 
 
 def likelihood_profile(beats, fs, r_index, *, power, p_weight, qrs_weight, derived_weight):
-    """Shape of the likelihood's scale: `residual_profile`, smaller within P and QRS, larger in the derived limb leads.
+    """Shape of the likelihood's scale: the residual of a small PCA, less within P and QRS, more in the derived limb leads.
 
     Parameters
     ----------
@@ -433,7 +328,7 @@ def likelihood_profile(beats, fs, r_index, *, power, p_weight, qrs_weight, deriv
     r_index : int
         Sample of the R peak.
     power : float
-        For `residual_profile`.
+        Of the residual; 0 weighs every microvolt alike.
     p_weight, qrs_weight : float
         The scale is divided by the first in P and PR, by the second in QRS (`ecg.SEGMENTS_S`).
     derived_weight : float
@@ -452,15 +347,7 @@ def likelihood_profile(beats, fs, r_index, *, power, p_weight, qrs_weight, deriv
     return profile / profile.mean()
 
 
-def _budget(budget):
-    if isinstance(budget, Budget):
-        return budget
-    if budget not in BUDGETS:
-        raise ValueError(f"budget must be a Budget or one of {', '.join(BUDGETS)}; got {budget!r}.")
-    return BUDGETS[budget]
-
-
-def _split(signals, usable, seed):
+def _split(usable, seed):
     """Row numbers for training and, a tenth of the usable ones, for validation."""
     rows = np.random.default_rng(seed).permutation(np.flatnonzero(usable))
     n_held_out = max(1, len(rows) // 10)

@@ -5,6 +5,7 @@ reads from all of them does not. Both are given side by side. Explained in chapt
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ def linear_r2(codes, truth, *, n_folds=5, n_resamples=500, seed=0):
     codes : ndarray of float, shape (n, n_codes)
         Latents of n beats, without NaN.
     truth : DataFrame, shape (n, n_quantities)
-        What made the beats; rows in which a quantity is NaN do not count for it.
+        What made the beats; rows in which a quantity is NaN do not count for it, and at least 20 must be left.
     n_folds : int
         Every prediction comes from a model that has not seen the beat; so does the choice of the best single code.
     n_resamples, seed : int
@@ -39,11 +40,6 @@ def linear_r2(codes, truth, *, n_folds=5, n_resamples=500, seed=0):
     DataFrame, indexed by quantity
         ``r2`` with ``low`` and ``high`` (95 % bootstrap interval), ``r2_single`` (best single code), ``code`` (number of
         that code, by correlation over all beats), ``n``. NaN for a quantity that does not vary. Below 0: worse than the mean.
-
-    Raises
-    ------
-    ValueError
-        If rows do not fit, a code is NaN, or a quantity is known for fewer than 20 beats.
     """
     codes, columns = _checked(codes, truth)
     with threadpool_limits(1):  # hundreds of small fits, slower with more threads
@@ -52,42 +48,30 @@ def linear_r2(codes, truth, *, n_folds=5, n_resamples=500, seed=0):
 
 
 def _read_linearly(codes, y, n_folds, n_resamples, seed):
-    """Give one row of `linear_r2`."""
+    """Return one row of `linear_r2`."""
     known = np.isfinite(y)
     x, y = codes[known], y[known]
     if np.ptp(y) < 1e-12:
         return (np.nan,) * 4 + (-1, len(y))
-    from_all, from_one = np.empty(len(y)), np.empty(len(y))
+    from_all, from_best = np.empty(len(y)), np.empty(len(y))
     for fit, held_out in KFold(n_folds, shuffle=True, random_state=seed).split(x):
         from_all[held_out] = LinearRegression().fit(x[fit], y[fit]).predict(x[held_out])
         best = [_best_code(x[fit], y[fit])]
-        from_one[held_out] = LinearRegression().fit(x[fit][:, best], y[fit]).predict(x[held_out][:, best])
+        from_best[held_out] = LinearRegression().fit(x[fit][:, best], y[fit]).predict(x[held_out][:, best])
     weights = np.vstack([np.ones(len(y)), bootstrap_weights(np.zeros(len(y)), n_resamples, seed)])
     drawn = _r2(y, from_all, weights)
-    single = _r2(y, from_one, weights[:1])[0]
+    single = _r2(y, from_best, weights[:1])[0]
     return drawn[0], *np.percentile(drawn[1:], [2.5, 97.5]), single, _best_code(x, y), len(y)
 
 
 @dataclass(frozen=True)
 class DCI:
-    """Disentanglement, completeness and informativeness of codes.
+    """Disentanglement, completeness and informativeness of codes."""
 
-    Attributes
-    ----------
-    disentanglement : float
-        1 if every code serves one quantity only; 0 if every code serves all alike.
-    completeness : float
-        1 if every quantity is served by one code only.
-    informativeness : float
-        Mean R2 of the quantities on held-out beats.
-    importance : DataFrame, shape (n_codes, n_quantities)
-        How much each code helps to predict each quantity; columns add up to 1.
-    """
-
-    disentanglement: float
-    completeness: float
-    informativeness: float
-    importance: pd.DataFrame
+    disentanglement: float  # 1 if every code serves one quantity only; 0 if every code serves all alike
+    completeness: float  # 1 if every quantity is served by one code only
+    informativeness: float  # mean R2 of the quantities on held-out beats
+    importance: pd.DataFrame  # (n_codes, n_quantities): how much each code helps to predict each quantity; columns add up to 1
 
 
 def dci(codes, truth, *, n_trees=60, seed=0):
@@ -98,18 +82,14 @@ def dci(codes, truth, *, n_trees=60, seed=0):
     codes : ndarray of float, shape (n, n_codes)
         Latents of n beats, without NaN.
     truth : DataFrame, shape (n, n_quantities)
-        What made the beats; rows in which a quantity is NaN do not count for it. Quantities must vary.
+        What made the beats; as in `linear_r2`, and quantities must vary.
     n_trees, seed : int
         Of the gradient boosting; a third of the beats, drawn by `seed`, is held out for informativeness.
 
     Returns
     -------
     DCI
-
-    Raises
-    ------
-    ValueError
-        As `linear_r2`, and if there are fewer than two codes or quantities, or a quantity does not vary.
+        With ``disentanglement``, ``completeness``, ``informativeness`` and the table ``importance``.
 
     Notes
     -----
@@ -150,11 +130,6 @@ def match_latents(codes, others, *, min_correlation=MIN_CORRELATION):
     DataFrame
         One row per pair, strongest first, then one per latent that is left over: ``latent``, ``other`` (-1: none),
         ``correlation`` (its sign tells whether one runs backwards), ``matched``.
-
-    Raises
-    ------
-    ValueError
-        If the rows do not fit or a value is NaN.
     """
     codes, others = np.asarray(codes, dtype=float), np.asarray(others, dtype=float)
     if codes.ndim != 2 or others.ndim != 2 or len(codes) != len(others) or len(codes) < MIN_ROWS:
@@ -165,8 +140,8 @@ def match_latents(codes, others, *, min_correlation=MIN_CORRELATION):
     correlation = _standard(codes).T @ _standard(others) / len(codes)
     pairs = sorted(zip(*linear_sum_assignment(-np.abs(correlation))), key=lambda pair: -abs(correlation[pair]))
     rows = [(i, j, correlation[i, j], bool(abs(correlation[i, j]) >= min_correlation)) for i, j in pairs]
-    rows += [(i, -1, np.nan, False) for i in sorted(set(range(codes.shape[1])) - {i for i, _ in pairs})]
-    rows += [(-1, j, np.nan, False) for j in sorted(set(range(others.shape[1])) - {j for _, j in pairs})]
+    rows += [(i, -1, np.nan, False) for i in range(codes.shape[1]) if i not in {i for i, _ in pairs}]
+    rows += [(-1, j, np.nan, False) for j in range(others.shape[1]) if j not in {j for _, j in pairs}]
     return pd.DataFrame(rows, columns=["latent", "other", "correlation", "matched"])
 
 
@@ -192,14 +167,12 @@ def stability(codes, *, min_correlation=MIN_CORRELATION, seed=0):
     if len(codes) < 2:
         raise ValueError(f"stability needs at least two trainings; got {len(codes)}.")
     rows = []
-    for first in range(len(codes)):
-        for second in range(first + 1, len(codes)):
-            pairs = match_latents(codes[first], codes[second], min_correlation=min_correlation)
-            of_first = pairs[pairs["latent"] >= 0]
-            read = linear_r2(codes[second], pd.DataFrame(codes[first]), n_resamples=2, seed=seed)["r2"].mean()
-            n_matched = int(of_first["matched"].sum())
-            typical = pairs["correlation"].abs().median()
-            rows.append((first, second, len(of_first), n_matched, len(of_first) - n_matched, typical, read))
+    for first, second in combinations(range(len(codes)), 2):
+        pairs = match_latents(codes[first], codes[second], min_correlation=min_correlation)
+        n_latents, n_matched = codes[first].shape[1], int(pairs["matched"].sum())
+        typical = pairs["correlation"].abs().median()
+        read = linear_r2(codes[second], pd.DataFrame(codes[first]), n_resamples=2, seed=seed)["r2"].mean()
+        rows.append((first, second, n_latents, n_matched, n_latents - n_matched, typical, read))
     return pd.DataFrame(rows, columns=["first", "second", "latents", "matched", "unmatched", "correlation", "r2"])
 
 
@@ -220,7 +193,7 @@ def _checked(codes, truth):
 
 
 def _best_code(x, y):
-    """Find the code that correlates best with y; its number."""
+    """Return the number of the code that correlates best with y."""
     return int(np.argmax(np.abs(_standard(x).T @ (y - y.mean()))))
 
 
@@ -240,7 +213,8 @@ def _standard(x):
 
 def _one_sidedness(importance):
     """1 minus the entropy of each normalised row, averaged with the rows' shares of all importance."""
-    share = importance.sum(axis=1) / importance.sum()
-    p = importance / np.where(importance.sum(axis=1, keepdims=True) > 0, importance.sum(axis=1, keepdims=True), 1)
+    size = importance.sum(axis=1, keepdims=True)
+    share = size[:, 0] / importance.sum()
+    p = importance / np.where(size > 0, size, 1)
     entropy = -(p * np.log(np.where(p > 0, p, 1))).sum(axis=1) / np.log(importance.shape[1])
     return float((share * (1 - entropy)).sum())

@@ -1,4 +1,4 @@
-"""The network of the VAE and its loss. How it is trained and used is `vae`; explained in chapter 4."""
+"""The network of the VAE and its loss. How it is trained and used is in `beat_vae`; explained in chapter 4."""
 
 import math
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from ..ecg import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
 from .augmentation import read_between_samples, stretched_positions
 
 EIGHT_OF_TWELVE = [LEADS_12.index(lead) for lead in LEADS_8]
+N_HIDDEN_ENCODER = 256
 MOST_STRETCH = 0.7  # the decoder stretches time at most e^0.7 = 2 times
 
 
@@ -20,10 +21,8 @@ def gaussian_kl(mu_q, logvar_q, mu_p, logvar_p):
 
     Parameters
     ----------
-    mu_q, logvar_q : Tensor of float, shapes that broadcast
-        Mean and natural logarithm of the variance of q, over which the expectation is taken.
-    mu_p, logvar_p : Tensor of float
-        Mean and logarithm of the variance of p.
+    mu_q, logvar_q, mu_p, logvar_p : Tensor of float, shapes that broadcast
+        Means and natural logarithms of the variances; the expectation is taken over q.
 
     Returns
     -------
@@ -47,20 +46,7 @@ def sample_gaussian(mu, logvar, generator):
 
 
 def laplace_nll(x, x_hat, scale):
-    """Negative log-likelihood of beats under a Laplace distribution around `x_hat`, in nats.
-
-    Parameters
-    ----------
-    x, x_hat : Tensor of float, shape (n_beats, n_leads, n_times)
-        Beats and their reconstructions in mV.
-    scale : Tensor of float, shape (n_leads, n_times)
-        Mean absolute deviation in mV.
-
-    Returns
-    -------
-    Tensor, shape (n_beats,)
-        Sum over leads and time of ``|x - x_hat| / scale + log(2 scale)``.
-    """
+    """Sum over leads and time of ``|x - x_hat| / scale + log(2 scale)``: nats under a Laplace distribution, (n_beats,)."""
     return ((x - x_hat).abs() / scale + torch.log(2 * scale)).sum(dim=(1, 2))
 
 
@@ -70,51 +56,19 @@ def as_read(x):
 
 
 def beat_nll(x, x_hat, scale):
-    """Negative log-likelihood of beats, counted on the twelve leads that are read from them.
+    """Negative log-likelihood of beats of eight leads in nats, (n_beats,), counted on the twelve leads that are read from them.
 
     An inferior Q wave stands in III and aVF; in I and II, of which these are made, it is a small difference that a likelihood
     of eight leads passes over. So the four derived leads are counted as well. They hold nothing new, therefore the sum is taken
-    times 8/12: a nat of it stays a nat of eight leads.
-
-    Parameters
-    ----------
-    x, x_hat : Tensor of float, shape (n_beats, 8, n_times)
-        Beats and their reconstructions in mV.
-    scale : Tensor of float, shape (12, n_times)
-        Mean absolute deviation of the twelve leads in mV.
-
-    Returns
-    -------
-    Tensor, shape (n_beats,)
-        In nats.
-
-    Examples
-    --------
-    >>> x = torch.ones(1, 8, 1)  # I = II = 1 mV: III is 0, aVR -1, aVL and aVF 0.5; with V1 ... V6 these are 10 mV
-    >>> beat_nll(x, 0 * x, torch.full((12, 1), 0.5))  # 8/12 * 10 / 0.5, and log(2 * 0.5) is 0
-    tensor([13.3333])
+    times 8/12: a nat of it stays a nat of eight leads. `scale` is (12, n_times), the mean absolute deviation in mV.
     """
     return len(LEADS_8) / len(LEADS_12) * laplace_nll(as_read(x), as_read(x_hat), scale)
 
 
 def vae_loss(x, output, scale, beta):
-    """Terms of the beta-VAE's loss: means over beats of sums over leads and time, and over latents.
+    """Terms of the beta-VAE's loss in nats per beat, scalar tensors by name: ``total = reconstruction + beta * kl``.
 
-    Parameters
-    ----------
-    x : Tensor of float, shape (n_beats, 8, n_times)
-        Target beats in mV.
-    output : VAEOutput
-        What the network made of them.
-    scale : Tensor of float, shape (12, n_times)
-        Scale of the Laplace likelihood of the twelve leads in mV.
-    beta : float
-        Weight of a nat of KL against a nat of the full likelihood.
-
-    Returns
-    -------
-    dict of str to Tensor
-        ``total = reconstruction + beta * kl``, all in nats per beat.
+    Means over beats of sums over leads and time, and over latents.
     """
     reconstruction = beat_nll(x, output.x_hat, scale).mean()
     zero = torch.zeros(())
@@ -173,12 +127,12 @@ class Decoder(nn.Module):
 class BeatNetwork(nn.Module):
     """Encoder, decoder, and the scale of the likelihood."""
 
-    def __init__(self, n_leads, n_times, *, fs, r_index, n_latents, n_front, n_back, n_hidden_encoder, n_hidden_decoder):
+    def __init__(self, n_leads, n_times, *, fs, r_index, n_latents, n_front, n_back, n_hidden):
         super().__init__()
         n_values = n_leads * n_times
         self.shape = (n_leads, n_times)
-        self.encoder = Encoder(n_values, n_front, n_hidden_encoder, n_latents)
-        self.decoder = Decoder(n_latents, n_hidden_decoder, n_back, self.shape, fs, r_index)
+        self.encoder = Encoder(n_values, n_front, N_HIDDEN_ENCODER, n_latents)
+        self.decoder = Decoder(n_latents, n_hidden, n_back, self.shape, fs, r_index)
         self.log_level = nn.Parameter(torch.zeros(()))
         self.register_buffer("mean_beat", torch.zeros(n_values))
         self.register_buffer("profile", torch.ones(len(LEADS_12), n_times))

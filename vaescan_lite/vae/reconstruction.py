@@ -19,6 +19,10 @@ class BeatTransformer(TransformerMixin, BaseEstimator):
         """Fit, then transform the same beats; `y` is ignored, as in any unsupervised transformer."""
         return self.fit(beats, **fit_params).transform(beats)
 
+    def reconstruct(self, beats):
+        """Encode and decode: float32, (n_beats, 8, n_times) in mV, rows of NaN for beats that are not usable."""
+        return self.inverse_transform(self.transform(beats))
+
     def _remember_form(self, beats):
         """Keep what new beats must agree with: sampling rate, R peak, leads, window."""
         signals, _ = _signals_of(beats)
@@ -47,7 +51,16 @@ class BeatTransformer(TransformerMixin, BaseEstimator):
                     )
         return signals, usable
 
-    def _rows(self, usable, values):
+    @staticmethod
+    def _checked_codes(z, n_codes):
+        """Latents or scores as a float32 array (n_beats, n_codes), or an error that says what came."""
+        z = np.ascontiguousarray(z, dtype=np.float32)
+        if z.ndim != 2 or z.shape[1] != n_codes:
+            raise ValueError(f"z must have shape (n_beats, {n_codes}); got {z.shape}. For one beat use z[np.newaxis].")
+        return z
+
+    @staticmethod
+    def _rows(usable, values):
         """Put `values`, one row per usable beat, into rows of NaN."""
         out = np.full((len(usable), *values.shape[1:]), np.nan, dtype=np.float32)
         out[usable] = values
@@ -68,10 +81,8 @@ class BeatPCA(BeatTransformer):
 
     Parameters
     ----------
-    n_components : int
-        Components kept.
-    seed : int
-        For scikit-learn's randomised solver, which it uses on large data.
+    n_components, seed : int
+        Components kept; the seed is for scikit-learn's randomised solver, which it uses on large data.
     """
 
     def __init__(self, n_components=24, seed=0):
@@ -97,16 +108,10 @@ class BeatPCA(BeatTransformer):
     def inverse_transform(self, z):
         """Beats in mV, float32, (n_beats, 8, n_times), from scores (n_beats, n_components)."""
         check_is_fitted(self, "pca_")
-        z = np.asarray(z, dtype=np.float32)
-        if z.ndim != 2 or z.shape[1] != self.n_components:
-            raise ValueError(f"z must have shape (n_beats, {self.n_components}); got {z.shape}.")
+        z = self._checked_codes(z, self.n_components)
         # By hand: scikit-learn refuses the rows of NaN that stand for unusable beats.
         flat = z @ self.pca_.components_ + self.pca_.mean_
         return flat.reshape(-1, len(self.leads_), self.n_times_).astype(np.float32)
-
-    def reconstruct(self, beats):
-        """Project on the components and back: (n_beats, 8, n_times) in mV, rows of NaN for beats that are not usable."""
-        return self.inverse_transform(self.transform(beats))
 
 
 def segment_errors(beats, reconstructed):
@@ -122,17 +127,10 @@ def segment_errors(beats, reconstructed):
     Returns
     -------
     DataFrame
-        In microvolts; rows P, PR, QRS, ST, T, ST-T, all; columns the leads and ``mean``. A row is NaN where the beats have no
-        sample of it.
-
-    Notes
-    -----
-    The windows are `ecg.SEGMENTS_S`; ST-T is ST and T together, ``all`` every one of them.
+        In microvolts; rows P, PR, QRS, ST, T (`ecg.SEGMENTS_S`), ST-T, all; columns the leads and ``mean``. A row is NaN
+        where the beats have no sample of it.
     """
-    reconstructed = np.asarray(reconstructed)
-    if reconstructed.shape != beats.signals.shape:
-        raise ValueError(f"reconstructed must have the shape of the beats, {beats.signals.shape}; got {reconstructed.shape}.")
-    error_uv = 1000 * np.abs(beats.signals - reconstructed)
+    error_uv = 1000 * np.abs(beats.signals - _of_shape(reconstructed, beats))
     error_uv = error_uv[np.isfinite(error_uv).all(axis=(1, 2))]
     rows = {name: error_uv[:, :, in_segment(beats.time_s, *parts)].mean(axis=(0, 2)) for name, parts in ERROR_ROWS.items()}
     table = pd.DataFrame(rows, index=beats.leads).T.rename_axis("segment")
@@ -141,7 +139,7 @@ def segment_errors(beats, reconstructed):
 
 
 def p_wave_fidelity(beats, reconstructed, *, within_ms=20):
-    """Say how well the P wave of a reconstruction keeps its shape and its time.
+    """How well the P wave of a reconstruction keeps its shape and its time.
 
     Parameters
     ----------
@@ -162,31 +160,36 @@ def p_wave_fidelity(beats, reconstructed, *, within_ms=20):
         `within_ms` off. The peak is the highest local maximum, in the window, of the root mean square over the leads of what
         rises above the straight line between the window's ends; a reconstruction without one counts as off, an original
         without one is not counted there.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, or the window does not hold the P wave.
     """
-    reconstructed = np.asarray(reconstructed)
-    if reconstructed.shape != beats.signals.shape:
-        raise ValueError(f"reconstructed must have the shape of the beats, {beats.signals.shape}; got {reconstructed.shape}.")
+    reconstructed = _of_shape(reconstructed, beats)
     time_ms, start_ms = 1000 * beats.time_s, 1000 * SEGMENTS_S["P"][0]
     if time_ms[0] > start_ms + 1e-6:
         raise ValueError(f"the P window starts {-start_ms:g} ms before R; the beats start {-time_ms[0]:g} ms before it.")
     inside = in_segment(beats.time_s, *BEFORE_QRS)
-    pair = [one[:, :, inside].astype(float) for one in (beats.signals, reconstructed)]
-    known = np.isfinite(pair[0]).all(axis=(1, 2)) & np.isfinite(pair[1]).all(axis=(1, 2))
-    pair = [one[known] for one in pair]
-    centred = [one - one.mean(axis=2, keepdims=True) for one in pair]
-    product, *energy = (np.einsum("nlt,nlt->n", a, b) for a, b in (centred, centred[:1] * 2, centred[1:] * 2))
-    size = np.sqrt(energy[0] * energy[1])
-    correlation = np.divide(product, size, out=np.zeros(len(size)), where=size > 0)
-    peaks_ms = [_p_peaks_ms(one, time_ms[inside]) for one in pair]
-    has_p = np.isfinite(peaks_ms[0])
-    is_near = np.abs(peaks_ms[1] - peaks_ms[0])[has_p] <= within_ms
-    values = [known.sum(), *(one.mean() if len(one) else np.nan for one in (correlation, 100 * is_near))]
-    return pd.Series(values, index=["n", "correlation", "peak_within"])
+    x, x_hat = (signals[:, :, inside].astype(float) for signals in (beats.signals, reconstructed))
+    known = np.isfinite(x).all(axis=(1, 2)) & np.isfinite(x_hat).all(axis=(1, 2))
+    x, x_hat = x[known], x_hat[known]
+    peak_ms, peak_hat_ms = (_p_peaks_ms(signals, time_ms[inside]) for signals in (x, x_hat))
+    has_p = np.isfinite(peak_ms)
+    is_near = np.abs(peak_hat_ms - peak_ms)[has_p] <= within_ms
+    means = [values.mean() if len(values) else np.nan for values in (_correlation(x, x_hat), 100 * is_near)]
+    return pd.Series([known.sum(), *means], index=["n", "correlation", "peak_within"])
+
+
+def _of_shape(reconstructed, beats):
+    """Return the reconstructions as an array of the shape of the beats, or refuse them."""
+    reconstructed = np.asarray(reconstructed)
+    if reconstructed.shape != beats.signals.shape:
+        raise ValueError(f"reconstructed must have the shape of the beats, {beats.signals.shape}; got {reconstructed.shape}.")
+    return reconstructed
+
+
+def _correlation(x, y):
+    """Pearson correlation of each beat over leads and times, the mean of each lead subtracted; 0 where one is flat."""
+    x, y = (signals - signals.mean(axis=2, keepdims=True) for signals in (x, y))
+    product, x_energy, y_energy = (np.einsum("nlt,nlt->n", a, b) for a, b in ((x, y), (x, x), (y, y)))
+    size = np.sqrt(x_energy * y_energy)
+    return np.divide(product, size, out=np.zeros(len(size)), where=size > 0)
 
 
 def _p_peaks_ms(signals, time_ms):
@@ -196,9 +199,9 @@ def _p_peaks_ms(signals, time_ms):
     size = np.sqrt(np.square(above).mean(axis=1))
     before, here, after = size[:, :-2], size[:, 1:-1], size[:, 2:]
     height = np.where((here >= before) & (here > after), here, -np.inf)
-    rows, at = np.arange(len(size)), height.argmax(axis=1)
-    before, here, after = (one[rows, at] for one in (before, here, after))
-    bend = before - 2 * here + after
+    rows, highest = np.arange(len(size)), height.argmax(axis=1)
+    before, here, after = (values[rows, highest] for values in (before, here, after))
+    bend = before - 2 * here + after  # of the parabola through the three samples, whose top is the peak
     offset = np.divide(0.5 * (before - after), bend, out=np.zeros(len(bend)), where=bend < 0)
-    found = time_ms[at + 1] + offset * (time_ms[1] - time_ms[0])
-    return np.where(np.isfinite(height[rows, at]), found, np.nan)
+    peak_ms = time_ms[highest + 1] + offset * (time_ms[1] - time_ms[0])
+    return np.where(np.isfinite(height[rows, highest]), peak_ms, np.nan)
