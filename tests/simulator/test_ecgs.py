@@ -355,7 +355,7 @@ def test_true_effects_are_those_of_one_factor_on_the_same_people():
 def test_the_qt_interval_follows_the_rate_by_fridericia():
     """Between slow and fast hearts QT / RR^(1/3) agrees; QT itself, and QT / RR^(1/2), do not."""
     men = pd.DataFrame({"sex_female": 0.0, "age_years": 50.0}, index=range(600))
-    _, truth = simulator.simulate_with_truth(men, fs=100, duration_s=3, seed=8, noise=False)
+    _, truth = simulate_with_truth(men, fs=100, duration_s=3, seed=8, noise=False)
     rr_s = 60 / truth["heart_rate_bpm"]
     slow, fast = rr_s > rr_s.quantile(0.8), rr_s < rr_s.quantile(0.2)
 

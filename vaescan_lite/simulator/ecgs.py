@@ -105,19 +105,15 @@ def true_effects(names, *, n=200, seed=0):
     Parameters
     ----------
     names : sequence of str
-        Factors, each a column that `simulate` knows; of those with two values 1 is compared with 0, and for age 65 with 55
-        years.
-    n : int
-        People, healthy otherwise, of the ages and of both sexes that the seed draws.
-    seed : int
-        Who they are.
+        Factors that `simulate` knows: 1 is compared with 0, and for age 65 with 55 years.
+    n, seed : int
+        Number of people, healthy otherwise, and who they are.
 
     Returns
     -------
     DataFrame
         One row per factor and measurement that a dominant beat holds: ``factor``, ``measurement``, and ``true``, the mean
-        change over people in the unit of the measurement; angles the short way round; people who lack the wave with or without
-        the factor are left out of that row.
+        change over those people who have the wave with and without the factor, angles the short way round.
 
     Examples
     --------
@@ -165,7 +161,7 @@ def _simulate(factors, fs, duration_s, seed, noise, effect_sizes, *, with_truth)
 def _draw(ids, seed, n_samples, duration_s, noise):
     """Random numbers of each ECG from a generator of its own, keyed by seed and id, in an order that keeps people alike."""
     n, n_knots = len(ids), count_knots(duration_s)
-    uniform = {"demographic": np.empty((n, 2)), "event": np.empty((n, len(EVENTS)))}
+    uniform = {"demographic": np.empty((n, 2)), "event": np.empty((n, len(EVENTS)))}  # all others are standard normal
     draws = {"individual": np.empty((n, N_INDIVIDUAL)), **uniform, "rr": np.empty((n, n_slots(duration_s)))}
     draws["curve"] = np.empty((n, 2, n_knots), dtype=np.float32)
     if noise:

@@ -44,16 +44,14 @@ def write_simulated_database(folder, n, *, seed=0, fs=100, population=None, prog
     ----------
     folder : str or Path
         Where to write; what stood there before is replaced once everything is written. An interrupted run leaves nothing.
-    n : int
-        Number of ECGs, ids 1 ... n.
-    seed : int
-        Decides people, ECGs and folds.
+    n, seed : int
+        Number of ECGs, ids 1 ... n; who they are, and their folds.
     fs : {100, 500}
-        Rate of the records: ``records100`` or ``records500``.
+        Rate of the records.
     population : Population, optional
         Prevalences, correlations, effect sizes, label flips.
     progress : bool
-        Whether to show a progress bar.
+        Show a progress bar.
 
     Returns
     -------
@@ -69,31 +67,29 @@ def write_simulated_database(folder, n, *, seed=0, fs=100, population=None, prog
         raise ValueError(f"n must be a number of ECGs of at least 1; got {n}.")
     population = Population() if population is None else population
     factors = draw_factors(population, n, seed)
-    names = [
-        (f"records100/{i // 1000 * 1000:05d}/{i:05d}_lr", f"records500/{i // 1000 * 1000:05d}/{i:05d}_hr")
-        for i in factors.index
-    ]
     truths = []
     with written_whole(folder) as whole, tqdm(total=n, desc="Simulating ECGs", unit="ECG", disable=not progress) as bar:
         for start in range(0, n, 500):
-            part = slice(start, min(start + 500, n))
-            ecgs, truth = simulate_with_truth(factors.iloc[part], fs=fs, seed=seed, effect_sizes=population.effect_sizes)
-            for signal, name in zip(ecgs.signals, names[part]):
-                write_record(whole / name[fs == 500], signal, fs)
+            part = factors.iloc[start : start + 500]
+            ecgs, truth = simulate_with_truth(part, fs=fs, seed=seed, effect_sizes=population.effect_sizes)
+            for ecg_id, signal in zip(ecgs.ids, ecgs.signals):
+                write_record(whole / record_name(ecg_id, fs), signal, fs)
             truths.append(truth)
             bar.update(len(ecgs))
         pd.concat(truths).round(4).to_csv(whole / "ground_truth.csv")
         labels = flip_labels(factors, population.label_flips, seed)
-        database_table(labels, names, seed).to_csv(whole / "ptbxl_database.csv")
+        database_table(labels, seed).to_csv(whole / "ptbxl_database.csv")
         statement_table().to_csv(whole / "scp_statements.csv")
     return Path(folder)
 
 
-def database_table(labels, names, seed):
-    """Make ``ptbxl_database.csv``: official columns, what a simulation cannot know left empty; ten folds equal in size.
+def record_name(ecg_id, fs):
+    """Name of a record at 100 Hz or 500 Hz in PTB-XL's folders of a thousand."""
+    return f"records{fs}/{ecg_id // 1000 * 1000:05d}/{ecg_id:05d}_{'lr' if fs == 100 else 'hr'}"
 
-    `names` are those of each ECG's record at 100 Hz and at 500 Hz, though only those of one rate are written.
-    """
+
+def database_table(labels, seed):
+    """Make ``ptbxl_database.csv``: official columns, what a simulation cannot know left empty; ten folds equal in size."""
     rng = np.random.default_rng([seed, 22])
     n = len(labels)
     table = pd.DataFrame(index=labels.index)
@@ -108,7 +104,8 @@ def database_table(labels, names, seed):
         "electrodes_problems", "extra_beats", "pacemaker",
     ]] = np.nan  # fmt: skip
     table["strat_fold"] = rng.permutation(np.arange(n) % 10) + 1
-    table[["filename_lr", "filename_hr"]] = names
+    for column, fs in (("filename_lr", 100), ("filename_hr", 500)):  # both are named, though only one rate is written
+        table[column] = [record_name(ecg_id, fs) for ecg_id in labels.index]
     return table
 
 

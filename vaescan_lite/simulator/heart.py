@@ -72,11 +72,9 @@ HYPERTROPHY_GROWTH = np.array([[0.15, 0.10, 0.10], [0.42, 0.30, 0.40], [0.45, 0.
 INFERIOR_LOSS_Y = np.array([0.24, 0.34, 0.10])
 ANTERIOR_LOSS_Z, ANTERIOR_LOSS_X = np.array([0.36, 0.34, 0.10]), np.array([0.03, 0.10, 0.14])
 RIGHT_BLOCK_Z = np.array([-0.30, -0.18, 0.0])  # of free wall, lateral wall, base: not to the back, hence hardly an S in V1
-# Left anterior fascicular block: the septum points down, all later forces are smaller, lateral wall and base point less to the
-# left.
-FASCICLE_SEPTUM = np.array([-0.04, 0.20, 0.04])
+# Left anterior fascicular block: the septum points down, later forces are smaller, the lateral wall and base less to the left.
+FASCICLE_SEPTUM, FASCICLE_LATE_X = np.array([-0.04, 0.20, 0.04]), np.array([0.08, 0.14, 0.06])
 FASCICLE_SHRINKS = 0.35
-FASCICLE_LATE_X = np.array([0.08, 0.14, 0.06])
 # By how much a typical long QT syndrome lengthens the rate-corrected QT. Carriers of its genes are at 490 ms where their
 # relatives are at 420 (Vincent 1992, doi 10.1056/NEJM199209173271204); in the general population, carriers of a founder
 # mutation are 50 ms above others (doi 10.1080/07853890802668530).
@@ -113,22 +111,19 @@ def make_beats(factors, traits, parameters):
 
 def make_ectopic_beats(traits, beats):
     """Build one wide ventricular beat per person, T opposite to QRS, no P; same shapes as `beats`."""
-    looks_left = traits["ectopic_x"] < 0.4  # like a left bundle branch block, else like a right one
-    vectors = LEFT_BLOCK_QRS[None, :, 2:]
-    vectors = np.where(looks_left[:, None, None], vectors, vectors * [-0.8, 0.6, -1.0])
+    looks_left = traits["ectopic_x"][:, None, None] < 0.4  # like a left bundle branch block, else like a right one
+    vectors = np.where(looks_left, LEFT_BLOCK_QRS[:, 2:], LEFT_BLOCK_QRS[:, 2:] * [-0.8, 0.6, -1.0])
     vectors = rotate(vectors, X, Y, 0.9 * traits["ectopic_y"])
     vectors = 1.25 * rotate(vectors, X, Z, 0.4 * traits["ectopic_z"])
     matrix = _lead_matrix(traits)
     scale = np.clip(1.12 + 0.1 * traits["ectopic_width"], 0.95, 1.4)[:, None]
-
-    flat_p, qrs, st_t = (
-        Waves(waves.centre.copy(), waves.width.copy(), np.zeros_like(waves.leads), np.zeros_like(waves.tilt)) for waves in beats
-    )
+    flat = (wave._replace(leads=np.zeros_like(wave.leads), tilt=np.zeros_like(wave.tilt)) for wave in beats)
+    flat_p, qrs, st_t = (Waves(*map(np.copy, wave)) for wave in flat)
     qrs.centre[:, VENTRICLES] = LEFT_BLOCK_QRS[:, 0] * scale
     qrs.width[:, VENTRICLES] = LEFT_BLOCK_QRS[:, 1] * scale
     qrs.leads[:, VENTRICLES] = _project(vectors, matrix)
     against_qrs = -0.16 * vectors.sum(axis=1, keepdims=True)
-    st_t.leads[:, 1:] = _project(against_qrs * np.array([0.5, 1.0]).reshape(1, 2, 1), matrix)
+    st_t.leads[:, 1:] = _project(against_qrs * np.array([[0.5], [1.0]]), matrix)
     st_t.centre[:, 1:] = (beats.st_t.centre[:, -1] + 30)[:, None] + np.array([-60.0, 0.0])
     st_t.width[:] = 60
     return Beats(flat_p, qrs, st_t)
@@ -139,8 +134,7 @@ def evaluate(time_ms, centre, width, leads_mV):
     time_ms, centre, width, leads_mV = (np.asarray(array, dtype=np.float32) for array in (time_ms, centre, width, leads_mV))
     x = time_ms[..., :, None] - centre[:, None, :]  # in place from here on: this is where a simulation spends its time
     x *= np.sqrt(0.5) / width[:, None, :]
-    np.square(x, out=x)
-    np.negative(x, out=x)
+    x *= -x
     return np.matmul(np.exp(x, out=x), leads_mV)
 
 

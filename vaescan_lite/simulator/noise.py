@@ -14,8 +14,8 @@ LEADS_FROM_ELECTRODES[1, [0, 2]] = (-1, 1)
 LEADS_FROM_ELECTRODES[2:, :3] = -1 / 3
 LEADS_FROM_ELECTRODES[2:, 3:] = np.eye(6)
 
-# Median levels per electrode, in mV, and how much they differ between ECGs (standard deviation of the natural logarithm). With
-# them the median beats of two halves of a record differ about as much as PTB-XL's do (``make bench-realism``).
+# Median levels per electrode and the standard deviation of their logarithm among ECGs. With them the median beats of two halves
+# of a record differ about as much as PTB-XL's do (``make bench-realism``).
 MUSCLE_mV, MUSCLE_LOG_SD = 0.0175, 0.5  # white, before the filter; 11 uV after it
 MUSCLE_HZ = 20  # from here on muscle noise falls
 WANDER_mV, WANDER_LOG_SD = 0.040, 0.6
@@ -24,11 +24,8 @@ MAINS_HZ, MAINS_FROM_FS = 50, 130  # a slower record does not hold the mains
 
 
 def make_noise(draws, traits, fs):
-    """Muscle noise, baseline wander with a breathing part, and mains hum in mV, (n, 8, n_samples) float32.
-
-    Standard normal numbers, made into noise at nine electrodes: ``level`` (n, 4), ``wander`` (n, 9, n_knots), ``white``
-    (n, 9, n_samples).
-    """
+    """Muscle noise, baseline wander with a breathing part, and mains hum in mV, (n, 8, n_samples) float32."""
+    # Standard normal numbers of shape (n, 4), (n, 9 electrodes, n_knots), (n, 9 electrodes, n_samples)
     level, wander, white = draws["level"], draws["wander"], draws["white"]
     n_knots, n_samples = wander.shape[-1], white.shape[-1]
     time_s = np.arange(n_samples) / fs

@@ -24,7 +24,7 @@ PREVALENCE = {
     "IMI": 0.07, "AMI": 0.045, "LAFB": 0.05, "PVC": 0.05, "STTC": 0.14,
 }  # fmt: skip
 
-# What tells one person from another: one standard normal number each, the same whatever the factors are,
+# What tells one person from another: one standard normal number each, the same whatever the factors are, ...
 TRAITS = (
     "age", "rate", "pr", "p_length", "qrs", "qtc", "frontal", "horizontal", "sagittal",
     "qrs_gain", "p_gain", "t_gain", "t_frontal", "t_horizontal", "t_width", "st", "st_y", "not_dipolar",
@@ -33,7 +33,7 @@ TRAITS = (
     "ectopic_x", "ectopic_y", "ectopic_z", "ectopic_width", "interaction",
     "breath_rate", "breath_phase", "breath_axis", "variability", "fibrillation_rate", "fibrillation_size",
 )  # fmt: skip
-# and arrays of them: deviations of single Gaussians, gains and shifts of electrodes, what no dipole explains.
+# ... and arrays of them: deviations of single Gaussians, gains and shifts of electrodes, what no dipole explains.
 TRAIT_ARRAYS = {
     "vector_jitter": (N_QRS, 3), "time_jitter": (N_QRS,), "electrode": (8,), "shift": (5,),
     "qrs_residual": (N_QRS, 8), "p_residual": (2, 8), "st_residual": (1, 8), "t_residual": (2, 8), "p_direction": (2,),
@@ -44,6 +44,7 @@ N_INDIVIDUAL = len(TRAITS) + sum(map(math.prod, TRAIT_ARRAYS.values()))
 # axis -40..91, QTcF 359-445), sex differences those of Rao 2021 (QRS +8 ms in men), WHI and ARIC (QTc 10 ms longer and J point
 # lower in women), age by Simonson and Nemati (axis turns left, r about -.3; QRS and T shrink until fifty; no effect on QRS
 # duration). Means of QRS duration, axis and their spread were moved within these limits towards PTB-XL's folds 1-8.
+
 # Normal quantities: mean at 55 years, standard deviation, women minus men, change per year, lowest, highest.
 NORMAL = {
     "p_ms": (112, 12.5, 0, 0.1, 80, 150),
@@ -67,11 +68,9 @@ class Population:
     Attributes
     ----------
     prevalence : mapping of str to float
-        Share of people with each diagnosis; the default is a little above PTB-XL's for the rare ones, so that 2,000 ECGs
-        hold at least 40 of each, and about half are normal. Rhythm and detail factors and ``interaction`` (see `simulate`)
-        occur only when named here.
-    share_female : float
-    age_mean_years, age_sd_years : float
+        Share of people with each diagnosis; by default rare ones are a little more frequent than in PTB-XL, so that 2,000 ECGs
+        hold 40 of each, and half are normal. Rhythm and detail factors and ``interaction`` occur only when named here.
+    share_female, age_mean_years, age_sd_years : float
         Ages are normal, cut at 18 and 95 years; 62 and 17 resemble PTB-XL.
     age_log_odds, female_log_odds : mapping of str to float
         Log odds ratio of a diagnosis per ten years of age, and for women against men.
@@ -119,9 +118,8 @@ def draw_factors(population, n, seed):
     Returns
     -------
     DataFrame
-        Index 1 ... n named ``ecg_id``; ``sex_female``, ``age_years`` and a column of 0 and 1 per factor in the population's
-        prevalences. Of a pair that contradicts itself the second is not drawn for those who have the first; its prevalence
-        holds among everyone.
+        Index 1 ... n named ``ecg_id``; sex, age and a column of 0 and 1 per factor in the population's prevalences. Of two that
+        contradict each other those with the first never get the second, whose prevalence holds among everyone.
     """
     rng = np.random.default_rng([seed, 20])
     age = rng.normal(population.age_mean_years, population.age_sd_years, n)
@@ -301,10 +299,8 @@ def _qrs_ms(factors, traits, severity, woman, years):
     qrs = qrs + 4 * severity["hypertrophy"] + 4 * (factors["IMI"] + factors["AMI"])
     slow = _normal("slow_qrs_ms", traits["slow_conduction"], woman, years)
     qrs = _towards(qrs, np.maximum(slow, qrs), factors["other_CD"])
-    for side, diagnosis in (("left", "LBBB"), ("right", "RBBB")):
-        blocked = _normal(f"{side}_block_qrs_ms", traits[f"{side}_block"], woman, years)
-        qrs = _towards(qrs, blocked, factors[diagnosis])
-    return qrs
+    qrs = _towards(qrs, _normal("left_block_qrs_ms", traits["left_block"], woman, years), factors["LBBB"])
+    return _towards(qrs, _normal("right_block_qrs_ms", traits["right_block"], woman, years), factors["RBBB"])
 
 
 def _normal(name, trait, woman, years, more=0):

@@ -133,13 +133,10 @@ def breathing(traits, time_s):
 
 
 def fibrillation(traits, curves, fs):
-    """Fibrillatory waves in mV along the atrial vector, (n, n_samples): 4-9 Hz, mean about 6 Hz, median size 0.03 mV.
-
-    Two slow random curves of unit size, (n, 2, n_samples), modulate rate and size.
-    """
+    """Fibrillatory waves in mV, (n, n_samples), of 4-9 Hz, mean about 6 Hz; two slow random curves modulate rate and size."""
     rate = 4.6 + 3.6 * ndtr(traits["fibrillation_rate"])
     hz = np.clip(rate[:, None] * (1 + 0.08 * curves[:, 0]), 4, 9)
     phase = 2 * np.pi * np.cumsum(hz, axis=1) / fs
     wave = np.sin(phase) + 0.35 * np.sin(2 * phase + 0.6)
-    size = 0.03 * np.exp(0.4 * traits["fibrillation_size"])[:, None]
+    size = 0.03 * np.exp(0.4 * traits["fibrillation_size"])[:, None]  # median in mV, along the atrial vector
     return size * np.clip(1 + 0.35 * curves[:, 1], 0.2, 2) * wave
