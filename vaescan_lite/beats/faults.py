@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ..ecg import LEADS_8, LEADS_12, pick_leads
+from ..ecg import LEADS_8, LEADS_12, lead_rows, pick_leads
 
 FLAT_MV = 0.04  # a lead whose median beat spans less is flat; on real ECGs the smallest lead spans 0.13 mV or more
 NOISY_UV = 150.0  # in 97 of 100 real ECGs no lead reaches this ...
@@ -34,7 +34,7 @@ def look_at(ecgs, beats, noise_uv, r_index, fs):
     signals = pick_leads(ecgs, names).signals
     n_nan = signals.shape[-1] - np.isfinite(signals).sum(axis=-1)
     flat_s = flat_seconds(signals, ecgs.fs)
-    eight = _eight_of(names)
+    eight = lead_rows(names, LEADS_8, "an ECG")
     span = np.ptp(beats, axis=-1)
     flat_s[:, eight] = np.where(span < FLAT_MV, np.inf, flat_s[:, eight])
     quick = quick_noise_uv(signals, ecgs.fs)
@@ -59,11 +59,6 @@ def look_at(ecgs, beats, noise_uv, r_index, fs):
 def standard_leads(leads):
     """Return the names of the 12 standard leads where all are there, else of the 8."""
     return LEADS_12 if set(LEADS_12) <= set(leads) else LEADS_8
-
-
-def _eight_of(names):
-    """Places of the eight independent leads among those named."""
-    return [names.index(lead) for lead in LEADS_8]
 
 
 def flat_seconds(signals, fs):
@@ -147,11 +142,9 @@ def swapped_electrodes(beats, r_index, fs):
     Lead I looks the same way as V6 in most people. With RA and LA exchanged it is upside down: four of five signs are asked for
     (P, QRS and T of lead I downwards; QRS and T opposite to V6). With RA and LL exchanged the same holds for lead II. Of
     electrodes exchanged on purpose this finds, on PTB-XL and LUDB, 90-97 % for RA and LA and 87-92 % for RA and LL: the others
-    have flat or inverted waves in that lead to begin with, so that upside down they look like somebody else's. Asking for fewer
-    signs would name ECGs that only look alike; as it is, 1 in 200 or fewer are named without an exchange on PTB-XL. LA and LL
-    exchanged turn lead III over and swap I with II, which happens in healthy people too: it is not looked for, nor is anything
-    with the ground electrode RL. Dextrocardia turns V6 as well as I, and
-    is not reported.
+    have flat or inverted waves in that lead to begin with. Fewer signs would name ECGs that only look alike; as it is, 1 in 200
+    or fewer are named without an exchange on PTB-XL. LA and LL exchanged turn lead III over and swap I with II, which happens
+    in healthy people too: not looked for, as is the ground electrode RL. Dextrocardia turns V6 as well as I: not reported.
     """
     before, after = (lambda s: r_index - round(s * fs)), (lambda s: r_index + round(s * fs))
     p_wave = beats[..., max(before(0.24), 0) : before(0.07)]
@@ -181,9 +174,10 @@ def table_in_words(columns, leads):
     """Make the table that `beats.quality` describes, without index, of the columns of `look_at`, `rhythm` and what was used."""
     names = standard_leads(leads)
     is_missing = columns["n_nan"] > 0
-    lacks_one_of_eight = is_missing[:, _eight_of(names)].any(axis=1)
+    eight = lead_rows(names, LEADS_8, "an ECG")
+    lacks_one_of_eight = is_missing[:, eight].any(axis=1)
     table = pd.DataFrame({name: columns[name] for name in COLUMNS if name in columns and name != "swapped"})
-    table["noise_uV"] = np.median(columns["noise"][:, _eight_of(names)], axis=1)
+    table["noise_uV"] = np.median(columns["noise"][:, eight], axis=1)
     table["flat_leads"] = _names((columns["flat_s"] > 0) & ~is_missing, names)
     table["missing_leads"] = _names(is_missing, names)
     table["saturated_leads"] = _names(columns["saturated"], names)

@@ -36,7 +36,7 @@ def padded_length(n_samples, fs, fs_out=None):
 
 
 def detection_rate(fs):
-    """Give a rate from 100 to below 200 Hz that divides `fs`; energy up to 25 Hz needs no more."""
+    """Return a rate from 100 to below 200 Hz that divides `fs`; energy up to 25 Hz needs no more."""
     return fs / int(fs // 100)
 
 

@@ -206,6 +206,7 @@ EDITS = {
 
 
 def _time_ms(beats):
+    """Time from the R peak in ms; 1000 * `beats.time_s` would miss whole milliseconds by the last digit."""
     return (np.arange(beats.signals.shape[-1]) - beats.r_index) * 1000 / beats.fs
 
 
