@@ -70,7 +70,7 @@ def flat_seconds(signals, fs):
 
 
 def is_saturated(signals, fs):
-    """Say whether a lead is cut off, (n_ecgs, n_leads): samples pile up at its exact highest or lowest value."""
+    """Return whether a lead is cut off, (n_ecgs, n_leads): samples pile up at its exact highest or lowest value."""
     saturated = np.zeros(signals.shape[:-1], dtype=bool)
     for extreme in (signals.max(axis=-1, keepdims=True), signals.min(axis=-1, keepdims=True)):
         candidates = np.argwhere((signals == extreme).sum(axis=-1) >= N_EQUAL)

@@ -120,7 +120,7 @@ def beat_noise(ecgs_or_db, ids=None, **settings):
 
 
 def quality(ecgs_or_db, ids=None, **settings):
-    """Say what is wrong with ECGs.
+    """Return what is wrong with ECGs.
 
     Parameters
     ----------
