@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ..factors import aligned
-from ..measurements.values import DEFINITIONS, measure
+from ..measurements.values import DEFINITIONS, angle_difference_deg, measure, subtract_measurements
 from ..scan.associations import CONTINUOUS, FactorCoding, associate, checked_values
 
 
@@ -162,16 +162,12 @@ def _variance_over_draws(shift):
 
 
 def _decoded_change(scan, z_after, z_before):
-    """Measurements of decoded latents, after minus before, the short way round for angles."""
-    after, before = (measure(scan.latents_to_ecg(z)).select_dtypes("number") for z in (z_after, z_before))
-    change = after - before
-    angles = [name for name in change.columns if name.endswith("_deg")]
-    change[angles] = (change[angles] + 180) % 360 - 180
-    return change
+    """Measurements of decoded latents, after minus before."""
+    return subtract_measurements(measure(scan.latents_to_ecg(z_after)), measure(scan.latents_to_ecg(z_before)))
 
 
 def _around_mean(angles_deg):
     """Angles within 180 degrees of their circular mean."""
     radians = np.deg2rad(angles_deg.to_numpy(dtype=float))
     mean = np.rad2deg(np.arctan2(np.nanmean(np.sin(radians)), np.nanmean(np.cos(radians))))
-    return (angles_deg - mean + 180) % 360 - 180 + mean
+    return angle_difference_deg(angles_deg, mean) + mean

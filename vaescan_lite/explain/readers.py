@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..factors import aligned
+from ..measurements import criteria
 from ..measurements.values import measure
 from ..models.cnn import EcgCNN
 from ..models.tables import standard_models
@@ -70,9 +71,7 @@ class ScanReader:
 
     def decision(self, beats):
         """Log odds of the binary factors."""
-        coding = self.scan.coding_
-        binary = [name for name, is_continuous in zip(coding.names, coding.continuous, strict=True) if not is_continuous]
-        return self.scan.logits(beats)[binary]
+        return self.scan.logits(beats).loc[:, ~self.scan.coding_.continuous]
 
     def contributions(self, beats, factor):
         """Spread the log odds of a factor over waves and leads, as `explain.wave_contributions` does."""
@@ -138,26 +137,25 @@ class RuleReader:
     """Textbook criteria as distances from their thresholds: above zero, the criterion is met. Nothing is learnt.
 
     The unit of a distance is 10 ms, 10 degrees or 0.1 mV. If several conditions have to be met, the one furthest from being met
-    counts. What cannot be measured (PR without a P wave) counts as not met, by ten units.
-
-    PR above 200 ms; QRS of at least 120 ms with V1 down or up (AHA/ACCF/HRS 2009); axis of -45 to -90 degrees with QRS below
-    120 ms; Sokolow-Lyon of 3.5 mV or Cornell of 2.8 mV; Q of 0.1 mV in two inferior or two anterior leads; no P wave. The
-    voltage criteria were made for unfiltered ECGs; without the sex, Cornell's threshold for men is used.
+    counts. What cannot be measured (PR without a P wave) counts as not met, by ten units. Without the sex, Cornell's threshold
+    for men is used.
     """
 
     def decision(self, beats):
         """Distances, NaN for an unusable beat."""
         m = measure(beats)
-        up_v1 = (m["r_V1_mV"] + m[["s_V1_mV", "q_V1_mV"]].min(axis=1)) / 0.1
-        wide, left = (m["qrs_ms"] - 120) / 10, -m["qrs_axis_deg"]
+        up_v1, wide = criteria.v1_net_mV(m) / 0.1, (m["qrs_ms"] - criteria.WIDE_QRS_MS) / 10
+        (from_deg, to_deg), axis_deg = criteria.LEFT_AXIS_DEG, m["qrs_axis_deg"]
+        left = np.minimum((to_deg - axis_deg) / 10, (axis_deg - from_deg) / 10)
+        sokolow_lyon, cornell = m["sokolow_lyon_mV"] - criteria.SOKOLOW_LYON_mV, m["cornell_mV"] - criteria.CORNELL_MEN_mV
         rules = {
-            "AVB1": (m["pr_ms"] - 200) / 10,
+            "AVB1": (m["pr_ms"] - criteria.LONG_PR_MS) / 10,
             "LBBB": np.minimum(wide, -up_v1),
             "RBBB": np.minimum(wide, up_v1),
-            "LAFB": np.minimum(np.minimum((left - 45) / 10, (90 - left) / 10), -wide),
-            "LVH": np.fmax(m["sokolow_lyon_mV"] - 3.5, m["cornell_mV"] - 2.8) / 0.1,
-            "IMI": _second_deepest(m, ("II", "III", "aVF")),
-            "AMI": _second_deepest(m, ("V1", "V2", "V3", "V4")),
+            "LAFB": np.minimum(left, -wide),
+            "LVH": np.fmax(sokolow_lyon, cornell) / 0.1,
+            "IMI": (criteria.second_deepest_q_mV(m, criteria.INFERIOR) - criteria.DEEP_Q_mV) / 0.1,
+            "AMI": (criteria.second_deepest_q_mV(m, criteria.ANTERIOR) - criteria.DEEP_Q_mV) / 0.1,
         }
         table = pd.DataFrame(rules).fillna(-10.0)
         table["AF"] = np.where(m["p_ms"].isna(), 1.0, -1.0)
@@ -186,21 +184,22 @@ def decide(name, model, beats, factors):
     """Ask a model that anybody may have written, and check its answer: a DataFrame (n, n_factors) of finite logits."""
     if not callable(getattr(model, "decision", None)):
         raise ValueError(f"model {name!r} ({type(model).__name__}) has no decision(beats) that gives logits.")
-    answer = model.decision(beats)
-    if not isinstance(answer, pd.DataFrame):
-        logits = np.asarray(answer, dtype=float)
-        if logits.shape != (len(beats),):
-            raise ValueError(f"decision of model {name!r} must give ({len(beats)},) logits or a DataFrame; got {logits.shape}.")
+    n, answer = len(beats), model.decision(beats)
+    is_table = isinstance(answer, pd.DataFrame)
+    if np.shape(answer)[: 1 if is_table else None] != (n,):
+        raise ValueError(
+            f"decision of model {name!r} must give ({n},) logits, or a DataFrame of {n} rows; "
+            f"got {type(answer).__name__} of shape {np.shape(answer)}."
+        )
+    if not is_table:
         meant = [model.factor] if isinstance(getattr(model, "factor", None), str) else factors
-        answer = pd.DataFrame({factor: logits for factor in meant})
-    if len(answer) != len(beats):
-        raise ValueError(f"decision of model {name!r} gave {len(answer)} rows for {len(beats)} beats.")
+        answer = pd.DataFrame({factor: np.asarray(answer) for factor in meant})
     answer = answer[[factor for factor in factors if factor in answer]].astype(float)
-    if answer.shape[1] == 0:
+    if answer.empty:
         raise ValueError(f"model {name!r} decides none of the factors {', '.join(factors)}.")
     n_lost = int((~np.isfinite(answer.to_numpy())).any(axis=1).sum())
     if n_lost:
-        raise ValueError(f"decision of model {name!r} is not finite for {n_lost} of {len(beats)} usable beats.")
+        raise ValueError(f"decision of model {name!r} is not finite for {n_lost} of {n} usable beats.")
     return answer.reset_index(drop=True)
 
 
@@ -229,9 +228,3 @@ def _logits(model, table):
     if hasattr(model, "decision_function"):
         return np.asarray(model.decision_function(table), dtype=float).reshape(-1)
     return logit(np.clip(model.predict_proba(table)[:, 1], 1e-7, 1 - 1e-7))
-
-
-def _second_deepest(measured, leads):
-    """By how much the second deepest Q of some leads passes 0.1 mV, in 0.1 mV."""
-    depth = -np.sort(measured[[f"q_{lead}_mV" for lead in leads]].to_numpy(), axis=1)[:, 1]
-    return (depth - 0.1) / 0.1
