@@ -12,6 +12,7 @@ from vaescan_lite import saliency
 from vaescan_lite.ecg import BeatSet
 from vaescan_lite.models.cnn import EcgCNN, FlatteningNetwork, PoolingNetwork
 from vaescan_lite.saliency.networks import last_convolution
+from vaescan_lite.statistics import mean_over_records
 from vaescan_lite.training import Budget
 
 SHAPE = (8, 24)
@@ -210,13 +211,13 @@ def test_agreement_is_one_with_itself_none_with_nothing_and_about_zero_with_nois
     assert np.allclose(saliency.agreement(first, -3 * first), 1)
     assert np.array_equal(saliency.agreement(first, np.ones_like(first)), np.zeros(200))
     assert np.allclose(saliency.agreement(first, 1 / first), -1)
-    low, high = saliency.over_ecgs(saliency.agreement(first, second)).interval()
+    low, high = mean_over_records(saliency.agreement(first, second)).interval()
     assert low < 0 < high and high - low < 0.05
 
 
 def test_the_interval_of_a_mean_over_ecgs_holds_it_as_often_as_it_says():
     rng = np.random.default_rng(0)
-    ends = [saliency.over_ecgs(rng.normal(0.3, 1, 60), n_resamples=400, seed=trial).interval() for trial in range(200)]
+    ends = [mean_over_records(rng.normal(0.3, 1, 60), n_resamples=400, seed=trial).interval() for trial in range(200)]
     assert 0.9 <= np.mean([low < 0.3 < high for low, high in ends]) <= 0.99
 
 
@@ -414,8 +415,8 @@ def test_unknown_factors_and_bad_comparisons_are_refused(scan):
         saliency.agreement(beats(3), beats(4))
     with pytest.raises(ValueError, match="NaN"):
         saliency.agreement(np.full((2, 3), np.nan), np.ones((2, 3)))
-    with pytest.raises(ValueError, match="one finite value per ECG"):
-        saliency.over_ecgs([])
+    with pytest.raises(ValueError, match="one finite value per record"):
+        mean_over_records([])
     with pytest.raises(ValueError, match="share must lie between 0 and 1; got 1"):
         saliency.truth_region(np.ones((1, 3)), share=1)
     with pytest.raises(ValueError, match="at least 0"):

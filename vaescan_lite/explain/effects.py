@@ -13,14 +13,11 @@ def latent_effects(scan, beats, *, n=100, seed=0):
 
     Parameters
     ----------
-    scan : Scan
-        Fitted.
+    scan : fitted Scan
     beats : BeatSet
         The beats to start from; the latent goes from half an SD below its place to half an SD above.
-    n : int
-        Number of beats, drawn by `seed`.
-    seed : int
-        Which beats.
+    n, seed : int
+        How many of them, drawn by seed.
 
     Returns
     -------
@@ -48,8 +45,7 @@ def association_table(measurements, factors, names=None, *, scan=None, continuou
 
     Parameters
     ----------
-    measurements : DataFrame
-        As `measure` gives it, indexed by id.
+    measurements : DataFrame from `measure`
     factors : DataFrame
         Factors by id; NaN is unknown. Every id of `measurements` must be there.
     names : list of str, optional
@@ -102,8 +98,7 @@ def decoded_effects(scan):
 
     Parameters
     ----------
-    scan : Scan
-        Fitted.
+    scan : fitted Scan
 
     Returns
     -------

@@ -14,7 +14,7 @@ from ..statistics import weighted_auroc, weighted_mean, weighted_median, weighte
 from .published import PUBLISHED_SIGNS
 from .readers import decide, own_explanation
 from .surrogate import AdditiveSurrogate
-from .verdicts import BETTER, named_controls, void_metrics
+from .verdicts import LOWER_IS_BETTER, named_controls, void_metrics
 from .waves import GROUPS, group_masks, reference_beats, row_correlation
 
 SINGLY = np.eye(len(GROUPS), dtype=bool)  # subsets of one group each
@@ -83,7 +83,7 @@ def _completed(rows, controls):
     auroc = table[table["metric"] == "auroc"].set_index(["model", "factor"])["value"]
     pairs = pd.MultiIndex.from_frame(table[["model", "factor"]])
     table["auroc"] = auroc.reindex(pairs).to_numpy()
-    table["better"] = table["metric"].map(BETTER)
+    table["better"] = np.where(table["metric"].isin(LOWER_IS_BETTER), "lower", "higher")
     table["void"] = table["metric"].map(void_metrics(table, controls)).astype(object)
     return table[COLUMNS]
 

@@ -13,12 +13,9 @@ def contributions(scan, beats, factor):
 
     Parameters
     ----------
-    scan : Scan
-        Fitted, with an affine decoder.
+    scan : fitted Scan with an affine decoder
     beats : BeatSet
-        Median beats.
     factor : str
-        One of the Scan's factors.
 
     Returns
     -------
@@ -49,12 +46,9 @@ def wave_contributions(scan, beats, factor):
 
     Parameters
     ----------
-    scan : Scan
-        Fitted, with an affine decoder.
+    scan : fitted Scan with an affine decoder
     beats : BeatSet
-        Median beats.
     factor : str
-        One of the Scan's factors.
 
     Returns
     -------
@@ -104,9 +98,7 @@ def traversal(scan_or_vae, latent, steps=(-3, -2, -1, 0, 1, 2, 3)):
         With a Scan, the steps are SDs of the aggregated posterior around its mean; with a VAE alone, SDs of the prior
         N(0, I) around 0.
     latent : int
-        Index of the latent that moves.
     steps : sequence of float
-        Where to go.
 
     Returns
     -------

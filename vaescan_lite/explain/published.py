@@ -52,8 +52,7 @@ def compare_with_published(effects):
 
     Parameters
     ----------
-    effects : DataFrame
-        From `explain.association_table`.
+    effects : DataFrame from `association_table`
 
     Returns
     -------
@@ -83,8 +82,7 @@ def in_words(compared):
 
     Parameters
     ----------
-    compared : DataFrame
-        From `compare_with_published`.
+    compared : DataFrame from `compare_with_published`
 
     Returns
     -------

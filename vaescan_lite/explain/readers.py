@@ -26,16 +26,12 @@ def fit_readers(scan, beats, factors, names, *, budget="workshop", seed=0):
     ----------
     scan : Scan
         Fitted on the same training beats; its VAE serves the models on latents.
-    beats : BeatSet
-        Training beats.
-    factors : DataFrame
-        Their labels by id; further rows are not looked at.
+    beats, factors : BeatSet, DataFrame
+        Training beats and their labels by id; further rows are not looked at.
     names : sequence of str
-        Binary factors to read.
     budget : {"smoke", "workshop", "full"}
         Of boosting and network.
     seed : int
-        Of permutation and training.
 
     Returns
     -------

@@ -6,18 +6,7 @@ import pandas as pd
 
 from ..factors import known_names
 
-BETTER = {
-    "auroc": "higher",
-    "additive R2": "higher",
-    "latent R2": "higher",
-    "share in the published sign": "higher",
-    "share never against it": "higher",
-    "subset correlation": "higher",
-    "subset correlation, occlusion": "higher",
-    "change of logit": "lower",
-    "rank correlation of explanation": "higher",
-    "auroc when perturbed": "higher",
-}
+LOWER_IS_BETTER = ("change of logit",)  # of all other metrics, more is better
 PAIR = ["factor", "detail"]
 VALUES = ["value", "low", "high"]
 
@@ -27,8 +16,7 @@ def summary(table):
 
     Parameters
     ----------
-    table : DataFrame
-        From `requirements`.
+    table : DataFrame from `requirements`
 
     Returns
     -------
@@ -46,10 +34,8 @@ def trade_off(table, metric):
 
     Parameters
     ----------
-    table : DataFrame
-        From `requirements`.
+    table : DataFrame from `requirements`
     metric : str
-        One of its metrics.
 
     Returns
     -------
@@ -74,7 +60,7 @@ def trade_off(table, metric):
         known = known.reindex(shared.get_level_values("factor")).mean().set_axis(["auroc", "auroc_low", "auroc_high"])
         means.append({"metric": metric, "model": model, **measured, **known, "n_pairs": len(shared)})
     means = pd.DataFrame(means)
-    means = means.assign(better=BETTER[metric], void=rows["void"].iloc[0], control=means["model"].isin(controls))
+    means = means.assign(**rows.iloc[0][["better", "void"]], control=means["model"].isin(controls))
     return means.assign(front=_on_the_front(means))
 
 
@@ -83,10 +69,8 @@ def compare_matched(table, metric, within=0.05):
 
     Parameters
     ----------
-    table : DataFrame
-        From `requirements`.
+    table : DataFrame from `requirements`
     metric : str
-        One of its metrics.
     within : float
         Largest difference of AUROC for which a factor counts.
 
@@ -120,7 +104,7 @@ def void_metrics(table, controls):
     """
     void = {}
     for metric in dict.fromkeys(table["metric"]):
-        values = _shared_means(table[table["metric"] == metric]) * (1 if BETTER[metric] == "higher" else -1)
+        values = _shared_means(table[table["metric"] == metric]) * (-1 if metric in LOWER_IS_BETTER else 1)
         kinds = {name: name.rstrip("0123456789 ") for name in controls if name in values}
         of_controls = values[list(kinds)].groupby(kinds).mean()
         of_models = values.drop(list(kinds))

@@ -20,7 +20,6 @@ def group_masks(beats):
     Parameters
     ----------
     beats : BeatSet
-        Their rate and R peak count.
 
     Returns
     -------

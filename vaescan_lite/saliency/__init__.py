@@ -1,20 +1,10 @@
 """Attribution maps of networks, and what tells good ones from bad ones."""
 
-from .maps import (
-    agreement,
-    by_wave,
-    over_ecgs,
-    paired_beats,
-    repeatability,
-    sanity_table,
-    share_inside,
-    truth_region,
-    truth_table,
-)
+from .maps import agreement, by_wave, paired_beats, repeatability, sanity_table, share_inside, truth_region, truth_table
 from .methods import METHODS, attribute
 from .networks import n_weight_layers, network_of, randomised, randomised_scan
 
 __all__ = [
-    "METHODS", "agreement", "attribute", "by_wave", "n_weight_layers", "network_of", "over_ecgs", "paired_beats",
-    "randomised", "randomised_scan", "repeatability", "sanity_table", "share_inside", "truth_region", "truth_table",
+    "METHODS", "agreement", "attribute", "by_wave", "n_weight_layers", "network_of", "paired_beats", "randomised",
+    "randomised_scan", "repeatability", "sanity_table", "share_inside", "truth_region", "truth_table",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from ..beats.medians import median_beats
 from ..explain.waves import row_correlation, sum_by_wave
 from ..factors import known_names
 from ..simulator.ecgs import simulate
-from ..statistics import Estimate, bootstrap_weights
+from ..statistics import mean_over_records
 
 
 def by_wave(maps, beats):
@@ -19,7 +19,7 @@ def by_wave(maps, beats):
     maps : ndarray of float, shape (n, 8, n_times)
         Attributions, as `saliency.attribute` gives them.
     beats : BeatSet
-        The beats they belong to; gives rate, R peak, leads and ids.
+        The beats they belong to.
 
     Returns
     -------
@@ -69,7 +69,6 @@ def repeatability(maps, names, *, control=None):
     maps : iterable of ndarray of float, shape (n_maps, n_leads, n_times)
         One array per training, at least two: a map per factor, of the same factors in the same order.
     names : sequence of str, length n_maps
-        Of the factors.
     control : ndarray of float, shape (n_maps, n_leads, n_times), optional
         Maps of a model that knows nothing, in the same form.
 
@@ -98,28 +97,6 @@ def repeatability(maps, names, *, control=None):
     return table
 
 
-def over_ecgs(values, *, n_resamples=1000, seed=0):
-    """Mean of one value per ECG, with a bootstrap of the ECGs.
-
-    Parameters
-    ----------
-    values : ndarray of float, shape (n,)
-        One value per ECG.
-    n_resamples, seed : int
-        Resamples of the ECGs. The same seed for two sets of values of the same ECGs makes their difference a paired one.
-
-    Returns
-    -------
-    Estimate
-        With `value` and `interval()`; subtract one from another for a paired difference.
-    """
-    values = np.asarray(values, dtype=float)
-    if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
-        raise ValueError(f"give one finite value per ECG, at least one; got shape {values.shape}.")
-    weights = bootstrap_weights(np.zeros(len(values)), n_resamples, seed)
-    return Estimate(np.array([values.mean()]), weights @ values / len(values))
-
-
 def paired_beats(factor, people, *, fs=100, seed=0):
     """Simulate the same people without and with a factor, free of noise, and make median beats of both.
 
@@ -130,7 +107,6 @@ def paired_beats(factor, people, *, fs=100, seed=0):
     people : DataFrame
         One row per person, as `simulate` takes it; what it says about the factor itself is not used.
     fs : float
-        Sampling frequency in Hz.
     seed : int
         Seed and id decide the heart, so that a pair differs in the factor only.
 
@@ -211,7 +187,6 @@ def sanity_table(trainings, controls, *, n_resamples=1000, seed=0):
     controls : dict of str to dict of str to maps
         For each control (such as new weights, or labels drawn at random) the map of each method.
     n_resamples, seed : int
-        Of the bootstrap over ECGs.
 
     Returns
     -------
@@ -229,7 +204,7 @@ def sanity_table(trainings, controls, *, n_resamples=1000, seed=0):
 
     def compare(pairs):
         by_pair = np.array([agreement(*pair) for pair in pairs])  # (n_pairs, n_ecgs)
-        rho = over_ecgs(by_pair.mean(axis=0), n_resamples=n_resamples, seed=seed)
+        rho = mean_over_records(by_pair.mean(axis=0), n_resamples=n_resamples, seed=seed)
         ends = {"lowest": by_pair.mean(axis=1).min(), "highest": by_pair.mean(axis=1).max()}
         return rho, _with_interval(rho, "rho", "low", "high") | ends
 
@@ -252,12 +227,10 @@ def truth_table(maps, region, *, control, n_resamples=1000, seed=0):
     ----------
     maps : dict of str to ndarray or DataFrame of float, shape (n, ...)
         Maps of the same ECGs in one currency.
-    region : ndarray of bool, shape (n, ...)
-        As `truth_region` gives it.
+    region : ndarray of bool, shape (n, ...), from `truth_region`
     control : str
         The key of `maps` that knows nothing of the model.
     n_resamples, seed : int
-        Of the bootstrap over ECGs.
 
     Returns
     -------
@@ -266,7 +239,8 @@ def truth_table(maps, region, *, control, n_resamples=1000, seed=0):
         (share minus that of the control, paired by ECG).
     """
     known_names([control], maps, "control among the maps")
-    shares = {name: over_ecgs(share_inside(array, region), n_resamples=n_resamples, seed=seed) for name, array in maps.items()}
+    inside = {name: share_inside(array, region) for name, array in maps.items()}
+    shares = {name: mean_over_records(values, n_resamples=n_resamples, seed=seed) for name, values in inside.items()}
     rows = {}
     for name, share in shares.items():
         gain_low, gain_high = (share - shares[control]).interval()

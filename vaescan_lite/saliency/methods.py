@@ -37,8 +37,7 @@ def attribute(
         which agree on every ECG there is can have different maps, and no ECG can tell which is right.
     task : int or str
         Column of the logits; of a Scan, the name of a factor.
-    method : str
-        One of `METHODS`.
+    method : str, one of `METHODS`
     baseline : None, BeatSet or ndarray of float, shape (8, n_times) or (m, 8, n_times), optional
         What "nothing" looks like. None: 0 mV, the isoelectric line. Several beats are a background: "shap" draws from them, and
         needs them; all other methods take their mean.
@@ -130,13 +129,10 @@ def _occlusion(network, x, column, reference, *, batch_size, window, **_):
     n_windows = -(-n_times // window)
     place = torch.arange(n_times) // window
     windows = (torch.arange(n_leads)[:, None] * n_windows + place)[None]  # (1, n_leads, n_times): the number of a window
+    n_copies = max(1, batch_size // len(x))
     with torch.no_grad():
         change = FeatureAblation(network).attribute(
-            x,
-            baselines=reference.expand_as(x),
-            target=column,
-            feature_mask=windows,
-            perturbations_per_eval=max(1, batch_size // len(x)),
+            x, baselines=reference.expand_as(x), target=column, feature_mask=windows, perturbations_per_eval=n_copies
         )
     return change / torch.bincount(place)[place]
 

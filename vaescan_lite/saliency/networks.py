@@ -36,8 +36,7 @@ def network_of(model):
 
     Parameters
     ----------
-    model : EcgCNN, Scan or torch.nn.Module
-        Fitted.
+    model : fitted EcgCNN, fitted Scan or torch.nn.Module
 
     Returns
     -------
@@ -58,12 +57,11 @@ def randomised(model, *, n_layers=None, seed=0):
 
     Parameters
     ----------
-    model : EcgCNN, Scan or torch.nn.Module
-        Fitted; left as it is.
+    model : fitted EcgCNN, fitted Scan or torch.nn.Module
+        Left as it is.
     n_layers : int, optional
         How many layers get new weights, counted from the output; a normalisation goes with the layer before it. None: all.
     seed : int
-        Of the weights.
 
     Returns
     -------
@@ -88,12 +86,11 @@ def randomised_scan(scan, beats, *, seed=0):
 
     Parameters
     ----------
-    scan : Scan
-        Fitted, with an affine decoder; left as it is.
+    scan : fitted Scan with an affine decoder
+        Left as it is.
     beats : BeatSet
         Beats whose latents give the new mean and SD, for example those of the training.
     seed : int
-        Of the weights.
 
     Returns
     -------
