@@ -9,23 +9,13 @@ PERSON = ("sex_female", "age_years")
 FACTOR_NAMES = (*PERSON, *DIAGNOSES, *SUPERCLASSES)
 
 FACTOR_LABELS = {
-    "sex_female": "Female sex",
-    "age_years": "Age (years)",
-    "LBBB": "Left bundle branch block",
-    "RBBB": "Right bundle branch block",
-    "AF": "Atrial fibrillation",
-    "AVB1": "First-degree AV block",
-    "LVH": "Left ventricular hypertrophy",
-    "IMI": "Inferior infarction",
-    "AMI": "Anterior infarction",
-    "LAFB": "Left anterior fascicular block",
-    "PVC": "Ventricular extrasystoles",
-    "NORM": "Normal ECG",
-    "MI": "Myocardial infarction (superclass)",
-    "STTC": "ST-T change (superclass)",
-    "CD": "Conduction disturbance (superclass)",
-    "HYP": "Hypertrophy (superclass)",
-}
+    "sex_female": "Female sex", "age_years": "Age (years)",
+    "LBBB": "Left bundle branch block", "RBBB": "Right bundle branch block", "AF": "Atrial fibrillation",
+    "AVB1": "First-degree AV block", "LVH": "Left ventricular hypertrophy", "IMI": "Inferior infarction",
+    "AMI": "Anterior infarction", "LAFB": "Left anterior fascicular block", "PVC": "Ventricular extrasystoles",
+    "NORM": "Normal ECG", "MI": "Myocardial infarction (superclass)", "STTC": "ST-T change (superclass)",
+    "CD": "Conduction disturbance (superclass)", "HYP": "Hypertrophy (superclass)",
+}  # fmt: skip
 
 # The codes of each diagnosis in three kinds of database:
 # - SCP-ECG statements of PTB-XL (scp_statements.csv);
@@ -53,15 +43,11 @@ LUDB_UNDEFINED = {
 # The superclass of every diagnostic statement: `diagnostic_class` of PTB-XL 1.0.3's scp_statements.csv.
 SCP_SUPERCLASSES = {
     "NORM": ("NORM",),
-    "MI": (
-        "IMI", "ASMI", "ILMI", "AMI", "ALMI", "INJAS", "LMI", "INJAL", "IPLMI", "IPMI", "INJIN", "INJLA", "PMI", "INJIL",
-    ),
-    "STTC": (
-        "NDT", "NST_", "DIG", "LNGQT", "ISC_", "ISCAL", "ISCIN", "ISCIL", "ISCAS", "ISCLA", "ANEUR", "EL", "ISCAN",
-    ),
+    "MI": ("IMI", "ASMI", "ILMI", "AMI", "ALMI", "INJAS", "LMI", "INJAL", "IPLMI", "IPMI", "INJIN", "INJLA", "PMI", "INJIL"),
+    "STTC": ("NDT", "NST_", "DIG", "LNGQT", "ISC_", "ISCAL", "ISCIN", "ISCIL", "ISCAS", "ISCLA", "ANEUR", "EL", "ISCAN"),
     "CD": ("LAFB", "IRBBB", "1AVB", "IVCD", "CRBBB", "CLBBB", "LPFB", "WPW", "ILBBB", "3AVB", "2AVB"),
     "HYP": ("LVH", "LAO/LAE", "RVH", "RAO/RAE", "SEHYP"),
-}  # fmt: skip
+}
 SCP_DIAGNOSTIC = {code: superclass for superclass, codes in SCP_SUPERCLASSES.items() for code in codes}
 # Statements about form and rhythm; four of the diagnostic ones (NDT, NST_, DIG, LNGQT) are statements about form too.
 SCP_FORM_AND_RHYTHM = (
