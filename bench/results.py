@@ -11,19 +11,20 @@ from importlib import metadata
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from bench import age, studies, worlds
+from bench.figures import plot_learning_curve, plot_worlds
 from vaescan_lite import benchmark, plots
-from vaescan_lite.benchmark import hybrids as hybrid
+from vaescan_lite.benchmark import hybrids
+from vaescan_lite.benchmark.cells import rotation_masks
 from vaescan_lite.benchmark.representations import Recordings
 from vaescan_lite.benchmark.running import grid
 from vaescan_lite.cache import cache_folder, run_jobs, source_hash, written_whole
 from vaescan_lite.databases.database import open_database
 from vaescan_lite.explain import fit_readers, requirements, summary, trade_off
-from vaescan_lite.factors import DIAGNOSES, FACTOR_NAMES, SUPERCLASSES
+from vaescan_lite.factors import DIAGNOSES, FACTOR_NAMES, SUPERCLASSES, known_names
 from vaescan_lite.scan.scan import Scan
 from vaescan_lite.vae.beat_vae import BeatVAE
 from vaescan_lite.vae.reconstruction import BeatPCA, segment_errors
@@ -50,7 +51,7 @@ COMPARED = (
     ("median beat", "CNN"), ("ten seconds", "CNN"),
 )  # fmt: skip
 REQUIRED = ("AVB1", "LVH", "LAFB", "LBBB", "RBBB")  # with a rule and a published sign
-FEWEST_JUDGED = 3  # positives in folds 9 and 10 for the requirements
+FEWEST_POSITIVES = 3  # positives in folds 9 and 10 for the requirements
 TRADE_OFFS = ("additive R2", "share in the published sign", "change of logit")
 PACKAGES = ("vaescan-lite", "numpy", "scipy", "scikit-learn", "torch", "interpret-core")
 PRESENTATION = ("book", "plots", "web")  # rooms that only draw: an edit there keeps what was computed
@@ -66,23 +67,11 @@ N_DIGITS = 3
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """What the parts of the results share.
-
-    Attributes
-    ----------
-    rows : Recordings
-        The ECGs.
-    seeds : tuple of int
-        Training seeds.
-    sizes : tuple of int
-        Numbers of training ECGs of the learning curve; a larger one than all rotations have counts as what they have.
-    rotations, n_resamples, budget, n_jobs, progress, keep
-        As for `benchmark.run`.
-    """
+    """What the parts of the results share: the ECGs, and arguments of `benchmark.run`."""
 
     rows: Recordings
     seeds: tuple = (0, 1, 2)
-    sizes: tuple = CURVE_SIZES
+    sizes: tuple = CURVE_SIZES  # of the learning curve; one above what all rotations have counts as what they have
     rotations: int = 5
     n_resamples: int = 2000
     budget: str = "workshop"
@@ -96,38 +85,20 @@ class Study:
         names = ("seeds", "rotations", "n_resamples", "budget", "n_jobs", "progress", "keep")
         return {name: getattr(self, name) for name in names}
 
+    @cached_property
+    def with_one_seed(self):
+        """The same with the first seed alone."""
+        return self.settings | {"seeds": self.seeds[:1]}
+
 
 def make_results(database, folder, *, parts=None, keep=None, **settings):
     """Run the benchmark on a database, and write its tables and figures, each part as soon as it is finished.
 
-    Parameters
-    ----------
-    database : str or Path
-        As for `open_database`.
-    folder : str or Path
-        Where to write; each file is replaced whole or not at all.
-    parts : sequence of str, optional
-        Which of `PARTS`; None: all of them.
-    keep : str or Path, optional
-        Where finished cells are kept; default: `kept_folder`. After an interruption the same call goes on where it stopped.
-    **settings
-        Fields of `Study`: seeds, sizes, rotations, n_resamples, budget, n_jobs, progress.
-
-    Returns
-    -------
-    list of Path
-        The files written: the tables and figures of the parts, and ``about.csv``, with a row for each part that is in the
-        folder: ECGs, folds, seeds, software and date.
-
-    Raises
-    ------
-    ValueError
-        If a part is not known.
+    `parts` are some of `PARTS`, or all; `settings` are fields of `Study`. Finished cells are kept in `keep`, by default
+    `kept_folder`: after an interruption the same call goes on where it stopped. The list of files written ends with
+    ``about.csv``, which has a row for each part that is in the folder: ECGs, folds, seeds, software and date.
     """
-    parts = list(PARTS) if parts is None else list(parts)
-    unknown = [name for name in parts if name not in PARTS]
-    if unknown or not parts:
-        raise ValueError(f"unknown part(s) {', '.join(map(repr, unknown)) or '(none)'}; known are {', '.join(PARTS)}.")
+    parts = _asked_for(parts, PARTS, "part(s)")
     db = open_database(database)
     progress = settings.get("progress", True)
     keep = kept_folder(db.fingerprint) if keep is None else Path(keep)
@@ -140,68 +111,41 @@ def make_results(database, folder, *, parts=None, keep=None, **settings):
     return [*written, Path(folder) / "about.csv"]
 
 
-def make_worlds(folder, *, names=None, keep=None, n_resamples=1000, n_jobs=-1, progress=True):
-    """Measure the cost in simulated worlds where its parts are known, and write table and figure.
+def make_worlds(folder, *, names=None, **settings):
+    """Measure the cost in simulated worlds where its parts are known; write table and figure, and return their files.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Where to write ``worlds.csv``, ``worlds_summary.csv``, ``worlds.png`` and a row of ``about.csv``.
-    names : sequence of str, optional
-        Which of `worlds.WORLDS`; None: all of them, in the sizes of `WORLDS`.
-    keep : str or Path, optional
-        As for `make_results`.
-    n_resamples, n_jobs, progress
-        As for `benchmark.run`.
-
-    Returns
-    -------
-    list of Path
-        The files written.
-
-    Raises
-    ------
-    ValueError
-        If a world is not known.
+    `names` are some of `WORLDS`, or all; `settings` are n_resamples, n_jobs and progress, as for `benchmark.run`.
     """
-    names = list(WORLDS) if names is None else list(names)
-    unknown = [name for name in names if name not in WORLDS]
-    if unknown or not names:
-        raise ValueError(f"unknown world(s) {', '.join(map(repr, unknown)) or '(none)'}; known are {', '.join(WORLDS)}.")
-    keep = kept_folder("worlds") if keep is None else Path(keep)
-    common = {"rotations": WORLD_ROTATIONS, "n_resamples": n_resamples, "keep": keep, "n_jobs": n_jobs, "progress": progress}
-    parts = []
-    for name in tqdm(names, desc="worlds", unit="world", disable=not progress):
-        parts.append(worlds.world_costs(name, **WORLDS[name], **common))
-    table = pd.concat(parts, ignore_index=True)
+    names = _asked_for(names, WORLDS, "world(s)")
+    settings = {"rotations": WORLD_ROTATIONS, "keep": kept_folder("worlds"), "n_jobs": -1, "n_resamples": 1000} | settings
+    bar = tqdm(names, desc="worlds", unit="world", disable=not settings.get("progress", True))
+    table = pd.concat([worlds.world_costs(name, **WORLDS[name], **settings) for name in bar], ignore_index=True)
     row = {
         "part": "worlds",
         "database": "simulated worlds",
         "usable": ", ".join(f"{name} {WORLDS[name]['n']} x {len(WORLDS[name]['seeds'])}" for name in names),
         "test folds": _folds(WORLD_ROTATIONS),
         "seeds": f"{table['seed'].min()} to {table['seed'].max()}",
-        "resamples": n_resamples,
+        "resamples": settings["n_resamples"],
         "budget": " and ".join(dict.fromkeys(WORLDS[name]["budget"] for name in names)),
     }
     tables = {"worlds": table, "worlds_summary": worlds.summary(table)}
-    written = _write_part(Path(folder), row, tables, {"worlds": plots.plot_worlds(table)[0].figure})
+    written = _write_part(Path(folder), row, tables, {"worlds": plot_worlds(table)[0].figure})
     return [*written, Path(folder) / "about.csv"]
 
 
+def _asked_for(names, known, what):
+    """Names, all of them if None are given; at least one."""
+    names = known_names(known if names is None else names, known, what)
+    if not names:
+        raise ValueError(f"no {what} given; known are {', '.join(known)}.")
+    return names
+
+
 def kept_folder(fingerprint):
-    """Folder of finished cells for these ECGs and the code that computes (not the code that draws).
-
-    Parameters
-    ----------
-    fingerprint : str
-        Of the database.
-
-    Returns
-    -------
-    Path
-        In `cache.cache_folder`; deleting it is always safe.
-    """
-    own = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
+    """Folder of finished cells for the ECGs of a fingerprint and the code that computes; deleting it is always safe."""
+    computes = [path for path in sorted(Path(__file__).parent.glob("*.py")) if path.name != "figures.py"]
+    own = hashlib.sha256(b"".join(path.read_bytes() for path in computes)).hexdigest()
     versions = [metadata.version(name) for name in PACKAGES[1:]]
     key = "|".join([fingerprint, own, source_hash(leave_out=PRESENTATION), *versions])
     return cache_folder() / "results" / hashlib.sha256(key.encode()).hexdigest()[:16]
@@ -212,7 +156,7 @@ def kept_folder(fingerprint):
 
 def _grid(study):
     budget = {**grid(study.budget, whole=True), "pairs": GRID}
-    result = benchmark.run(study.rows, tasks=[*SUPERCLASSES, "sex_female", *DIAGNOSES], **study.settings | budget)
+    result = benchmark.run(study.rows, tasks=[*SUPERCLASSES, "sex_female", *DIAGNOSES], **study.settings, **budget)
     macro, cost = result.macro(), benchmark.cost(result)
     ranked = macro.assign(name=macro["representation"] + ", " + macro["model"]).set_index("name")
     tables = {
@@ -234,8 +178,8 @@ def _age(study):
 
 
 def _hybrids(study):
-    result = benchmark.run(study.rows, **study.settings | hybrid.grid(study.budget))
-    back = hybrid.won_back(result)
+    result = benchmark.run(study.rows, **study.settings, **hybrids.grid(study.budget))
+    back = benchmark.won_back(result)
     drawn = plots.plot_intervals(back, value="cost", reference=0.0, xlabel="cost against the beat CNN (macro-AUROC)")
     return {"hybrids": back.reset_index()}, {"hybrids": drawn.figure}
 
@@ -243,34 +187,37 @@ def _hybrids(study):
 def _learning_curve(study):
     largest = studies.most_training(study.rows, study.rotations)
     sizes = sorted({min(size, largest) for size in study.sizes})
-    curve = studies.learning_curve(study.rows, sizes, **_with_one_seed(study))
-    return {"learning_curve": curve}, {"learning_curve": plots.plot_learning_curve(curve).figure}
+    curve = studies.learning_curve(study.rows, sizes, **study.with_one_seed)
+    return {"learning_curve": curve}, {"learning_curve": plot_learning_curve(curve).figure}
 
 
 def _matched(study):
-    table = studies.matched_cost(study.rows, MATCHED_TASK, pairs=COMPARED, **_with_one_seed(study))
+    table = studies.matched_cost(study.rows, MATCHED_TASK, pairs=COMPARED, **study.with_one_seed)
     return {"matched": table.assign(task=MATCHED_TASK)}, {}
 
 
 def _suspect_labels(study):
     excluded = studies.exclusion_list(study.rows.db, SUSPECT_TASK)
     table = studies.without_suspects(
-        study.rows, SUSPECT_TASK, excluded=excluded["id"], pairs=SUSPECT_PAIRS, **_with_one_seed(study)
+        study.rows, SUSPECT_TASK, excluded=excluded["id"], pairs=SUSPECT_PAIRS, **study.with_one_seed
     )
     return {"exclusions": excluded, "suspect_labels": table.assign(task=SUSPECT_TASK)}, {}
 
 
 def _reconstruction(study):
     rows = study.rows[study.rows.beats.usable]
+    seed, masks = study.seeds[0], rotation_masks(rows.fold, study.rotations)
     jobs = [
-        (("reconstruction", rows.ids, rows.fold, rotation, study.seeds[0], study.budget), reconstruction_errors, arguments)
-        for rotation in range(6 - study.rotations, 6)
-        for arguments in [(rows.beats, np.isin(rows.fold, (2 * rotation - 1, 2 * rotation)), study.seeds[0], study.budget)]
+        (
+            ("reconstruction", rows.ids, rows.fold, rotation, seed, study.budget),
+            reconstruction_errors,
+            (rows.beats, is_test, seed, study.budget),
+        )
+        for rotation, is_test in masks.items()
     ]
-    parts = run_jobs(
-        jobs, keep=study.keep, n_jobs=study.n_jobs, description="reconstruction", unit="VAE", progress=study.progress
-    )
-    parts = [part.assign(rotation=rotation) for rotation, part in zip(range(6 - study.rotations, 6), parts)]
+    bar = {"description": "reconstruction", "unit": "VAE", "progress": study.progress}
+    parts = run_jobs(jobs, keep=study.keep, n_jobs=study.n_jobs, **bar)
+    parts = [part.assign(rotation=rotation) for rotation, part in zip(masks, parts)]
     return {"reconstruction": pd.concat(parts, ignore_index=True)}, {}
 
 
@@ -298,24 +245,7 @@ ONE_SEED = ("requirements", "reconstruction", "matched", "suspect_labels", "lear
 
 
 def reconstruction_errors(beats, is_test, seed, budget):
-    """Errors of the VAE and of PCA of the same size on unseen beats, by segment.
-
-    Parameters
-    ----------
-    beats : BeatSet
-        Usable beats.
-    is_test : ndarray of bool, shape (n_beats,)
-        Those that are not learnt from.
-    seed : int
-        Of the VAE.
-    budget : {"smoke", "workshop", "full"}
-        Of the VAE.
-
-    Returns
-    -------
-    DataFrame
-        Columns segment, vae_uV, pca_uV (mean absolute error over the eight leads), ratio, and active_latents.
-    """
+    """Errors of the VAE and of PCA of the same size on unseen usable beats: segment, vae_uV, pca_uV, ratio, active_latents."""
     vae = BeatVAE(seed=seed, budget=budget, progress=False).fit(beats[~is_test])
     n_active = len(vae.active_latents_)
     pca = BeatPCA(max(1, n_active)).fit(beats[~is_test])
@@ -327,42 +257,21 @@ def reconstruction_errors(beats, is_test, seed, budget):
 
 
 def measured_requirements(rows, seed, budget, n_resamples):
-    """Fit the models of chapter 7 on folds 1-8, and measure the four requirements on folds 9 and 10.
-
-    Parameters
-    ----------
-    rows : Recordings
-        ECGs with usable beats.
-    seed : int
-        Of everything that is trained or drawn.
-    budget : {"smoke", "workshop", "full"}
-        Training budget.
-    n_resamples : int
-        Bootstrap resamples.
-
-    Returns
-    -------
-    DataFrame
-        As `explain.requirements` gives it.
-    """
+    """Fit the models of chapter 7 on folds 1-8, and measure the four requirements on folds 9 and 10."""
     beats, factors = rows.beats, rows.factors[list(FACTOR_NAMES)]
     training, unseen = beats[rows.fold <= 8], beats[rows.fold >= 9]
-    known, judged = factors.loc[training.ids], factors.loc[unseen.ids]
-    positives = judged[list(REQUIRED)].sum()
-    names = [name for name in REQUIRED if positives[name] >= FEWEST_JUDGED and known[name].sum() >= FEWEST_JUDGED]
+    known, tested = factors.loc[training.ids], factors.loc[unseen.ids]
+    positives = tested[list(REQUIRED)].sum()
+    names = [name for name in REQUIRED if positives[name] >= FEWEST_POSITIVES and known[name].sum() >= FEWEST_POSITIVES]
     names = names or [positives.idxmax()]
     learnt = [name for name in DIAGNOSES if known[name].sum() >= 10 or name in names]
     vae = BeatVAE(seed=seed, budget=budget, progress=False).fit(beats[rows.fold <= 8], beats[rows.fold == 9])
     scan = Scan(vae, factors=["sex_female", "age_years", *learnt], seed=seed).fit(training, known, progress=False)
     models = fit_readers(scan, training, known, names, budget=budget, seed=seed)
     return requirements(
-        models, unseen, judged[[*names, "sex_female", "age_years"]], names=names, reference=(training, known),
+        models, unseen, tested[[*names, "sex_female", "age_years"]], names=names, reference=(training, known),
         n_resamples=n_resamples // 2, n_explained=6 if budget == "smoke" else 48, seed=seed,
     )  # fmt: skip
-
-
-def _with_one_seed(study):
-    return study.settings | {"seeds": study.seeds[:1]}
 
 
 def _waterfall(cost):
@@ -377,14 +286,14 @@ def _by_task(result):
     for task in result.tasks:
         row = {"task": task, "positives": scores.loc[(task, *benchmark.BASELINE), "n_positive"]}
         for pair in [pair for pair in BY_TASK if pair in result.pairs]:
-            one = scores.loc[(task, *pair)]
-            row[", ".join(pair)] = f"{one['auroc']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
+            score = scores.loc[(task, *pair)]
+            row[", ".join(pair)] = f"{score['auroc']:.3f} ({score['low']:.3f} to {score['high']:.3f})"
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def _run_of(part, study):
-    """Say what was run for a part: its row of ``about.csv``."""
+    """Return what was run for a part: its row of ``about.csv``."""
     rows = study.rows
     return {
         "part": part,
@@ -412,7 +321,7 @@ def _write_part(folder, run, tables, figures):
     about = folder / "about.csv"
     before = pd.read_csv(about, dtype=str).to_dict("records") if about.exists() else []
     row = run | {"software": ", ".join(software), "date": datetime.date.today().isoformat()}
-    by_part = {one["part"]: one for one in [*before, row]}
+    by_part = {entry["part"]: entry for entry in [*before, row]}
     table = pd.DataFrame([by_part[name] for name in (*PARTS, "worlds") if name in by_part])
     _write(about, partial(_to_csv, table))
     return written

@@ -119,7 +119,7 @@ def test_what_is_finished_is_not_computed_again_and_comes_out_the_same(small, fo
     def fail(*arguments, **settings):
         raise AssertionError("computed again")
 
-    for module, name in ((running, "_run_cell"), (age, "_run_cell"), (results, "measured_requirements")):
+    for module, name in ((running, "_run_cell"), (age, "errors_of_cell"), (results, "measured_requirements")):
         monkeypatch.setattr(module, name, fail)
     monkeypatch.setattr(results, "reconstruction_errors", fail)
     results.make_results(database, tmp_path, **SETTINGS)

@@ -102,5 +102,5 @@ def test_beats_of_other_ecgs_are_refused(rows):
 
 
 def test_ids_without_factors_are_named(rows):
-    with pytest.raises(ValueError, match="factors lack 1 of the 80 ids"):
+    with pytest.raises(ValueError, match="1 of 80 ids have no row in factors"):
         Recordings(rows._source.db, factors=rows.factors.iloc[1:])

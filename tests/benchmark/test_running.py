@@ -200,7 +200,7 @@ def test_a_step_that_was_not_run_is_named(result):
     ],
 )
 def test_a_cost_is_a_conclusion_only_where_other_people_and_other_trainings_would_say_the_same(bootstrap, trainings, says):
-    assert costs._verdict(bootstrap, trainings) == says
+    assert costs.verdict(bootstrap, trainings) == says
 
 
 def test_what_differs_in_every_rotation_is_a_conclusion_and_what_differs_in_one_is_not(rows):
@@ -211,7 +211,7 @@ def test_what_differs_in_every_rotation_is_a_conclusion_and_what_differs_in_one_
     swapped = result.predictions.copy()
     is_first = (swapped["representation"] == "first lead") & (swapped["rotation"] == 3)
     swapped.loc[is_first, "score"] *= -1  # in one rotation the model is as wrong as it was right
-    again = benchmark.Result(swapped, result.scores, result.left_out, result.seconds, result_module._estimates(swapped, 50))
+    again = benchmark.Result(swapped, result.scores, result.left_out, result.seconds, result_module.estimates_of(swapped, 50))
     row = benchmark.cost(again, {"all": ends}, tasks=["clear"]).iloc[0]
     assert row["low"] > 0 and row["low_trainings"] < 0 and row["verdict"] == "cannot be told from zero"
 

@@ -293,7 +293,7 @@ def test_relative_settings_of_the_environment_hold_in_the_chapters_folder(tmp_pa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VAESCAN_CACHE", "my cache")
     monkeypatch.setenv("VAESCAN_DATABASE", "simulated")
-    environment = book._environment(X="1")
+    environment = book.environment_for_child(X="1")
     assert environment["VAESCAN_CACHE"] == str(tmp_path / "my cache")
     assert environment["VAESCAN_DATABASE"] == "simulated" and environment["X"] == "1"
     assert "MPLBACKEND" not in environment

@@ -4,25 +4,16 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from ..models.cnn import (
-    EcgCNN,
-)
+from ..models.cnn import EcgCNN
 from ..models.hybrid import BEAT_AND_LATENTS, BeatsWithLatents, CappedHybrid
 from ..models.joint_vae import JointVAE
 from .representations import MedianBeat, VAELatents
 
 WITHIN, WITHIN_BOUND = 0.01, 0.02  # of the network's AUROC: the difference, and its one-sided bound of 95 %
-
-
+CAP = 2.0  # of the corrections, in log odds
 BEAT = "median beat"  # for models that make no use of the latents, so that these are not waited for
-
-
 NETWORK = (BEAT, "CNN")
-
-
 AFFINE = (BEAT_AND_LATENTS, "affine")
-
-
 # What is left of the cost: from the network that sees the whole beat to each model that explains itself, wholly or in part.
 STEPS = {
     "affine": (NETWORK, AFFINE),
@@ -38,23 +29,23 @@ class BeatAndLatents(VAELatents):
     gives = "beat"
 
     def transform(self, rows):
-        """Give a `BeatsWithLatents`."""
+        """Return the beats and their latents."""
         return BeatsWithLatents(rows.beats.signals, np.asarray(super().transform(rows)))
 
 
 def won_back(result, tasks=None):
-    """Say how much of the cost each hybrid wins back, and whether it comes within .01 of the network.
+    """How much of the cost each hybrid wins back, and whether it comes within .01 of the network.
 
     Parameters
     ----------
-    result : benchmark.Result
-        Of a run with `grid`.
+    result : Result
+        Of `run` with beat CNN, affine model and hybrids.
     tasks : sequence of str, optional
         Tasks whose AUROC is averaged; None: the superclasses that were scored.
 
     Returns
     -------
-    DataFrame, one row per step of `STEPS` that was run
+    DataFrame, one row per step of `hybrids.STEPS` that was run
         ``auroc``; ``cost`` (network minus model) with ``low`` and ``high``, 95 %, and ``bound``, its one-sided bound of 95 %;
         ``won`` (model minus affine) with ``won_low`` and ``won_high``; ``share`` won back of the affine model's cost, NaN
         where that is not above 0; ``within``: cost at most .01 with a bound of at most .02.
@@ -64,46 +55,34 @@ def won_back(result, tasks=None):
     All differences are paired. The share is a ratio of two uncertain numbers: read it beside their intervals.
     """
     network, affine = (result.mean_estimate(pair, tasks) for pair in (NETWORK, AFFINE))
+    whole = network - affine
     rows = {}
     for name, (_, pair) in STEPS.items():
         if pair not in result.pairs:
             continue
         model = result.mean_estimate(pair, tasks)
-        left, won, whole = network - model, model - affine, network - affine
-        spread = norm.ppf(0.95) * left.between_seeds
-        bound = left.value + float(np.hypot(max(np.nanpercentile(left.replicates, 95) - left.value, 0), spread))
+        cost, won = network - model, model - affine
+        spread = norm.ppf(0.95) * cost.between_seeds
+        bound = cost.value + float(np.hypot(max(np.nanpercentile(cost.replicates, 95) - cost.value, 0), spread))
         rows[name] = {
             "auroc": model.value,
-            "cost": left.value, **dict(zip(("low", "high"), left.interval())), "bound": bound,
+            "cost": cost.value, **dict(zip(("low", "high"), cost.interval())), "bound": bound,
             "won": won.value, **dict(zip(("won_low", "won_high"), won.interval())),
             "share": won.value / whole.value if whole.value > 0 else np.nan,
-            "within": bool(left.value <= WITHIN and bound <= WITHIN_BOUND),
+            "within": bool(cost.value <= WITHIN and bound <= WITHIN_BOUND),
         }  # fmt: skip
     return pd.DataFrame(rows).T.infer_objects().rename_axis("model")
 
 
-def grid(budget="workshop", cap=2.0):
-    """Give what `benchmark.run` needs to compare hybrids with both ends of the way, all with one VAE per rotation.
-
-    Parameters
-    ----------
-    budget : {"smoke", "workshop", "full"}
-        Training budget of everything that is trained.
-    cap : float
-        Cap of the corrections, in log odds.
-
-    Returns
-    -------
-    dict
-        Keyword arguments of `benchmark.run`: representations and models. The steps of `STEPS` go to `benchmark.cost`.
-    """
+def grid(budget="workshop"):
+    """Return arguments of `run` that compare hybrids with both ends of the way."""
     return {
         "representations": {BEAT: MedianBeat(), BEAT_AND_LATENTS: BeatAndLatents(budget=budget)},
         "models": {
             "CNN": EcgCNN(budget=budget),
             "affine": CappedHybrid("affine", cap=0.0, budget=budget),
-            "affine + capped CNN": CappedHybrid("affine", cap=cap, budget=budget),
-            "EBM + capped CNN": CappedHybrid("EBM", cap=cap, budget=budget),
+            "affine + capped CNN": CappedHybrid("affine", cap=CAP, budget=budget),
+            "EBM + capped CNN": CappedHybrid("EBM", cap=CAP, budget=budget),
             "joint VAE": JointVAE(budget=budget),
         },
         "pairs": [NETWORK, *(after for _, after in STEPS.values())],

@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 from ..beats.filters import band_pass
 from ..beats.medians import median_beats
 from ..ecg import to_eight_leads
+from ..factors import aligned
 from ..measurements.values import measure
 from ..vae import BeatPCA, BeatVAE
 
@@ -34,27 +35,6 @@ class Recordings:
     fs : float
         Sampling rate in Hz of beats and ten-second signals.
     progress : bool
-        Show progress bars while reading.
-
-    Attributes
-    ----------
-    ids : ndarray, shape (n,)
-        One id per row.
-    factors : DataFrame, indexed by `ids`
-        1, 0, years, or NaN for unknown.
-    fold : ndarray of int, shape (n,)
-        1 to 10.
-    beats : BeatSet
-        Median beats of 8 leads.
-    measurements : DataFrame, indexed by `ids`
-        As `measure` gives them.
-    ten_seconds : ndarray of float32, shape (n, 8, n_samples)
-        The eight independent leads in mV, 0.5-40 Hz without a shift of phase.
-
-    Raises
-    ------
-    ValueError
-        If `beats` or `factors` do not hold the same ids.
 
     Notes
     -----
@@ -70,9 +50,9 @@ class Recordings:
         return len(self._rows)
 
     def __getitem__(self, rows):
-        some = object.__new__(Recordings)
-        some._source, some._rows = self._source, np.atleast_1d(self._rows[rows])
-        return some
+        part = copy(self)
+        part._rows = np.atleast_1d(self._rows[rows])
+        return part
 
     def __repr__(self):
         return f"Recordings({len(self)} ECGs of {self._source.db!r})"
@@ -84,53 +64,43 @@ class Recordings:
 
     @property
     def ids(self):
-        """One id per row."""
+        """One id per row, ndarray of shape (n,)."""
         return self._source.ids[self._rows]
 
     @property
     def factors(self):
-        """Labels and other knowledge, indexed by id."""
+        """Labels and other knowledge, indexed by id: 1, 0, years, or NaN for unknown."""
         return self._source.factors.iloc[self._rows]
 
     @property
     def fold(self):
-        """Fold of each row, 1 to 10."""
+        """Fold of each row, 1 to 10, ndarray of int, shape (n,)."""
         return self._source.fold[self._rows]
 
     @property
     def beats(self):
-        """Median beats."""
+        """Median beats, a BeatSet of 8 leads."""
         return self._source.beats[self._rows]
 
     @property
     def measurements(self):
-        """Intervals, axes and amplitudes of the beats."""
+        """Intervals, axes and amplitudes of the beats, as `measure` gives them."""
         return self._source.measurements.iloc[self._rows]
 
     @property
     def ten_seconds(self):
-        """Filtered ten-second signals."""
+        """The eight independent leads, float32 of shape (n, 8, n_samples) in mV, 0.5-40 Hz without a shift of phase."""
         return self._source.ten_seconds[self._rows]
 
     def with_factors(self, factors):
-        """Give the same ECGs, read once for both, with other labels.
-
-        Parameters
-        ----------
-        factors : DataFrame
-            Labels and other knowledge, indexed by id; as many rows or more.
-
-        Returns
-        -------
-        Recordings
-        """
-        some = object.__new__(Recordings)
-        some._source, some._rows = copy(self._source), self._rows
-        some._source.factors = self._source.factors[[]].join(factors)
-        return some
+        """Return the same ECGs, read once for both, with other labels: a DataFrame indexed by id, as many rows or more."""
+        labelled = copy(self)
+        labelled._source = copy(self._source)
+        labelled._source.factors = self._source.factors[[]].join(factors)
+        return labelled
 
     def prepare(self, names):
-        """Read or compute the named attributes now, for example ``("beats", "ten_seconds")``, and give back these rows."""
+        """Read or compute the named attributes now, for example ``("beats", "ten_seconds")``, and return these rows."""
         for name in names:
             getattr(self._source, name)
         return self
@@ -142,11 +112,7 @@ class _Source:
     def __init__(self, db, ids, beats, factors, fs, progress):
         self.db, self.fs, self.progress = db, fs, progress
         self.ids = np.asarray(db.ids if ids is None else ids)
-        factors = db.factors() if factors is None else factors
-        missing = pd.Index(self.ids).difference(factors.index)
-        if len(missing):
-            raise ValueError(f"factors lack {len(missing)} of the {len(self.ids)} ids, the first is {missing[0]!r}.")
-        self.factors = factors.loc[self.ids]
+        self.factors = aligned(db.factors() if factors is None else factors, self.ids)
         self.fold = pd.Series(db.fold).loc[self.ids].to_numpy()
         if beats is not None:
             if not np.array_equal(beats.ids, self.ids):
@@ -163,10 +129,8 @@ class _Source:
 
     @cached_property
     def ten_seconds(self):
-        signals = None
-        for start in tqdm(
-            range(0, len(self.ids), BATCH), desc="reading ten seconds", leave=False, disable=not self.progress, mininterval=0.5
-        ):
+        signals, starts = None, range(0, len(self.ids), BATCH)
+        for start in tqdm(starts, desc="reading ten seconds", leave=False, disable=not self.progress, mininterval=0.5):
             rows = slice(start, start + BATCH)
             batch = to_eight_leads(self.db.read(self.ids[rows], fs=self.fs)).signals
             if signals is None:
@@ -178,18 +142,10 @@ class _Source:
 class Representation(TransformerMixin, BaseEstimator):
     """Base of the representations; one that learns nothing needs only ``transform(rows)``.
 
-    Attributes
-    ----------
-    needs : tuple of str
-        Attributes of Recordings that are used, so that they are read before work is handed to other processes.
-    gives : {"table", "beat", "signal"}
-        What ``transform`` returns: a table (n, n_columns) for models of tables; beats aligned by their R peak, (n, n_leads,
-        n_times), for networks and, flattened, for models of tables; unaligned signals of that shape for networks only.
-
-    Notes
-    -----
-    Any scikit-learn transformer serves as well; without the two attributes it is taken to need beats and to give a table. In a
-    DataFrame, a column with the name of the task is left out of that task.
+    `needs` names attributes of Recordings that are read before work is handed to other processes. `gives` says what
+    ``transform`` returns: a "table" (n, n_columns) for models of tables; a "beat" (n, n_leads, n_times), aligned by its R peak,
+    for networks and, flattened, for models of tables; or a "signal" of that shape, unaligned, for networks only. A transformer
+    without them is taken to need beats and to give a table. A column with the name of the task is left out of that task.
     """
 
     needs = ("beats",)
@@ -200,45 +156,37 @@ class Representation(TransformerMixin, BaseEstimator):
         return self
 
 
-class AgeSex(Representation):
-    """Age and sex, the baseline everything else must beat; unknown ones are the training median, and marked."""
-
-    needs = ()
-
-    def fit(self, rows, y=None):
-        """Learn the medians of the training rows."""
-        self.imputer_ = _imputer().fit(self._table(rows))
-        return self
-
-    def transform(self, rows):
-        """Give a DataFrame, shape (n, 2 or more)."""
-        return self.imputer_.transform(self._table(rows))
-
-    def _table(self, rows):
-        table = rows.factors.reindex(columns=["age_years", "sex_female"])
-        return table.astype(float)
-
-
 class Measurements(Representation):
     """Intervals, axes and amplitudes; a value that is absent is the training median, and marked in a column of its own."""
 
     needs = ("measurements",)
 
     def fit(self, rows, y=None):
-        """Learn the medians of the training rows."""
-        self.imputer_ = _imputer().fit(rows.measurements)
+        """Learn the medians of the training rows; a column that is empty there becomes zeros."""
+        imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+        self.imputer_ = imputer.set_output(transform="pandas").fit(self._table(rows))
         return self
 
     def transform(self, rows):
-        """Give a DataFrame, shape (n, n_measurements and marks)."""
-        return self.imputer_.transform(rows.measurements)
+        """Return a DataFrame, shape (n, n_measurements and marks)."""
+        return self.imputer_.transform(self._table(rows))
+
+    def _table(self, rows):
+        return rows.measurements
+
+
+class AgeSex(Measurements):
+    """Age and sex, the baseline everything else must beat; unknown ones are the training median, and marked."""
+
+    needs = ()
+
+    def _table(self, rows):
+        return rows.factors.reindex(columns=["age_years", "sex_female"]).astype(float)
 
 
 class Rules(Representation):
     """Textbook criteria, each met or not; one that cannot be measured counts as not met.
 
-    Notes
-    -----
     PR above 200 ms, QRS of 120 ms and more with the sign of V1 (AHA/ACCF/HRS 2009), Sokolow-Lyon of 3.5 mV and more, Cornell of
     2.8 mV (men) or 2.0 mV (women) and more. The voltage criteria were made for unfiltered ECGs; a filter and 100 Hz lower them.
     """
@@ -246,7 +194,7 @@ class Rules(Representation):
     needs = ("measurements",)
 
     def transform(self, rows):
-        """Give a DataFrame of 0 and 1, shape (n, n_rules)."""
+        """Return a DataFrame of 0 and 1, shape (n, n_rules)."""
         m = rows.measurements
         is_wide = m["qrs_ms"] >= 120
         v1_is_up = m["r_V1_mV"] > -m[["s_V1_mV", "q_V1_mV"]].min(axis=1)
@@ -281,32 +229,28 @@ class VAELatents(Representation):
         self.seed = seed
 
     def fit(self, rows, y=None):
-        """Train the VAE."""
-        self.vae_ = BeatVAE(n_latents=self.n_latents, budget=self.budget, seed=self.seed, progress=False).fit(rows.beats)
+        """Train the model of beats."""
+        self.model_ = self._model().fit(rows.beats)
         return self
 
     def transform(self, rows):
-        """Give a DataFrame, shape (n, n_latents)."""
-        latents = self.vae_.transform(rows.beats)
+        """Return a DataFrame, shape (n, n_latents)."""
+        latents = self.model_.transform(rows.beats)
         return pd.DataFrame(latents, columns=[f"latent {i}" for i in range(latents.shape[1])])
 
+    def _model(self):
+        return BeatVAE(n_latents=self.n_latents, budget=self.budget, seed=self.seed, progress=False)
 
-class PCAScores(Representation):
+
+class PCAScores(VAELatents):
     """Principal components of the median beat, as many as the VAE has latents: what a linear code of that size keeps."""
 
     def __init__(self, n_components=24, seed=0):
         self.n_components = n_components
         self.seed = seed
 
-    def fit(self, rows, y=None):
-        """Learn the components of the training rows."""
-        self.pca_ = BeatPCA(self.n_components, seed=self.seed).fit(rows.beats)
-        return self
-
-    def transform(self, rows):
-        """Give a DataFrame, shape (n, n_components)."""
-        scores = self.pca_.transform(rows.beats)
-        return pd.DataFrame(scores, columns=[f"component {i}" for i in range(scores.shape[1])])
+    def _model(self):
+        return BeatPCA(self.n_components, seed=self.seed)
 
 
 class MedianBeat(Representation):
@@ -315,7 +259,7 @@ class MedianBeat(Representation):
     gives = "beat"
 
     def transform(self, rows):
-        """Give the signals of the beats."""
+        """Return the signals of the beats."""
         return rows.beats.signals
 
 
@@ -326,22 +270,17 @@ class TenSeconds(Representation):
     gives = "signal"
 
     def transform(self, rows):
-        """Give the signals."""
+        """Return the signals."""
         return rows.ten_seconds
 
 
-def _imputer():
-    """Median of the training rows and a mark; columns that are empty there are kept, as zeros."""
-    return SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True).set_output(transform="pandas")
-
-
 def standard_representations(budget="workshop"):
-    """Give the representations by name, from the least to the most that an ECG can show.
+    """Return the representations by name, from the least to the most that an ECG can show.
 
     Parameters
     ----------
     budget : {"smoke", "workshop", "full"}
-        Training budget of those that are trained.
+        Of those that are trained.
 
     Returns
     -------

@@ -10,8 +10,6 @@ from ..factors import SUPERCLASSES
 from ..statistics import auroc, average_precision_within, bootstrap_weights, calibration, mean_estimate, over_trainings
 
 BASELINE = ("age + sex", "logistic")
-
-
 MACRO = "mean of superclasses"
 
 
@@ -51,14 +49,14 @@ class Result:
         return tuple(dict.fromkeys((representation, model) for _, representation, model in self.estimates))
 
     def mean_estimate(self, pair, tasks=None):
-        """Mean AUROC of a pair over tasks, those superclasses that were scored if none are named.
+        """Mean AUROC of a pair over tasks.
 
         Parameters
         ----------
         pair : tuple of str
             (representation, model).
         tasks : sequence of str, optional
-            Tasks to average.
+            None means those superclasses that were scored.
 
         Returns
         -------
@@ -74,12 +72,7 @@ class Result:
         return mean_estimate([self.estimates[task, *pair] for task in tasks])
 
     def macro(self, tasks=None):
-        """Mean AUROC over the superclasses, or over `tasks`, of each pair.
-
-        Parameters
-        ----------
-        tasks : sequence of str, optional
-            Tasks to average; None means those superclasses that were scored.
+        """Mean AUROC over the superclasses that were scored, or over `tasks`, of each pair.
 
         Returns
         -------
@@ -94,7 +87,7 @@ class Result:
         return pd.DataFrame(rows).sort_values("auroc", ascending=False, kind="stable", ignore_index=True)
 
 
-def _estimates(predictions, n_resamples):
+def estimates_of(predictions, n_resamples):
     """Estimate of every task, representation and model; all from the same resamples of the ECGs."""
     records = predictions[["id", "rotation"]].drop_duplicates("id").sort_values(["rotation", "id"], ignore_index=True)
     weights = bootstrap_weights(records["rotation"], n_resamples)
@@ -108,41 +101,27 @@ def _estimates(predictions, n_resamples):
     return {cell: over_trainings(estimates) for cell, estimates in by_training.items()}
 
 
-def _scores(predictions, estimates):
-    """Make the table of scores, one row per estimate."""
+def scores_of(predictions, estimates):
+    """Table of scores, one row per estimate."""
     rows = []
-    for (task, representation, model), part in predictions.groupby(
-        ["task", "representation", "model"], observed=True, sort=False
-    ):
-        estimate, baseline = estimates[task, representation, model], estimates[task, *BASELINE]
-        per_seed = [
-            (average_precision_within(one["y"], one["score"], one["rotation"]), brier_score_loss(one["y"], one["score"]))
-            + calibration(one["y"], one["score"])
-            for _, one in part.groupby("seed")
-        ]
-        precision, brier, intercept, slope = np.mean(per_seed, axis=0)
-        one_seed = part[part["seed"] == part["seed"].iloc[0]]
+    for cell, part in predictions.groupby(["task", "representation", "model"], observed=True, sort=False):
+        by_seed = [table for _, table in part.groupby("seed")]
+        means = np.mean([_further_scores(table["y"], table["score"], table["rotation"]) for table in by_seed], axis=0)
         rows.append(
-            {
-                "task": task,
-                "representation": representation,
-                "model": model,
-                **_auroc_and_gain(estimate, baseline),
-                "average_precision": precision,
-                "brier": brier,
-                "calibration_intercept": intercept,
-                "calibration_slope": slope,
-                "n": len(one_seed),
-                "n_positive": int(one_seed["y"].sum()),
-            }
+            dict(zip(("task", "representation", "model"), cell))
+            | _auroc_and_gain(estimates[cell], estimates[cell[0], *BASELINE])
+            | dict(zip(("average_precision", "brier", "calibration_intercept", "calibration_slope"), means))
+            | {"n": len(by_seed[0]), "n_positive": int(by_seed[0]["y"].sum())}
         )
     return pd.DataFrame(rows)
 
 
+def _further_scores(y, score, rotation):
+    return average_precision_within(y, score, rotation), brier_score_loss(y, score), *calibration(y, score)
+
+
 def _auroc_and_gain(estimate, baseline):
-    low, high = estimate.interval()
+    """Value and interval of an AUROC, and of what it is above the baseline."""
     gain = estimate - baseline
-    gain_low, gain_high = gain.interval()
-    return {
-        "auroc": estimate.value, "low": low, "high": high, "gain": gain.value, "gain_low": gain_low, "gain_high": gain_high,
-    }  # fmt: skip
+    row = {"auroc": estimate.value, **dict(zip(("low", "high"), estimate.interval()))}
+    return row | {"gain": gain.value, **dict(zip(("gain_low", "gain_high"), gain.interval()))}

@@ -33,24 +33,7 @@ class ChaptersFailed(RuntimeError):
 
 
 def chapter_paths(notebooks, only=None):
-    """List the chapters of a folder in reading order.
-
-    Parameters
-    ----------
-    notebooks : str or Path
-        Folder of ``NN_slug.ipynb`` files; other notebooks are not chapters.
-    only : sequence of str, optional
-        Keep the chapters whose file name begins with one of these, such as ``["04"]`` or ``["04_vae"]``.
-
-    Returns
-    -------
-    list of Path
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder, no chapter in it, or none that begins with an entry of `only`.
-    """
+    """List the chapters (``NN_slug.ipynb``) of a folder in reading order; `only` has begins of file names, such as ``04``."""
     folder = Path(notebooks)
     paths = sorted(path for path in folder.glob("*.ipynb") if re.fullmatch(r"\d\d_\w+", path.stem))
     if not paths:
@@ -64,21 +47,7 @@ def chapter_paths(notebooks, only=None):
 def resolve_database(database, relative_to=None):
     """Turn the path of a database into an absolute one, since chapters run in a folder of their own.
 
-    Parameters
-    ----------
-    database : str or Path
-        ``"auto"``, ``"simulated"`` or ``"ptbxl"`` are kept; anything else is a folder.
-    relative_to : str or Path, optional
-        Where a relative path may start besides the working directory, which comes first.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder.
+    A relative path starts in the working directory or in `relative_to`; "auto", "simulated" and "ptbxl" stay as they are.
     """
     if str(database) in DATABASE_WORDS:
         return str(database)
@@ -94,48 +63,23 @@ def resolve_database(database, relative_to=None):
 
 
 def with_parameters(source, parameters):
-    """Put values into the parameters cell of a chapter.
+    """Put values into the parameters cell of a chapter, assignments of literals; its comments stay.
 
     Papermill would add a second cell below it; here the page shows one cell with the values that were used.
-
-    Parameters
-    ----------
-    source : str
-        The cell: assignments of literals, ``name = value  # comment``.
-    parameters : dict
-        New values of names that the cell assigns.
-
-    Returns
-    -------
-    str
-        The same cell; comments and everything else as before.
-
-    Raises
-    ------
-    ValueError
-        If the cell does not assign one of the names on a line of its own.
-
-    Examples
-    --------
-    >>> with_parameters("seed = 0  # any whole number", {"seed": 3})
-    'seed = 3  # any whole number'
     """
     lines = source.split("\n")
-    found = set()
+    assigned = set()
     for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.lineno == node.end_lineno:
-            name = node.targets[0].id
-            if name in parameters:
-                line = lines[node.lineno - 1].encode()  # ast counts columns in bytes
-                value = json.dumps(
-                    parameters[name], ensure_ascii=False
-                )  # of texts and whole numbers: valid Python, double quotes
-                lines[node.lineno - 1] = (
-                    line[: node.value.col_offset] + value.encode() + line[node.value.end_col_offset :]
-                ).decode()
-                found.add(name)
-    if set(parameters) - found:
-        raise ValueError(f"the parameters cell assigns no {', '.join(sorted(set(parameters) - found))}; it reads:\n{source}")
+        if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.lineno == node.end_lineno):
+            continue
+        name, value = node.targets[0].id, node.value
+        if name in parameters:
+            text = json.dumps(parameters[name], ensure_ascii=False)  # of texts and whole numbers: valid Python, double quotes
+            line = lines[node.lineno - 1].encode()  # ast counts columns in bytes
+            lines[node.lineno - 1] = (line[: value.col_offset] + text.encode() + line[value.end_col_offset :]).decode()
+            assigned.add(name)
+    if set(parameters) - assigned:
+        raise ValueError(f"the parameters cell assigns no {', '.join(sorted(set(parameters) - assigned))}; it reads:\n{source}")
     return "\n".join(lines)
 
 
@@ -153,11 +97,10 @@ def run_chapters(
     profile, database, seed
         Values for the parameters cell of every chapter; a folder as `database` is made absolute.
     only : sequence of str, optional
-        As in `chapter_paths`.
+        Begins of file names, such as ``["04"]``.
     cell_timeout_s : float
-        A cell that takes longer, in seconds, fails.
+        A cell that takes longer fails.
     progress : bool
-        Show a bar over the cells of the running chapter.
 
     Returns
     -------
@@ -167,13 +110,8 @@ def run_chapters(
 
     Raises
     ------
-    ValueError
-        If the profile is not known, or a chapter has no single parameters cell.
-    FileNotFoundError
-        If there are no chapters or no such database.
     ChaptersFailed
-        A RuntimeError that names the chapters that failed and their errors. All chapters are run and the report is
-        written before.
+        Names the chapters that failed and their errors, after all chapters are run and the report is written.
     """
     if profile not in BUDGETS:
         raise ValueError(f"profile must be one of {', '.join(BUDGETS)}; got {profile!r}.")
@@ -198,18 +136,7 @@ def run_chapters(
 
 
 def report_text(report):
-    """Lay the report of `run_chapters` out for a terminal.
-
-    Parameters
-    ----------
-    report : DataFrame
-        What `run_chapters` returned.
-
-    Returns
-    -------
-    str
-        A line per chapter and one for the whole.
-    """
+    """Lay the report of `run_chapters` out for a terminal: a line per chapter and one for the whole."""
     lines = [f"{'chapter':<28}{'seconds':>9}{'peak MB':>9}  "]
     for row in report.itertuples():
         over = [
@@ -250,25 +177,13 @@ def _run_chapter(path, output, parameters, cell_timeout_s, progress):
         settings.parent.mkdir()
         settings.write_text("c.IPKernelApp.log_level = 40\n")  # errors only: not how the kernel's sockets are protected
         start = time.perf_counter()
-        run = subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                CHILD,
-                json.dumps(job),
-            ],
-            env=_environment(IPYTHONDIR=folder),
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        seconds = time.perf_counter() - start
-        if not Path(job["result"]).exists():
-            return {
-                "seconds": seconds,
-                "memory_mb": None,
-                "error": f"the process ended with code {run.returncode} and no result",
-            }
-        return {"seconds": seconds, **json.loads(Path(job["result"]).read_text(encoding="utf-8"))}
+        command = [sys.executable, "-c", CHILD, json.dumps(job)]
+        run = subprocess.run(command, env=environment_for_child(IPYTHONDIR=folder), stdin=subprocess.DEVNULL, check=False)
+        seconds, result = time.perf_counter() - start, Path(job["result"])
+        if not result.exists():
+            error = f"the process ended with code {run.returncode} and no result"
+            return {"seconds": seconds, "memory_mb": None, "error": error}
+        return {"seconds": seconds, **json.loads(result.read_text(encoding="utf-8"))}
 
 
 def _child(job):
@@ -311,7 +226,7 @@ def _peak_memory_of_children_mb():
     return peak / (1024**2 if sys.platform == "darwin" else 1024)  # bytes on macOS, KB elsewhere
 
 
-def _environment(**extra):
+def environment_for_child(**extra):
     """Environment for a child: paths absolute, this environment's kernel, figures inline whatever the caller's backend."""
     environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     for name in ("VAESCAN_CACHE", "VAESCAN_DATABASE"):

@@ -12,11 +12,6 @@ class Check:
         ``(test, hint)``, tried in order. ``test(answer)`` is true for a right answer; the first test that is not true, or
         that fails with an error, decides the feedback, so put the easy conditions (type, shape) first.
 
-    Raises
-    ------
-    ValueError
-        If there is no condition, or one is not a pair of a function and a text.
-
     Examples
     --------
     >>> check = Check(
@@ -65,15 +60,7 @@ class Check:
 
 
 class Feedback:
-    """What an exercise says about an answer.
-
-    Parameters
-    ----------
-    right : bool
-        Whether the answer fulfils every condition.
-    text : str
-        The words for the reader.
-    """
+    """What an exercise says about an answer: whether it is right, and words for the reader."""
 
     def __init__(self, right, text):
         self.right = right

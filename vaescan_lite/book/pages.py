@@ -7,24 +7,16 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from .chapters import _environment, chapter_paths, log
+from .chapters import chapter_paths, environment_for_child, log
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def publishable(notebook):
-    """Take out of an executed chapter what belongs to the run and not to the page.
+    """Take out of an executed chapter, in place, what belongs to the run and not to the page.
 
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-        An executed chapter; it is changed in place.
-
-    Returns
-    -------
-    nbformat.NotebookNode
-        Without Papermill's metadata and without progress bars, their widgets included. Of a figure that offers a widget and
-        HTML the page shows the HTML: its widget goes, so that its weights are in the page once.
+    That is Papermill's metadata, and progress bars with their widgets. Of a figure that offers a widget and HTML the page shows
+    the HTML: its widget goes, so that its weights are in the page once.
     """
     notebook.metadata.pop("papermill", None)
     models = set()
@@ -62,10 +54,8 @@ def build_book(source, executed, build_folder=None):
 
     Raises
     ------
-    FileNotFoundError
-        If `source` is not the folder of the book.
     RuntimeError
-        If Jupyter Book is not of version 1, or warns, or fails.
+        If Jupyter Book is not of version 1 (version 2 ignores ``_config.yml`` and builds nothing), or warns, or fails.
     """
     require_book(source)
     build = Path(build_folder or source).resolve() / "_build"
@@ -76,7 +66,9 @@ def build_book(source, executed, build_folder=None):
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     command += ["build", str(staged), "--path-output", str(build.parent), "--all", "-W", "-n", "--keep-going", "-q"]
     log.info("building the pages")
-    run = subprocess.run(command, env=_environment(), stdin=subprocess.DEVNULL, text=True, capture_output=True, check=False)
+    run = subprocess.run(
+        command, env=environment_for_child(), stdin=subprocess.DEVNULL, text=True, capture_output=True, check=False
+    )
     output = re.sub(r"\x1b\[[\d;]*m", "", run.stderr + run.stdout)  # colours
     (build / "pages.log").write_text(output, encoding="utf-8")
     first_page = build / "html" / "index.html"
@@ -88,20 +80,7 @@ def build_book(source, executed, build_folder=None):
 
 
 def require_book(source):
-    """Make sure that a folder holds the book and that the right Jupyter Book can build it.
-
-    Parameters
-    ----------
-    source : str or Path
-        The folder to look at.
-
-    Raises
-    ------
-    FileNotFoundError
-        If `source` lacks ``_config.yml``, ``_toc.yml`` or ``book``.
-    RuntimeError
-        If Jupyter Book is missing, or not of version 1: version 2 ignores ``_config.yml`` and builds nothing.
-    """
+    """Make sure that a folder holds the book and that Jupyter Book 1 can build it."""
     missing = [name for name in ("_config.yml", "_toc.yml", "book") if not (Path(source) / name).exists()]
     if missing:
         raise FileNotFoundError(
@@ -109,11 +88,11 @@ def require_book(source):
             "Run this from a clone of the repository, or give its folder."
         )
     try:
-        found = version("jupyter-book")
+        installed = version("jupyter-book")
     except ModuleNotFoundError as error:
         raise RuntimeError('the book needs Jupyter Book: pip install "vaescan-lite[book]".') from error
-    if found.split(".")[0] != "1":
-        raise RuntimeError(f'the book needs Jupyter Book 1; found {found}. Install it with: pip install "jupyter-book<2".')
+    if installed.split(".")[0] != "1":
+        raise RuntimeError(f'the book needs Jupyter Book 1; found {installed}. Install it with: pip install "jupyter-book<2".')
 
 
 def _stage(source, executed, staged):

@@ -11,27 +11,13 @@ from ..factors import DIAGNOSES, FACTOR_NAMES, SUPERCLASSES
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """How much data and time a run of the book may use.
+    """How much data and time a run of the book may use."""
 
-    Attributes
-    ----------
-    n_ecgs : int
-        ECGs at most: so many are simulated, or drawn at random from a larger real database.
-    budget : {"smoke", "workshop", "full"}
-        Which training budget VAE, SCAN and CNN take.
-    rotations : int
-        How many pairs of test folds the benchmark goes through.
-    n_bootstrap : int
-        Resamples behind each interval.
-    n_trainings : int
-        VAE-SCANs of different seeds whose association maps chapter 8 compares.
-    """
-
-    n_ecgs: int
-    budget: str
-    rotations: int
-    n_bootstrap: int
-    n_trainings: int = 2
+    n_ecgs: int  # at most: so many are simulated, or drawn at random from a larger real database
+    budget: str  # which training budget VAE, SCAN and CNN take
+    rotations: int  # pairs of test folds the benchmark goes through
+    n_bootstrap: int  # resamples behind each interval
+    n_trainings: int = 2  # VAE-SCANs of different seeds whose association maps chapter 8 compares
 
 
 PROFILES = {
@@ -73,32 +59,17 @@ class Workspace:
         return f"Workspace(profile={self.profile_name!r}, database={str(self.where)!r}, seed={self.seed})"
 
     def database(self):
-        """Open the database, of at most `profile.n_ecgs` ECGs.
-
-        Returns
-        -------
-        Database
-        """
+        """Open the database, of at most `profile.n_ecgs` ECGs; a Database."""
         from ..databases.database import open_database
 
         return self._once("database", lambda: open_database(self.where, n=self.profile.n_ecgs, seed=self.seed))
 
     def factors(self):
-        """Clinical factors of every ECG: one column a factor, NaN where unknown.
-
-        Returns
-        -------
-        DataFrame
-        """
+        """Return the clinical factors of every ECG, a DataFrame (id x factor), NaN where unknown."""
         return self._once("factors", lambda: self.database().factors(list(FACTOR_NAMES)))
 
     def beats(self):
-        """Median beats at 100 Hz, one a row, in the order of the database's ids.
-
-        Returns
-        -------
-        BeatSet
-        """
+        """Return the median beats at 100 Hz, a BeatSet in the order of the database's ids."""
         from ..beats.medians import median_beats
 
         def make():
@@ -107,23 +78,13 @@ class Workspace:
         return self._cached("beats.joblib", make, joblib.dump, joblib.load)
 
     def measurements(self):
-        """Intervals, axes and amplitudes of `beats`.
-
-        Returns
-        -------
-        DataFrame
-        """
+        """Return intervals, axes and amplitudes of `beats`, a DataFrame."""
         from ..measurements.values import measure
 
         return self._cached("measurements.joblib", lambda: measure(self.beats()), joblib.dump, joblib.load)
 
     def vae(self):
-        """Train a BeatVAE on the beats of folds 1-8, stopped by fold 9; fold 10 stays unseen.
-
-        Returns
-        -------
-        BeatVAE
-        """
+        """Train a BeatVAE on the beats of folds 1-8, stopped by fold 9; fold 10 stays unseen."""
         return self._vae(self.seed)
 
     def _vae(self, seed):
@@ -137,12 +98,7 @@ class Workspace:
         return self._cached(f"vae{self._of(seed)}.safetensors", fit, lambda vae, path: vae.save(path), BeatVAE.load)
 
     def scan(self):
-        """Tie diagnoses, sex and age to the latents of `vae` by a Scan fitted on folds 1-8.
-
-        Returns
-        -------
-        Scan
-        """
+        """Tie diagnoses, sex and age to the latents of `vae` by a Scan fitted on folds 1-8."""
         return self._scan(self.seed)
 
     def _scan(self, seed):
@@ -156,27 +112,13 @@ class Workspace:
         return self._cached(f"scan{self._of(seed)}.safetensors", fit, lambda scan, path: scan.save(path), Scan.load)
 
     def trainings(self):
-        """Train VAE and Scan `profile.n_trainings` times; only the seed differs.
-
-        Returns
-        -------
-        list of Scan
-            The first is `scan`; the others have the next seeds, each on a VAE of its own (``scan.vae``).
-        """
+        """Train VAE and Scan `profile.n_trainings` times, `scan` first; only the seed differs. A list of Scan."""
         return [self._scan(self.seed + i) for i in range(self.profile.n_trainings)]
 
     def cnns(self, n=5):
-        """Train the beat CNN of chapter 8 several times on usable beats of folds 1-8; only the seed differs.
+        """Train the beat CNN of chapter 8 `n` times on usable beats of folds 1-8; only the seed differs.
 
-        Parameters
-        ----------
-        n : int
-            How many.
-
-        Returns
-        -------
-        list of EcgCNN
-            One output per factor of `scan_factors` but age, in that order.
+        Each has one output per factor of `scan_factors` but age, in that order.
         """
         from ..models.cnn import EcgCNN
 
@@ -192,72 +134,38 @@ class Workspace:
         return "" if seed == self.seed else f"_{seed}"
 
     def benchmark(self):
-        """Run the small grid of chapter 9: representations x models on the superclasses and atrial fibrillation.
+        """Run the small grid of chapter 9 on the superclasses and atrial fibrillation; a `benchmark.Result`."""
+        from ..benchmark.running import grid, run
 
-        Returns
-        -------
-        Result
-            As `benchmark.run` gives it.
-        """
-        from .. import benchmark
-        from ..benchmark.running import grid
+        def score():
+            return run(self.database(), tasks=[*SUPERCLASSES, "AF"], **grid(self.profile.budget), **self._benchmark_settings())
 
-        def run():
-            return benchmark.run(
-                self.database(),
-                tasks=[*SUPERCLASSES, "AF"],
-                **grid(self.profile.budget),
-                rotations=self.profile.rotations,
-                seeds=(self.seed,),
-                n_resamples=self.profile.n_bootstrap,
-                n_jobs=-1,
-            )
-
-        return self._cached("benchmark.joblib", run, joblib.dump, joblib.load)
+        return self._cached("benchmark.joblib", score, joblib.dump, joblib.load)
 
     def hybrids(self):
-        """Score the hybrids of chapter 11 on the superclasses, with the affine model and the network on either side.
+        """Score the hybrids of chapter 11 on the superclasses, affine model and network beside them; a `benchmark.Result`."""
+        from ..benchmark import Recordings, run
+        from ..benchmark.hybrids import grid
 
-        Returns
-        -------
-        Result
-            As `benchmark.run` gives it.
-        """
-        from .. import benchmark
-        from ..benchmark import hybrids
-        from ..benchmark.representations import Recordings
-
-        def run():
+        def score():
             rows = Recordings(self.database(), self.beats().ids, beats=self.beats())
-            return benchmark.run(
-                rows,
-                **hybrids.grid(self.profile.budget),
-                rotations=self.profile.rotations,
-                seeds=(self.seed,),
-                n_resamples=self.profile.n_bootstrap,
-                budget=self.profile.budget,
-                n_jobs=-1,
-            )
+            return run(rows, **grid(self.profile.budget), **self._benchmark_settings(), budget=self.profile.budget)
 
-        return self._cached("hybrids.joblib", run, joblib.dump, joblib.load)
+        return self._cached("hybrids.joblib", score, joblib.dump, joblib.load)
+
+    def _benchmark_settings(self):
+        profile = self.profile
+        return {
+            "rotations": profile.rotations, "seeds": (self.seed,), "n_resamples": profile.n_bootstrap, "n_jobs": -1,
+        }  # fmt: skip
 
     def split(self):
-        """Rows of `beats` by fold: training (1-8), validation (9) and test (10).
-
-        Returns
-        -------
-        tuple of three ndarray of bool, shape (n_beats,)
-        """
+        """Return the rows of `beats` for training (folds 1-8), validation (9) and test (10): three masks, shape (n_beats,)."""
         fold = self.database().fold.loc[self.beats().ids].to_numpy()
         return fold <= 8, fold == 9, fold == 10
 
     def scan_factors(self, n_least=10):
-        """Names of sex, age and those diagnoses that at least `n_least` training ECGs carry.
-
-        Returns
-        -------
-        list of str
-        """
+        """Return the names of sex, age and those diagnoses that at least `n_least` training ECGs carry."""
         training, _, _ = self.split()
         known = self.factors().loc[self.beats().ids[training]]
         return ["sex_female", "age_years", *(name for name in DIAGNOSES if known[name].sum() >= n_least)]

@@ -10,12 +10,11 @@ from .ecgs import (
     plot_frontal_plane,
     plot_leads,
     plot_traversal,
-    times_s,
 )
-from .tables import plot_associations, plot_cost, plot_history, plot_intervals, plot_learning_curve, plot_trade_off, plot_worlds
+from .tables import plot_associations, plot_cost, plot_history, plot_intervals, plot_trade_off
 
 __all__ = [
     "INK", "STYLE", "draw_paper", "plot_associations", "plot_attributions", "plot_beats", "plot_cost", "plot_ecg",
-    "plot_frontal_plane", "plot_history", "plot_intervals", "plot_leads", "plot_learning_curve", "plot_trade_off",
-    "plot_traversal", "plot_worlds", "times_s",
+    "plot_frontal_plane", "plot_history", "plot_intervals", "plot_leads", "plot_trade_off",
+    "plot_traversal",
 ]  # fmt: skip

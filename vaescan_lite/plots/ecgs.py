@@ -17,17 +17,19 @@ INK = "#1c2733"
 PRINTED_ROWS = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6"))
 # Directions of the limb leads in the frontal plane, degrees clockwise from lead I (the hexaxial reference system).
 FRONTAL_LEADS_DEG = {"I": 0, "II": 60, "aVF": 90, "III": 120, "aVR": -150, "aVL": -30}
+PRINTED_PIECE_S, RHYTHM_LEAD = 2.5, "II"
+ATTRIBUTION_LEADS = ("II", "V1", "V6")
+TRAVERSAL_LEADS = ("I", "II", "V1", "V2", "V5", "V6")
 MM_PER_S, MM_PER_MV = 25, 10
 INCH_PER_MM = 1 / 25.4
 
 
 def draw_paper(ax, *, labels=True):
-    """Draw ECG paper behind a panel: small squares 40 ms x 0.1 mV, large squares 200 ms x 0.5 mV.
+    """Draw ECG paper behind a panel (x axis in s, y axis in mV): small squares 40 ms x 0.1 mV, large squares 200 ms x 0.5 mV.
 
     Parameters
     ----------
     ax : Axes
-        Its x axis is in seconds, its y axis in mV.
     labels : bool
         Keep tick labels; without them only the grid stays.
 
@@ -48,8 +50,8 @@ def draw_paper(ax, *, labels=True):
     return ax
 
 
-def plot_ecg(ecgs, row=0, *, seconds_per_lead=2.5, rhythm_lead="II", title=None):
-    """Draw one ECG as it is printed: 3 x 4 leads of 2.5 s and a rhythm strip, 25 mm/s and 10 mm/mV.
+def plot_ecg(ecgs, row=0):
+    """Draw one ECG as it is printed: 3 x 4 leads of 2.5 s and a rhythm strip of lead II, 25 mm/s and 10 mm/mV.
 
     Parameters
     ----------
@@ -57,12 +59,6 @@ def plot_ecg(ecgs, row=0, *, seconds_per_lead=2.5, rhythm_lead="II", title=None)
         8 or 12 leads, mV.
     row : int
         Which ECG of the set.
-    seconds_per_lead : float
-        Length of each lead's piece; the four pieces of a row follow each other in time, as on paper.
-    rhythm_lead : str
-        The lead of the strip below, shown over the whole length.
-    title : str, optional
-        Default: the id.
 
     Returns
     -------
@@ -70,21 +66,22 @@ def plot_ecg(ecgs, row=0, *, seconds_per_lead=2.5, rhythm_lead="II", title=None)
     """
     ecgs = to_twelve_leads(ecgs[[row]])
     signals = dict(zip(ecgs.leads, ecgs.signals[0] - np.median(ecgs.signals[0], axis=1, keepdims=True), strict=True))
-    n_piece = round(seconds_per_lead * ecgs.fs)
-    duration_s = min(4 * seconds_per_lead, ecgs.signals.shape[-1] / ecgs.fs)
-    rows = [*(np.concatenate([signals[lead] for lead in row_leads]) for row_leads in PRINTED_ROWS), signals[rhythm_lead]]
+    n_piece = round(PRINTED_PIECE_S * ecgs.fs)
+    duration_s = min(4 * PRINTED_PIECE_S, ecgs.signals.shape[-1] / ecgs.fs)
+    n_shown = round(duration_s * ecgs.fs)
+    rows = [*(np.concatenate([signals[lead] for lead in row_leads]) for row_leads in PRINTED_ROWS), signals[RHYTHM_LEAD]]
     levels, top, bottom = _stacked(rows)
     figure, ax = plt.subplots(
         figsize=((MM_PER_S * duration_s + 6) * INCH_PER_MM, (MM_PER_MV * (top - bottom) + 10) * INCH_PER_MM),
     )
     draw_paper(ax, labels=False)
     for level, row_leads in zip(levels, PRINTED_ROWS, strict=False):
-        for column, lead in enumerate(row_leads):
-            piece = slice(column * n_piece, min((column + 1) * n_piece, round(duration_s * ecgs.fs)))
+        for column, lead in enumerate(row_leads):  # the four pieces of a row follow each other in time, as on paper
+            piece = slice(column * n_piece, min((column + 1) * n_piece, n_shown))
             _draw_strip(ax, signals[lead], piece, ecgs.fs, level, lead)
-    _draw_strip(ax, signals[rhythm_lead], slice(0, round(duration_s * ecgs.fs)), ecgs.fs, levels[-1], rhythm_lead)
+    _draw_strip(ax, signals[RHYTHM_LEAD], slice(0, n_shown), ecgs.fs, levels[-1], RHYTHM_LEAD)
     ax.set(xlim=(0, duration_s), ylim=(bottom, top))
-    ax.set_title(f"ECG {ecgs.ids[0]}" if title is None else title)
+    ax.set_title(f"ECG {ecgs.ids[0]}")
     ax.text(1, -0.01, "25 mm/s   10 mm/mV", transform=ax.transAxes, ha="right", va="top", fontsize=8, color=INK)
     return figure
 
@@ -99,13 +96,12 @@ def plot_leads(ecgs, row=0, *, leads=("II", "V1", "V5"), start_s=0.0, stop_s=Non
     row : int
         Which ECG of the set.
     leads : sequence of str
-        Which leads, from the top downwards.
+        From the top downwards.
     start_s, stop_s : float
-        The stretch to show, in seconds; `stop_s` None shows all that follows.
+        The stretch to show; `stop_s` None shows all that follows.
     r_peaks : ndarray of int, optional
         Sample indices of R peaks, as `r_peaks` gives them for this ECG.
     ax : Axes, optional
-        Where to draw.
 
     Returns
     -------
@@ -122,11 +118,11 @@ def plot_leads(ecgs, row=0, *, leads=("II", "V1", "V5"), start_s=0.0, stop_s=Non
         _, ax = plt.subplots(figsize=(width_inch, width_inch * paper_ratio + 0.2))
         ax.set_aspect(MM_PER_MV / MM_PER_S)
     draw_paper(ax, labels=False)
-    for number, (lead, signal, level) in enumerate(zip(leads, signals, levels, strict=True)):
+    for lead, signal, level in zip(leads, signals, levels, strict=True):
         _draw_strip(ax, signal, window, ecg.fs, level, lead)
         if r_peaks is not None:
             inside = np.asarray([peak for peak in r_peaks if window.start <= peak < window.stop], dtype=int)
-            label = "R peak" if number == 0 else None
+            label = "R peak" if lead == leads[0] else None
             ax.plot(inside / ecg.fs, signal[inside] + level, "o", ms=4, color="#c4402f", label=label)
     ax.set_ylim(bottom, top)
     ax.set_xlim(start_s, stop_s)
@@ -135,55 +131,53 @@ def plot_leads(ecgs, row=0, *, leads=("II", "V1", "V5"), start_s=0.0, stop_s=Non
     return ax
 
 
-def plot_beats(beats, *, leads=LEADS_12, colors=None, alpha=1.0, height_mv=None, title=None):
+def plot_beats(beats, *, leads=LEADS_12, colors=None, alpha=1.0, title=None):
     """Draw one or more sets of beats over each other, one panel of ECG paper per lead.
 
     Parameters
     ----------
     beats : BeatSet or dict of str to BeatSet
-        What to draw; the keys of a dict become the legend. Every beat of a set is one line.
+        The keys of a dict become the legend. Every beat of a set is one line.
     leads : sequence of str
-        Which leads; twelve are laid out as on a printed ECG.
+        Twelve are laid out as on a printed ECG.
     colors : sequence, optional
         One colour per set.
     alpha : float
         Opacity of the lines.
-    height_mv : tuple of float, optional
-        Lowest and highest potential of all panels; default: what the beats need.
     title : str, optional
-        Title of the figure.
 
     Returns
     -------
     Figure
     """
     sets = beats if isinstance(beats, dict) else {None: beats}
-    sets = {label: to_twelve_leads(one[one.usable]) for label, one in sets.items()}
+    sets = {label: to_twelve_leads(part[part.usable]) for label, part in sets.items()}
     colors = plt.rcParams["axes.prop_cycle"].by_key()["color"] if colors is None else colors
     grid = [list(row) for row in PRINTED_ROWS] if len(leads) == 12 else [list(leads)]
     figure, panels = plt.subplot_mosaic(grid, figsize=(2.35 * len(grid[0]), 1.9 * len(grid) + 0.4), sharex=True, sharey=True)
     for lead, ax in panels.items():
         draw_paper(ax, labels=False)
-        for (label, one), color in zip(sets.items(), colors, strict=False):
-            lines = ax.plot(times_s(one), one.signals[:, one.leads.index(lead)].T, color=color, alpha=alpha, lw=1.3)
+        for (label, part), color in zip(sets.items(), colors, strict=False):
+            lines = ax.plot(part.time_s, part.signals[:, part.leads.index(lead)].T, color=color, alpha=alpha, lw=1.3)
             if lead == grid[0][0] and lines:
                 lines[0].set_label(label)
-        ax.text(0.02, 0.97, lead, transform=ax.transAxes, va="top", fontweight="bold", fontsize=9, color=INK)
-    every = [one.signals for one in sets.values() if len(one)]
-    low, high = height_mv or ((min(map(np.min, every)) - 0.15, max(map(np.max, every)) + 0.25) if every else (-1, 1))
+        _name_lead(ax, lead)
+    signals = [part.signals for part in sets.values() if len(part)]
     first = next(iter(panels.values()))
-    first.set(ylim=(low, high), xlim=tuple(times_s(next(iter(sets.values())))[[0, -1]]))
+    first.set(
+        ylim=(min(map(np.min, signals)) - 0.15, max(map(np.max, signals)) + 0.25) if signals else (-1, 1),
+        xlim=tuple(next(iter(sets.values())).time_s[[0, -1]]),
+    )
     if isinstance(beats, dict):
         handles, labels = first.get_legend_handles_labels()
         for handle in figure.legend(handles, labels, loc="outside upper right", ncols=len(labels)).legend_handles:
             handle.set_alpha(1)
-    if title:
-        figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
+    _set_title(figure, title)
     return figure
 
 
-def plot_attributions(beats, maps, row=0, *, leads=("II", "V1", "V6"), title=None):
-    """Draw a beat once for each attribution map, its line red where the map speaks for the task and blue where against.
+def plot_attributions(beats, maps, *, title=None):
+    """Draw the first beat once for each attribution map, its line red where the map speaks for the task and blue where against.
 
     Parameters
     ----------
@@ -191,50 +185,43 @@ def plot_attributions(beats, maps, row=0, *, leads=("II", "V1", "V6"), title=Non
         8 leads, mV.
     maps : dict of str to ndarray of float, shape (n_beats, 8, n_times)
         Maps of these beats; the keys name the rows of the figure.
-    row : int
-        Which beat.
-    leads : sequence of str
-        Which of the eight leads, one column each.
     title : str, optional
-        Title of the figure.
 
     Returns
     -------
     Figure
         Every row has colours of its own, which end at the 99th percentile of the map's size over all eight leads.
     """
+    leads = ATTRIBUTION_LEADS
     figure, panels = plt.subplots(
         len(maps), len(leads), figsize=(2.9 * len(leads), 1.35 * len(maps) + 0.7), sharex=True, sharey="col", squeeze=False
     )
-    time_s = times_s(beats)
     for axes, (label, values) in zip(panels, maps.items(), strict=True):
-        limit = max(float(np.percentile(np.abs(values[row]), 99)), 1e-12)
+        limit = max(float(np.percentile(np.abs(values[0]), 99)), 1e-12)
         for ax, lead in zip(axes, leads, strict=True):
             draw_paper(ax, labels=False)
             column = beats.leads.index(lead)
-            points = np.column_stack([time_s, beats.signals[row, column]])
-            middle = 0.5 * (values[row, column, 1:] + values[row, column, :-1])
+            points = np.column_stack([beats.time_s, beats.signals[0, column]])
             lines = LineCollection(
-                np.stack([points[:-1], points[1:]], axis=1),
-                array=middle,
+                np.stack([points[:-1], points[1:]], axis=1),  # (n_times - 1, 2 ends, time and potential)
+                array=0.5 * (values[0, column, 1:] + values[0, column, :-1]),
                 cmap="coolwarm",
                 norm=plt.Normalize(-limit, limit),
                 linewidths=2.2,
                 capstyle="round",
             )
             ax.add_collection(lines)
-            ax.set_xlim(time_s[0], time_s[-1])
-            ax.text(0.02, 0.97, lead, transform=ax.transAxes, va="top", fontweight="bold", fontsize=9, color=INK)
+            ax.set_xlim(*beats.time_s[[0, -1]])
+            _name_lead(ax, lead)
         axes[0].set_ylabel(label, rotation=0, ha="right", va="center")
     for ax, lead in zip(panels[0], leads, strict=True):
-        signal = beats.signals[row, beats.leads.index(lead)]
+        signal = beats.signals[0, beats.leads.index(lead)]
         ax.set_ylim(signal.min() - 0.15, signal.max() + 0.25)
-    if title:
-        figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
+    _set_title(figure, title)
     return figure
 
 
-def plot_traversal(beats, values, *, leads=("I", "II", "V1", "V2", "V5", "V6"), label="value", cmap="coolwarm"):
+def plot_traversal(beats, values, *, label="value"):
     """Draw decoded beats while one number moves, from blue (low) to red (high).
 
     Parameters
@@ -243,12 +230,8 @@ def plot_traversal(beats, values, *, leads=("I", "II", "V1", "V2", "V5", "V6"), 
         One beat per value.
     values : sequence of float, shape (n_beats,)
         The number that moves.
-    leads : sequence of str
-        Which leads.
     label : str
         What the number is; beside the colour bar.
-    cmap : str
-        A matplotlib colour map.
 
     Returns
     -------
@@ -256,35 +239,30 @@ def plot_traversal(beats, values, *, leads=("I", "II", "V1", "V2", "V5", "V6"), 
     """
     beats = to_twelve_leads(beats)
     values = np.asarray(values, dtype=float)
-    norm = plt.Normalize(values.min(), values.max())
-    n_columns = min(3, len(leads))
-    n_rows = -(-len(leads) // n_columns)
-    figure, panels = plt.subplots(n_rows, n_columns, figsize=(8.6, 2.1 * n_rows), sharex=True, sharey=True, squeeze=False)
-    for lead, ax in zip(leads, panels.flat, strict=False):
+    norm, colors = plt.Normalize(values.min(), values.max()), plt.get_cmap("coolwarm")
+    figure, panels = plt.subplots(2, 3, figsize=(8.6, 4.2), sharex=True, sharey=True)
+    for lead, ax in zip(TRAVERSAL_LEADS, panels.flat, strict=True):
         draw_paper(ax, labels=False)
         for value, signal in zip(values, beats.signals[:, beats.leads.index(lead)], strict=True):
-            ax.plot(times_s(beats), signal, color=plt.get_cmap(cmap)(norm(value)), lw=1.3)
-        ax.text(0.02, 0.97, lead, transform=ax.transAxes, va="top", fontweight="bold", fontsize=9, color=INK)
-    figure.colorbar(plt.cm.ScalarMappable(norm, cmap), ax=panels, label=label, shrink=0.8)
+            ax.plot(beats.time_s, signal, color=colors(norm(value)), lw=1.3)
+        _name_lead(ax, lead)
+    figure.colorbar(plt.cm.ScalarMappable(norm, colors), ax=panels, label=label, shrink=0.8)
     return figure
 
 
-def plot_frontal_plane(vectors, *, ax=None):
+def plot_frontal_plane(vectors):
     """Draw heart vectors among the six limb leads, seen from the front: degrees clockwise from lead I, as cardiologists count.
 
     Parameters
     ----------
     vectors : dict of str to (float, float)
         Label -> (potential in lead I, potential in lead aVF), both in mV.
-    ax : Axes, optional
-        A polar axes.
 
     Returns
     -------
     Axes
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(4.4, 4.4), subplot_kw={"projection": "polar"})
+    _, ax = plt.subplots(figsize=(4.4, 4.4), subplot_kw={"projection": "polar"})
     ax.set_theta_direction(-1)
     ax.set_thetagrids(
         np.arange(0, 360, 30), [f"{degrees if degrees <= 180 else degrees - 360}°" for degrees in range(0, 360, 30)]
@@ -292,18 +270,10 @@ def plot_frontal_plane(vectors, *, ax=None):
     # On a vector (I, aVF) the length along aVF is 2/sqrt(3) of the augmented potential (Goldberger's leads are shorter).
     points = {label: (lead_1, 2 / np.sqrt(3) * avf) for label, (lead_1, avf) in vectors.items()}
     radius = 1.15 * max(np.hypot(*point) for point in points.values())
+    box = {"fc": "white", "ec": "none", "pad": 1}
     for lead, degrees in FRONTAL_LEADS_DEG.items():
         ax.plot(np.deg2rad([degrees, degrees + 180]), [radius, radius], color="0.75", lw=0.8, zorder=1)
-        ax.text(
-            np.deg2rad(degrees),
-            0.88 * radius,
-            lead,
-            ha="center",
-            va="center",
-            fontsize=9,
-            color=INK,
-            bbox={"fc": "white", "ec": "none", "pad": 1},
-        )
+        ax.text(np.deg2rad(degrees), 0.88 * radius, lead, ha="center", va="center", fontsize=9, color=INK, bbox=box)
     for (label, point), color in zip(points.items(), plt.rcParams["axes.prop_cycle"].by_key()["color"], strict=False):
         angle = np.arctan2(point[1], point[0])
         ax.annotate("", (angle, np.hypot(*point)), (angle, 0), arrowprops={"arrowstyle": "-|>", "color": color, "lw": 2})
@@ -313,18 +283,13 @@ def plot_frontal_plane(vectors, *, ax=None):
     return ax
 
 
-def times_s(beats):
-    """Time of each sample of a beat, in seconds from its R peak.
+def _name_lead(ax, lead):
+    ax.text(0.02, 0.97, lead, transform=ax.transAxes, va="top", fontweight="bold", fontsize=9, color=INK)
 
-    Parameters
-    ----------
-    beats : BeatSet
 
-    Returns
-    -------
-    ndarray of float, shape (n_times,)
-    """
-    return (np.arange(beats.signals.shape[-1]) - beats.r_index) / beats.fs
+def _set_title(figure, title):
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
 
 
 def _stacked(signals):

@@ -6,6 +6,8 @@ import numpy as np
 from ..factors import FACTOR_LABELS
 from .ecgs import INK
 
+LOSS, GAIN = "#c4402f", "#2d8a6a"
+
 
 def plot_history(history):
     """Draw the loss terms of a training run over its epochs, information (``kl``) in a panel of its own.
@@ -31,7 +33,7 @@ def plot_history(history):
     return figure
 
 
-def plot_associations(table, *, value_label="effect (SD)", limit=None, ax=None):
+def plot_associations(table, *, value_label="effect (SD)", limit=None):
     """Draw a table of effects as a heat map, red for up and blue for down.
 
     Parameters
@@ -42,15 +44,12 @@ def plot_associations(table, *, value_label="effect (SD)", limit=None, ax=None):
         What the colours mean.
     limit : float, optional
         Effect at which the colours end; default: the largest effect.
-    ax : Axes, optional
-        Where to draw.
 
     Returns
     -------
     Axes
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(1.5 + 0.42 * table.shape[1], 1.2 + 0.36 * table.shape[0]))
+    _, ax = plt.subplots(figsize=(1.5 + 0.42 * table.shape[1], 1.2 + 0.36 * table.shape[0]))
     limit = np.nanmax(np.abs(table.to_numpy(float))) if limit is None else limit
     image = ax.imshow(table.to_numpy(float), cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
     ax.set_xticks(range(table.shape[1]), [str(name) for name in table.columns], rotation=60, ha="right")
@@ -62,23 +61,21 @@ def plot_associations(table, *, value_label="effect (SD)", limit=None, ax=None):
     return ax
 
 
-def plot_intervals(table, *, value="auroc", low="low", high="high", group=None, reference=None, xlabel="AUROC", ax=None):
+def plot_intervals(table, *, value="auroc", group=None, reference=None, xlabel="AUROC", ax=None):
     """Draw estimates with their intervals, one row each.
 
     Parameters
     ----------
     table : DataFrame
-        Its index names the rows; from the top downwards.
-    value, low, high : str
-        Columns that hold the estimate and the ends of its interval.
+        Its index names the rows, from the top downwards; columns `value`, low, high.
+    value : str
+        Column of the estimates.
     group : str, optional
         Column whose values get colours of their own.
     reference : float, optional
         A vertical line: chance, or no difference.
     xlabel : str
-        What the estimates are.
     ax : Axes, optional
-        Where to draw.
 
     Returns
     -------
@@ -86,14 +83,13 @@ def plot_intervals(table, *, value="auroc", low="low", high="high", group=None, 
     """
     if ax is None:
         _, ax = plt.subplots(figsize=(7, 0.8 + 0.3 * len(table)))
-    colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
     groups = list(dict.fromkeys(table[group])) if group else [None]
     heights = np.arange(len(table))[::-1]
     for number, name in enumerate(groups):
         chosen = np.ones(len(table), bool) if group is None else (table[group] == name).to_numpy()
         rows = table[chosen]
-        spans = np.stack([rows[value] - rows[low], rows[high] - rows[value]]).clip(min=0)
-        ax.errorbar(rows[value], heights[chosen], xerr=spans, fmt="o", ms=5, color=colors[number % len(colors)], label=name)
+        ends = spans(rows[value], rows["low"], rows["high"])
+        ax.errorbar(rows[value], heights[chosen], xerr=ends, fmt="o", ms=5, color=color_of(number), label=name)
     if reference is not None:
         ax.axvline(reference, color="0.5", lw=1, ls="--", zorder=0)
     labels = [" · ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in table.index]
@@ -105,105 +101,64 @@ def plot_intervals(table, *, value="auroc", low="low", high="high", group=None, 
     return ax
 
 
-def plot_cost(table, *, ax=None):
+def plot_cost(table):
     """Draw what each step costs as a waterfall, from the score before the first step down to the score after the last.
 
     Parameters
     ----------
     table : DataFrame
         One task of `benchmark.cost`: successive steps with columns step, auroc_before, auroc_after, cost, low, high.
-    ax : Axes, optional
-        Where to draw.
 
     Returns
     -------
     Axes
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(1.8 + 1.35 * (len(table) + 2), 3.8))
+    _, ax = plt.subplots(figsize=(1.8 + 1.35 * (len(table) + 2), 3.8))
     first, last = table.iloc[0]["auroc_before"], table.iloc[-1]["auroc_after"]
-    ax.bar(0, first, color="#1b4f8a")
     for place, step in enumerate(table.itertuples(), start=1):
-        color = "#c4402f" if step.cost > 0 else "#2d8a6a"
+        color = LOSS if step.cost > 0 else GAIN
         ax.bar(place, step.auroc_after - step.auroc_before, bottom=step.auroc_before, color=color)
         span = [[step.cost - step.low], [step.high - step.cost]]
         ax.errorbar(place, step.auroc_after, yerr=span[::-1], color=INK, capsize=3, lw=1)
         # The gain or loss stands above the bar, clear of its interval.
         top = max(step.auroc_before, step.auroc_after + step.cost - step.low)
-        ax.annotate(f"{-step.cost:+.3f}", (place, top), (0, 3), textcoords="offset points", ha="center", fontsize=9)
-    ax.bar(len(table) + 1, last, color="#1b4f8a")
+        _annotate(ax, f"{-step.cost:+.3f}", place, top)
     for place, value in ((0, first), (len(table) + 1, last)):
-        ax.annotate(f"{value:.3f}", (place, value), (0, 3), textcoords="offset points", ha="center", fontsize=9)
+        ax.bar(place, value, color="#1b4f8a")
+        _annotate(ax, f"{value:.3f}", place, value)
     labels = [table.iloc[0]["before"], *table["step"], table.iloc[-1]["after"]]
     ax.set_xticks(range(len(table) + 2), [label.replace(" with ", "\nwith ") for label in labels])
     ax.set(ylim=(max(0.5, min(first, last) - 0.12), max(first, last) + 0.06), ylabel="AUROC")
     return ax
 
 
-def plot_learning_curve(table, *, ax=None):
-    """Draw scores over the number of training ECGs, with a band for the interval.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `studies.learning_curve` gives it.
-    ax : Axes, optional
-        Where to draw.
-
-    Returns
-    -------
-    Axes
-    """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7, 4))
-    for (representation, model), part in table.groupby(["representation", "model"], sort=False):
-        part = part.sort_values("n_training")
-        (line,) = ax.plot(part["n_training"], part["auroc"], marker="o", ms=4, label=f"{representation}, {model}")
-        ax.fill_between(part["n_training"], part["low"], part["high"], color=line.get_color(), alpha=0.12, lw=0)
-    ax.set_xscale("log")
-    sizes = sorted(table["n_training"].unique())
-    ax.set_xticks(sizes, [str(size) for size in sizes])
-    ax.minorticks_off()
-    ax.set(xlabel="training ECGs", ylabel="macro-AUROC of the superclasses")
-    ax.legend(loc="lower right")
-    return ax
-
-
-def plot_trade_off(table, *, axes=None):
+def plot_trade_off(table):
     """Draw what models know against a measured requirement, with the front of those that no other beats in both.
 
     Parameters
     ----------
     table : DataFrame
-        Rows of `requirements.trade_off`, of one metric or several: a panel each. Right and up is better.
-    axes : sequence of Axes, optional
-        As many as metrics.
+        Rows of `explain.trade_off`, of one metric or several: a panel each. Right and up is better.
 
     Returns
     -------
     ndarray of Axes
     """
     metrics = list(dict.fromkeys(table["metric"]))
-    if axes is None:
-        _, axes = plt.subplots(
-            1, len(metrics), figsize=(1.8 + 3.2 * len(metrics), 3.6), sharey=True, squeeze=False, layout="constrained"
-        )
-    axes = np.ravel(axes)
-    colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    axes = panels(len(metrics), 1.8 + 3.2 * len(metrics), 3.6)
     models = list(dict.fromkeys(table.loc[~table["control"], "model"]))
     for ax, metric in zip(axes, metrics, strict=True):
-        some = table[table["metric"] == metric]
-        for row in some.itertuples():
-            spans = np.clip([[row.value - row.low], [row.high - row.value]], 0, None)
-            heights = np.clip([[row.auroc - row.auroc_low], [row.auroc_high - row.auroc]], 0, None)
+        rows = table[table["metric"] == metric]
+        for row in rows.itertuples():
             style = {"color": "0.6", "mfc": "white", "label": "control"}
             if not row.control:
-                style = {"color": colors[models.index(row.model) % len(colors)], "label": row.model}
-            ax.errorbar(row.value, row.auroc, xerr=spans, yerr=heights, fmt="o", ms=6, elinewidth=0.8, **style)
-        front = some[some["front"]].sort_values("value")
+                style = {"color": color_of(models.index(row.model)), "label": row.model}
+            ends = {"xerr": spans(row.value, row.low, row.high), "yerr": spans(row.auroc, row.auroc_low, row.auroc_high)}
+            ax.errorbar(row.value, row.auroc, **ends, fmt="o", ms=6, elinewidth=0.8, **style)
+        front = rows[rows["front"]].sort_values("value")
         ax.plot(front["value"], front["auroc"], color=INK, lw=1, ls="--", zorder=0, label="front")
-        ax.set(xlabel=metric, title="void: a control does as well" if some["void"].eq(True).any() else "")
-        if some["better"].iloc[0] == "lower":
+        ax.set(xlabel=metric, title="void: a control does as well" if rows["void"].eq(True).any() else "")
+        if rows["better"].iloc[0] == "lower":
             ax.invert_xaxis()
     axes[0].set_ylabel("AUROC, mean over factors")
     entries = {}
@@ -214,38 +169,22 @@ def plot_trade_off(table, *, axes=None):
     return axes
 
 
-def plot_worlds(table, *, axes=None):
-    """Draw what each step costs in simulated worlds, with every seed and its interval, a panel for each world and task.
+def panels(n, width_inch, height_inch):
+    """Axes beside each other with one scale of heights."""
+    _, axes = plt.subplots(1, n, figsize=(width_inch, height_inch), sharey=True, squeeze=False, layout="constrained")
+    return axes[0]
 
-    Parameters
-    ----------
-    table : DataFrame
-        As `worlds.world_costs` gives it, one world or several.
-    axes : sequence of Axes, optional
-        As many as worlds and tasks.
 
-    Returns
-    -------
-    ndarray of Axes
-    """
-    panels = list(table.groupby(["world", "task"], sort=False))
-    if axes is None:
-        _, axes = plt.subplots(
-            1, len(panels), figsize=(1.4 + 2.3 * len(panels), 3.4), sharey=True, squeeze=False, layout="constrained"
-        )
-    axes = np.ravel(axes)
-    steps = list(dict.fromkeys(table["step"]))
-    for ax, ((world, task), some) in zip(axes, panels, strict=True):
-        seeds = list(dict.fromkeys(some["seed"]))
-        places = np.linspace(-0.3, 0.3, len(seeds)) if len(seeds) > 1 else np.zeros(1)
-        for row in some.itertuples():
-            color = "#c4402f" if row.low > 0 else "#2d8a6a" if row.high < 0 else "0.45"
-            height = steps.index(row.step) + places[seeds.index(row.seed)]
-            spans = np.clip([[row.cost - row.low], [row.high - row.cost]], 0, None)
-            ax.errorbar(row.cost, height, xerr=spans, fmt="o", ms=3, elinewidth=0.8, color=color)
-        ax.axvline(0, color="0.5", lw=1, ls="--", zorder=0)
-        ax.set(title=f"{world}\n{task}", xlabel="cost (AUROC)")
-        ax.title.set_fontsize(9)
-    axes[0].set_yticks(range(len(steps)), steps)
-    axes[0].invert_yaxis()
-    return axes
+def color_of(number):
+    """Colour of a group, by its number."""
+    colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    return colors[number % len(colors)]
+
+
+def spans(value, low, high):
+    """Distances from a value, or from each of many, to the ends of its interval, as `errorbar` takes them."""
+    return np.stack([np.atleast_1d(value - low), np.atleast_1d(high - value)]).clip(min=0)
+
+
+def _annotate(ax, text, place, height):
+    ax.annotate(text, (place, height), (0, 3), textcoords="offset points", ha="center", fontsize=9)

@@ -1,4 +1,4 @@
-"""A small reading study for the page: bare probabilities against explanations. Its script is reader.js."""
+"""A small reading study for the page: bare probabilities against explanations. Its script is reading_study.js."""
 
 import html
 import itertools
@@ -42,11 +42,6 @@ class ReadingStudy:
         Rows of `beats` that were chosen; fewer if not enough ECGs fit.
     pairs : list of (int, int)
         Positions in `rows` of ECGs with the same label about which the model is right both times, or wrong both times.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, or fewer than two pairs can be made.
 
     Notes
     -----

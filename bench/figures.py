@@ -1,0 +1,43 @@
+"""Figures that the results page alone shows."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from vaescan_lite.plots.tables import GAIN, LOSS, panels, spans
+
+
+def plot_learning_curve(table):
+    """Draw scores over the number of training ECGs, with a band for the interval; a table of `studies.learning_curve`."""
+    _, ax = plt.subplots(figsize=(7, 4))
+    for (representation, model), part in table.groupby(["representation", "model"], sort=False):
+        part = part.sort_values("n_training")
+        (line,) = ax.plot(part["n_training"], part["auroc"], marker="o", ms=4, label=f"{representation}, {model}")
+        ax.fill_between(part["n_training"], part["low"], part["high"], color=line.get_color(), alpha=0.12, lw=0)
+    ax.set_xscale("log")
+    sizes = sorted(table["n_training"].unique())
+    ax.set_xticks(sizes, [str(size) for size in sizes])
+    ax.minorticks_off()
+    ax.set(xlabel="training ECGs", ylabel="macro-AUROC of the superclasses")
+    ax.legend(loc="lower right")
+    return ax
+
+
+def plot_worlds(table):
+    """Draw what each step costs in simulated worlds, with every seed and its interval, a panel for each world and task."""
+    groups = table.groupby(["world", "task"], sort=False)
+    axes = panels(len(groups), 1.4 + 2.3 * len(groups), 3.4)
+    steps = list(dict.fromkeys(table["step"]))
+    for ax, ((world, task), rows) in zip(axes, groups, strict=True):
+        seeds = list(dict.fromkeys(rows["seed"]))
+        places = np.linspace(-0.3, 0.3, len(seeds)) if len(seeds) > 1 else np.zeros(1)
+        for row in rows.itertuples():
+            color = LOSS if row.low > 0 else GAIN if row.high < 0 else "0.45"
+            height = steps.index(row.step) + places[seeds.index(row.seed)]
+            ends = spans(row.cost, row.low, row.high)
+            ax.errorbar(row.cost, height, xerr=ends, fmt="o", ms=3, elinewidth=0.8, color=color)
+        ax.axvline(0, color="0.5", lw=1, ls="--", zorder=0)
+        ax.set(title=f"{world}\n{task}", xlabel="cost (AUROC)")
+        ax.title.set_fontsize(9)
+    axes[0].set_yticks(range(len(steps)), steps)
+    axes[0].invert_yaxis()
+    return axes
