@@ -79,7 +79,7 @@ def run_jobs(jobs, *, keep=None, n_jobs=1, description="", unit="job", progress=
     """
     # The key is hashed here, once and in this process; the arguments, which hold all ECGs, are not part of it.
     kept = joblib.Memory(keep, verbose=0).cache(_run, ignore=["function", "arguments"])
-    tasks = [delayed(_numbered)(i, kept, joblib.hash(key), *work) for i, (key, *work) in enumerate(jobs)]
+    tasks = [delayed(_numbered)(i, kept, joblib.hash(key) if keep else None, *work) for i, (key, *work) in enumerate(jobs)]
     parallel = Parallel(n_jobs=available_cpus() if n_jobs == -1 else n_jobs, return_as="generator_unordered")
     bar = {"total": len(tasks), "desc": description, "unit": unit, "disable": not progress, "leave": False}
     done = dict(tqdm(parallel(tasks), **bar))
