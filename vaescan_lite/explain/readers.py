@@ -142,13 +142,13 @@ class RuleReader:
         m = measure(beats)
         up_v1, wide = criteria.v1_net_mV(m) / 0.1, (m["qrs_ms"] - criteria.WIDE_QRS_MS) / 10
         (from_deg, to_deg), axis_deg = criteria.LEFT_AXIS_DEG, m["qrs_axis_deg"]
-        left = np.minimum((to_deg - axis_deg) / 10, (axis_deg - from_deg) / 10)
+        left_axis = np.minimum((to_deg - axis_deg) / 10, (axis_deg - from_deg) / 10)
         sokolow_lyon, cornell = m["sokolow_lyon_mV"] - criteria.SOKOLOW_LYON_mV, m["cornell_mV"] - criteria.CORNELL_MEN_mV
         rules = {
             "AVB1": (m["pr_ms"] - criteria.LONG_PR_MS) / 10,
             "LBBB": np.minimum(wide, -up_v1),
             "RBBB": np.minimum(wide, up_v1),
-            "LAFB": np.minimum(left, -wide),
+            "LAFB": np.minimum(left_axis, -wide),
             "LVH": np.fmax(sokolow_lyon, cornell) / 0.1,
             "IMI": (criteria.second_deepest_q_mV(m, criteria.INFERIOR) - criteria.DEEP_Q_mV) / 0.1,
             "AMI": (criteria.second_deepest_q_mV(m, criteria.ANTERIOR) - criteria.DEEP_Q_mV) / 0.1,
