@@ -15,25 +15,13 @@ from .cpus import available_cpus
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """How long and how fast to train.
+    """How long and how fast to train."""
 
-    Attributes
-    ----------
-    epochs, batch_size : int
-        Passes over the training rows at most; rows per step.
-    learning_rate : float
-        Peak learning rate of Adam; it warms up over a tenth of the steps and falls to zero along a cosine.
-    weight_decay : float
-        Decoupled weight decay (AdamW).
-    patience : int or None
-        Stop after so many epochs without a better validation loss; None never stops early.
-    """
-
-    epochs: int = 60
-    batch_size: int = 128
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.0
-    patience: int | None = None
+    epochs: int = 60  # passes over the training rows at most
+    batch_size: int = 128  # rows per step
+    learning_rate: float = 2e-3  # Adam's at its peak: it warms up over a tenth of the steps, then falls along a cosine to zero
+    weight_decay: float = 0.0  # decoupled (AdamW)
+    patience: int | None = None  # stop after so many epochs without a better validation loss; None never stops early
 
     def __post_init__(self):
         if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0:
@@ -77,11 +65,9 @@ def train(network, loss, n_rows, budget, *, seed, validation_loss=None, progress
         Trained in place; left in evaluation mode.
     loss : callable
         ``loss(rows, generator)`` returns a dict of scalar tensors, means over the rows; ``"total"`` is minimised. `rows` is
-        a LongTensor of row numbers, `generator` the torch.Generator for every random draw inside.
-    n_rows : int
-        Number of training rows.
-    budget : Budget
-        Epochs, batch size, learning rate and patience.
+        a LongTensor of numbers below `n_rows`, `generator` the torch.Generator for every random draw inside.
+    n_rows, budget : int, Budget
+        Number of training rows; how long and how fast.
     seed : int
         Order of the rows and draws inside the loss. torch's global random state is not touched.
     validation_loss : callable, optional

@@ -9,6 +9,7 @@ from torch import nn
 from ..training import budget_of
 from .fitting import BUDGETS, TaskClassifier, checked_labels, checked_signals, cross_entropy, predicted, train_on_signals
 
+DROPOUT = 0.3
 LONGEST_BEAT = 400  # samples; what is longer is taken for a whole ECG
 
 
@@ -19,24 +20,19 @@ class FlatteningNetwork(nn.Module):
     flattened; global pooling would forget where it was.
     """
 
-    def __init__(self, n_leads, n_times, n_tasks, width=32, dropout=0.3):
+    def __init__(self, n_leads, n_times, n_tasks):
         super().__init__()
-        self.features = nn.Sequential(
-            _convolution(n_leads, width, 7),
-            nn.MaxPool1d(2, ceil_mode=True),
-            _convolution(width, 2 * width, 5),
-            nn.MaxPool1d(2, ceil_mode=True),
-            _convolution(2 * width, 2 * width, 5),
-            nn.MaxPool1d(2, ceil_mode=True),
-            nn.Flatten(),
-        )
-        n_features = 2 * width * -(-n_times // 8)
+        layers = []
+        for n_in, n_out, size in ((n_leads, 32, 7), (32, 64, 5), (64, 64, 5)):
+            layers += [_convolution(n_in, n_out, size), nn.MaxPool1d(2, ceil_mode=True)]
+        self.features = nn.Sequential(*layers, nn.Flatten())
+        n_features = 64 * -(-n_times // 8)  # three times halved, rounded up
         self.head = nn.Sequential(
-            nn.Dropout(dropout),
+            nn.Dropout(DROPOUT),
             nn.Linear(n_features, 64),
             nn.BatchNorm1d(64),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            nn.Dropout(DROPOUT),
             nn.Linear(64, n_tasks),
         )
 
@@ -52,17 +48,15 @@ class PoolingNetwork(nn.Module):
     columns sees 1.4 s, a whole beat at 43 beats a minute and more.
     """
 
-    def __init__(self, n_leads, n_tasks, widths=(16, 32, 64, 96, 160), kernel_sizes=(9, 7, 7, 5, 5), dropout=0.3):
+    def __init__(self, n_leads, n_tasks):
         super().__init__()
-        n_channels = (n_leads, *widths)
-        self.features = nn.Sequential(
-            *[_convolution(*pair, size, stride=2) for *pair, size in zip(n_channels[:-1], n_channels[1:], kernel_sizes)]
-        )
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * widths[-1], n_tasks))
+        layers = ((n_leads, 16, 9), (16, 32, 7), (32, 64, 7), (64, 96, 5), (96, 160, 5))
+        self.features = nn.Sequential(*[_convolution(n_in, n_out, size, stride=2) for n_in, n_out, size in layers])
+        self.head = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(2 * 160, n_tasks))
 
     def forward(self, x):
         """Logits, (n, n_tasks)."""
-        features = self.features(x)  # (n, widths[-1], n_times / 32)
+        features = self.features(x)  # (n, 160, n_times / 32)
         return self.head(torch.cat([features.mean(dim=2), features.amax(dim=2)], dim=1))
 
 
@@ -101,9 +95,8 @@ class _SignalModel(BaseEstimator):
         check_is_fitted(self, "network_")
         signals = checked_signals(signals)
         if signals.shape[1:] != (self.n_leads_, self.n_times_):
-            raise ValueError(
-                f"trained on signals of shape (n, {self.n_leads_}, {self.n_times_}), leads and samples; got {signals.shape}."
-            )
+            form = f"(n, {self.n_leads_}, {self.n_times_}), leads and samples"
+            raise ValueError(f"trained on signals of shape {form}; got {signals.shape}.")
         return predicted(self.network_, signals, self.n_tasks_)
 
 
@@ -123,12 +116,8 @@ class EcgCNN(_SignalModel, TaskClassifier):
     ----------
     network_ : torch.nn.Module
         From signals in mV, shape (n, n_leads, n_times), to logits, shape (n, n_tasks); in evaluation mode.
-    n_tasks_ : int
-        Number of tasks.
-    history_ : DataFrame
-        Mean loss of each epoch.
-    classes_ : ndarray
-        0 and 1.
+    n_tasks_, history_ : int, DataFrame
+        Number of tasks; mean loss of each epoch.
 
     Notes
     -----

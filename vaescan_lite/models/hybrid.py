@@ -25,13 +25,6 @@ INNER_FOLDS = 5  # for explained logits of ECGs that the explained part was not 
 class BeatsWithLatents:
     """Beats and, row by row, their latents; to code that does not know the class it is an array of the beats.
 
-    Attributes
-    ----------
-    signals : ndarray of float32, shape (n, n_leads, n_times)
-        Median beats in mV.
-    latents : ndarray of float, shape (n, n_latents)
-        Their latents, or any other table with a row per beat.
-
     Examples
     --------
     >>> both = BeatsWithLatents(np.zeros((5, 8, 96), dtype=np.float32), np.zeros((5, 24)))
@@ -39,14 +32,14 @@ class BeatsWithLatents:
     (2, (5, 8, 96), (2, 24))
     """
 
-    signals: np.ndarray
-    latents: np.ndarray
+    signals: np.ndarray  # float32, (n, n_leads, n_times), median beats in mV
+    latents: np.ndarray  # float, (n, n_latents), or any other table with a row per beat
 
     def __post_init__(self):
         if np.ndim(self.signals) != 3 or np.ndim(self.latents) != 2 or len(self.signals) != len(self.latents):
+            shapes = f"{np.shape(self.signals)} and {np.shape(self.latents)}"
             raise ValueError(
-                "signals (n, n_leads, n_times) and latents (n, n_latents) must have a row for each beat; "
-                f"got shapes {np.shape(self.signals)} and {np.shape(self.latents)}."
+                f"signals (n, n_leads, n_times) and latents (n, n_latents) need a row for each beat; got {shapes}."
             )
 
     def __len__(self):
@@ -70,8 +63,8 @@ class CappedHybrid(TaskClassifier):
     Parameters
     ----------
     explained : {"affine", "EBM"} or classifier
-        The part that explains itself: a logistic regression or an explainable boosting machine on the latents, or an
-        unfitted scikit-learn classifier with ``decision_function``.
+        What explains itself: a logistic regression or an explainable boosting machine on the latents, or an unfitted
+        scikit-learn classifier with ``decision_function``.
     cap : float
         The correction's largest size in log odds, 0 or more: with 2 it multiplies the odds by at most e^2 = 7.4, or divides
         them. 0 leaves the explained part alone, and no network is trained; infinity removes the cap.
@@ -84,10 +77,8 @@ class CappedHybrid(TaskClassifier):
     ----------
     explained_ : list of classifier
         The explained part, one per task.
-    network_ : torch.nn.Module or None
-        From beats in mV to corrections before the cap, shape (n, n_tasks).
-    history_ : DataFrame or None
-        Mean loss of each epoch.
+    network_, history_ : torch.nn.Module and DataFrame, or None
+        From beats in mV to corrections before the cap, shape (n, n_tasks); mean loss of each epoch.
 
     Notes
     -----
@@ -179,10 +170,8 @@ class CappedHybrid(TaskClassifier):
         _check_cap(cap)
         signals, latents = _checked_beats(beats)
         if signals.shape[1:] != self.shape_ or latents.shape[1] != self.n_latents_:
-            raise ValueError(
-                f"trained on beats of shape (n, {self.shape_[0]}, {self.shape_[1]}) with {self.n_latents_} latents; "
-                f"got {signals.shape} with {latents.shape[1]}."
-            )
+            form = f"(n, {self.shape_[0]}, {self.shape_[1]}) with {self.n_latents_} latents"
+            raise ValueError(f"trained on beats of shape {form}; got {signals.shape} with {latents.shape[1]}.")
         explained = np.column_stack([model.decision_function(latents) for model in self.explained_])
         if self.network_ is None or cap == 0:
             return explained, np.zeros_like(explained)
@@ -215,9 +204,8 @@ def explained_share(explained, correction):
     """
     explained, correction = np.asarray(explained, dtype=float), np.asarray(correction, dtype=float)
     if explained.shape != correction.shape or explained.ndim not in (1, 2) or len(explained) == 0:
-        raise ValueError(
-            f"explained and correction must have one shape, (n, n_tasks); got {explained.shape} and {correction.shape}."
-        )
+        shapes = f"{explained.shape} and {correction.shape}"
+        raise ValueError(f"explained and correction must have one shape, (n, n_tasks); got {shapes}.")
     columns = (values.reshape(len(values), -1) for values in (explained, explained + correction))
     explained, logit = (values - values.mean(axis=0) for values in columns)
     variance = (logit**2).mean(axis=0)

@@ -23,11 +23,9 @@ class JointVAE(TaskClassifier):
     ----------
     n_latents : int
         Latents offered.
-    label_weight : float
-        Weight of a nat of cross-entropy against a nat of the likelihood of the beat, 0 or more. 0: the VAE does not know the
-        labels, and the head reads what it finds.
-    beta : float
-        Weight of a nat of KL.
+    label_weight, beta : float
+        Weights of a nat of cross-entropy and of KL against a nat of the likelihood of the beat, 0 or more. With a label_weight
+        of 0 the VAE does not know the labels, and the head reads what it finds.
     budget : {"smoke", "workshop", "full"} or Budget
         How long to train.
     seed : int
@@ -44,15 +42,11 @@ class JointVAE(TaskClassifier):
 
     Notes
     -----
-    ``loss = E_q[-log p(x|z)] + beta KL(q(z|x) || N(0, 1)) + label_weight * CE(y, W mu + b)``: as in [1]_ the labels have a say
-    in what the latents are. Cross-entropy is summed over the tasks known for a beat, averaged over beats; the head reads the
-    posterior mean. The decision stays affine in latents that can be decoded. The number of epochs is fixed: no beats are held
-    out. Networks, augmentation and weights are this project's choice. Explained in chapter 11.
-
-    References
-    ----------
-    .. [1] van der Valk VO, Atsma D, Scherptong R, Staring M. Joint optimization of a beta-VAE for ECG task-specific feature
-       extraction. arXiv 2304.06476, 2023.
+    ``loss = E_q[-log p(x|z)] + beta KL(q(z|x) || N(0, 1)) + label_weight * CE(y, W mu + b)``: as in van der Valk et al. 2023
+    (arXiv 2304.06476) the labels have a say in what the latents are. Cross-entropy is summed over the tasks known for a beat,
+    averaged over beats; the head reads the posterior mean. The decision stays affine in latents that can be decoded. The number
+    of epochs is fixed: no beats are held out. Networks, augmentation and weights are this project's choice. Explained in
+    chapter 11.
 
     Examples
     --------

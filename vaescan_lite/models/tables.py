@@ -6,7 +6,7 @@ from sklearn.model_selection import GridSearchCV
 
 from .cnn import EcgCNN
 
-STRENGTHS = [0.003, 0.03, 0.3]  # C of the logistic models, chosen among by the AUROC of three folds
+STRENGTHS = [0.003, 0.03, 0.3]  # C of the logistic models; three folds inside the training set choose by AUROC
 
 
 def standard_models(budget="workshop"):
@@ -15,17 +15,13 @@ def standard_models(budget="workshop"):
     Parameters
     ----------
     budget : {"smoke", "workshop", "full"}
-        Training budget of the network and of the EBM.
+        Training budget of the network, the EBM and the boosting.
 
     Returns
     -------
     dict of str to classifier
         Unfitted scikit-learn classifiers. They get standardised tables; a beat comes to them as its first principal
         components. `EcgCNN` gets signals as they are, and all tasks at once.
-
-    Notes
-    -----
-    C of the logistic models is chosen by the AUROC of three folds inside the training set. Explained in chapter 9.
     """
     from interpret.glassbox import ExplainableBoostingClassifier  # takes two seconds, which most imports do not need
 

@@ -47,14 +47,10 @@ class BeatVAE(BeatTransformer):
     derived_weight : float
         An error in III, aVR, aVL or aVF counts so many times one in I or II, of which they are made. With 0.5 the latents tell
         an inferior infarction much better than without them; with 1 ST and T suffer.
-    n_components : int
-        Principal components between decoder and beat.
-    n_hidden : int
-        Width of the decoder's hidden layer.
-    augment : bool
-        Turn, scale and warp the training beats (`Augmentation`).
-    progress : bool
-        Show a progress bar while training.
+    n_components, n_hidden : int
+        Principal components between decoder and beat; width of the decoder's hidden layer.
+    augment, progress : bool
+        Turn, scale and warp the training beats (`Augmentation`); show a progress bar while training.
 
     Attributes
     ----------
@@ -65,10 +61,8 @@ class BeatVAE(BeatTransformer):
         ``variance_of_mean``, ``kl`` (nats, mean over training beats), ``active``.
     history_ : DataFrame, one row per epoch
         ``total``, ``reconstruction``, ``kl`` in nats per training beat, and ``validation``, the total of the held-out beats.
-    n_left_out_ : int
-        Unusable beats that were not trained on.
-    fs_, r_index_, leads_, n_times_
-        Form of the beats; others are refused.
+    n_left_out_, fs_, r_index_, leads_, n_times_
+        Number of unusable beats, which were not trained on; form of the others, which new beats must have.
 
     Notes
     -----
@@ -86,21 +80,9 @@ class BeatVAE(BeatTransformer):
     """
 
     def __init__(
-        self,
-        n_latents=24,
-        beta=1.0,
-        seed=0,
-        *,
-        budget="workshop",
-        scale_power=0.42,
-        p_weight=1.5,
-        qrs_weight=1.5,
-        derived_weight=0.5,
-        n_components=128,
-        n_hidden=192,
-        augment=True,
-        progress=True,
-    ):
+        self, n_latents=24, beta=1.0, seed=0, *, budget="workshop", scale_power=0.42, p_weight=1.5, qrs_weight=1.5,
+        derived_weight=0.5, n_components=128, n_hidden=192, augment=True, progress=True,
+    ):  # fmt: skip
         self.n_latents = n_latents
         self.beta = beta
         self.seed = seed
@@ -163,18 +145,11 @@ class BeatVAE(BeatTransformer):
             level = (as_read(unseen - output.x_hat) / network.profile).abs().mean().clamp_min(1e-6)
             return vae_loss(unseen, output, network.profile * level, self.beta)["total"], level
 
+        # The layers are so small that a second thread brings little; two trainings at once would wait for each other.
         self.history_ = train(
-            network,
-            lambda rows, generator: step(rows, generator)[1],
-            len(beats),
-            budget,
-            seed=self.seed,
-            validation_loss=lambda: judge()[0],
-            progress=self.progress,
-            description="VAE",
-            # The layers are so small that a second thread brings little; two trainings at once would wait for each other.
-            n_threads=1,
-        )
+            network, lambda rows, generator: step(rows, generator)[1], len(beats), budget, seed=self.seed,
+            validation_loss=lambda: judge()[0], progress=self.progress, description="VAE", n_threads=1,
+        )  # fmt: skip
         with torch.no_grad():
             network.log_level.copy_(judge()[1].log())
         self.network_ = network

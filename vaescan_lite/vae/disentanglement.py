@@ -15,7 +15,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold
 from threadpoolctl import threadpool_limits
 
-from ..statistics import bootstrap_weights
+from ..statistics import with_interval
 
 MIN_ROWS = 20
 MIN_CORRELATION = 0.5  # below it two latents of two trainings are not called the same
@@ -58,10 +58,8 @@ def _read_linearly(codes, y, n_folds, n_resamples, seed):
         from_all[held_out] = LinearRegression().fit(x[fit], y[fit]).predict(x[held_out])
         best = [_best_code(x[fit], y[fit])]
         from_best[held_out] = LinearRegression().fit(x[fit][:, best], y[fit]).predict(x[held_out][:, best])
-    weights = np.vstack([np.ones(len(y)), bootstrap_weights(np.zeros(len(y)), n_resamples, seed)])
-    drawn = _r2(y, from_all, weights)
-    single = _r2(y, from_best, weights[:1])[0]
-    return drawn[0], *np.percentile(drawn[1:], [2.5, 97.5]), single, _best_code(x, y), len(y)
+    r2, low, high, n = with_interval(_r2, y, from_all, n_resamples=n_resamples, seed=seed)
+    return r2, low, high, _r2(y, from_best)[0], _best_code(x, y), n
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ def dci(codes, truth, *, n_trees=60, seed=0):
         trees = GradientBoostingRegressor(n_estimators=n_trees, max_depth=3, subsample=0.5, random_state=seed)
         trees.fit(codes[fit], y[fit])
         importance[:, j] = trees.feature_importances_
-        r2.append(_r2(y[held_out], trees.predict(codes[held_out]), np.ones((1, len(held_out))))[0])
+        r2.append(_r2(y[held_out], trees.predict(codes[held_out]))[0])
     table = pd.DataFrame(importance, columns=list(columns))
     return DCI(_one_sidedness(importance), _one_sidedness(importance.T), float(np.mean(r2)), table)
 
@@ -197,9 +195,9 @@ def _best_code(x, y):
     return int(np.argmax(np.abs(_standard(x).T @ (y - y.mean()))))
 
 
-def _r2(y, predicted, weights):
-    """R2 for each row of weights."""
-    weights = weights.astype(float)
+def _r2(y, predicted, weights=None):
+    """R2 for each row of weights; below 0 where predictions are worse than the mean."""
+    weights = np.ones((1, len(y))) if weights is None else weights.astype(float)
     total = weights.sum(axis=1)
     variance = weights @ y**2 / total - (weights @ y / total) ** 2
     return 1 - (weights @ (y - predicted) ** 2 / total) / np.maximum(variance, 1e-300)

@@ -38,10 +38,8 @@ class BeatTransformer(TransformerMixin, BaseEstimator):
         """Signals (n_beats, 8, n_times) and the mask of usable rows, or an error that says what differs."""
         signals, usable = _signals_of(beats)
         if signals.ndim != 3 or signals.shape[1:] != (len(self.leads_), self.n_times_):
-            raise ValueError(
-                f"{name} must have shape (n_beats, {len(self.leads_)} leads, {self.n_times_} samples), as in fit; "
-                f"got {signals.shape}."
-            )
+            form = f"(n_beats, {len(self.leads_)} leads, {self.n_times_} samples)"
+            raise ValueError(f"{name} must have shape {form}, as in fit; got {signals.shape}.")
         if isinstance(beats, BeatSet):
             for what, then in (("fs", self.fs_), ("r_index", self.r_index_)):
                 now = getattr(beats, what)
@@ -146,9 +144,8 @@ def p_wave_fidelity(beats, reconstructed, *, within_ms=20):
     beats : BeatSet
         Beats in mV, 8 leads, of people who have a P wave: leave out atrial fibrillation.
     reconstructed : ndarray of float, shape (n_beats, 8, n_times)
-        Their reconstructions in mV; or other beats of the same people, such as the second of `beats.split_median_beats` with
-        the first as `beats`: what noise alone leaves, which no model can be asked to beat by much. Rows in which either holds
-        NaN are not counted.
+        Their reconstructions in mV; or other beats of the same people, as `beats.split_median_beats` makes them: what noise
+        alone leaves, which no model can be asked to beat by much. Rows in which either holds NaN are not counted.
     within_ms : float
         How far the peak may be off.
 
