@@ -11,7 +11,8 @@ from sklearn.metrics import roc_auc_score
 from vaescan_lite.ecg import BeatSet
 from vaescan_lite.scan.associations import FactorCoding, associate, benjamini_hochberg, robust_effects, shrunk_correlation
 from vaescan_lite.scan.network import fill_in
-from vaescan_lite.scan.scan import Scan, combine
+from vaescan_lite.scan.operators import combine
+from vaescan_lite.scan.scan import Scan
 from vaescan_lite.training import Budget
 
 LONG = Budget(epochs=30, batch_size=500, learning_rate=1e-3)
@@ -427,7 +428,7 @@ def test_the_same_seed_gives_the_same_scan_and_torchs_random_state_stays():
 
 def test_wrong_input_is_named(fitted, tmp_path):
     scan, beats, factors = fitted
-    with pytest.raises(ValueError, match="unknown factor.* LBB; this Scan knows LBBB, LVH, age_years"):
+    with pytest.raises(ValueError, match="unknown factor.* 'LBB'; known are LBBB, LVH, age_years"):
         scan.factors_to_latents({"LBB": 1})
     with pytest.raises(ValueError, match="LBBB is binary .* found 0.5"):
         scan.factors_to_latents({"LBBB": 0.5})
@@ -445,10 +446,10 @@ def test_wrong_input_is_named(fitted, tmp_path):
         Scan(scan.vae, ["LBBB"]).fit(beats, factors.assign(LBBB=0.0))
     with pytest.raises(ValueError, match="unspecified must be"):
         Scan(scan.vae, ["LBBB"], unspecified="zero").fit(beats, factors)
-    with pytest.raises(FileNotFoundError, match="no saved Scan"):
+    with pytest.raises(FileNotFoundError, match="no Scan at"):
         Scan.load(tmp_path / "none")
     (tmp_path / "junk").write_bytes(b"not a Scan")
-    with pytest.raises(ValueError, match="junk is not a saved Scan"):
+    with pytest.raises(ValueError, match="junk cannot be read"):
         Scan.load(tmp_path / "junk")
 
 

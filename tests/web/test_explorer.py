@@ -144,7 +144,7 @@ def test_wrong_latents_and_factors_are_refused_and_leave_everything_as_it_was(mo
         explorer.z = np.zeros(3)
     with pytest.raises(ValueError, match="z must hold 10 finite numbers"):
         explorer.z = np.full(10, np.nan)
-    with pytest.raises(ValueError, match=r"unknown factor\(s\) RBBB; this Scan knows"):
+    with pytest.raises(ValueError, match=r"unknown factor\(s\) 'RBBB'; known are"):
         explorer.factors = {"RBBB": 1}
     with pytest.raises(ValueError, match="factors need a Scan"):
         Explorer(model[0]).factors = {"LBBB": 1}

@@ -34,58 +34,42 @@ class FactorCoding:
 
     @classmethod
     def of(cls, table, continuous=CONTINUOUS):
-        """Learn the coding from a table.
-
-        Parameters
-        ----------
-        table : DataFrame, shape (n_ecgs, n_factors)
-            Factors; NaN is unknown.
-        continuous : sequence of str
-            Names of the factors measured on a scale.
-
-        Returns
-        -------
-        FactorCoding
-
-        Raises
-        ------
-        ValueError
-            If a factor is never known, has one value only, or a binary factor has other values than 0 and 1.
-        """
+        """Learn the coding from a table (n_ecgs, n_factors); NaN is unknown, `continuous` names the factors on a scale."""
         names = tuple(table.columns)
         is_continuous = np.array([name in continuous for name in names], dtype=bool)
         values = checked_values(table, is_continuous)
         for name, column in zip(names, values.T):
-            found = np.unique(column[np.isfinite(column)])
-            if len(found) < 2:
-                what = f"is {found[0]:g} in all of them" if len(found) else "is not known in any of them"
+            levels = np.unique(column[np.isfinite(column)])
+            if len(levels) < 2:
+                what = f"is {levels[0]:g} in all of them" if len(levels) else "is not known in any of them"
                 raise ValueError(f"factor {name} cannot be learnt from these {len(values)} ECGs: it {what}. Leave it out.")
         mean, sd = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
         return cls(names, is_continuous, mean, sd, shrunk_correlation((values - mean) / sd))
 
     def scores(self, values):
-        """Give standard scores (0 where unknown) and the mask of the known, both of shape (n_ecgs, n_factors)."""
+        """Return standard scores (0 where unknown) and the mask of the known, both of shape (n_ecgs, n_factors)."""
         known = np.isfinite(values)
         return np.where(known, (np.nan_to_num(values) - self.mean) / self.sd, 0.0), known
+
+    def one_at_a_time(self, levels):
+        """Return a table whose row j knows factor j only, at ``levels[j]``."""
+        return pd.DataFrame(np.where(np.eye(len(self.names), dtype=bool), levels, np.nan), columns=list(self.names))
 
     @property
     def step(self):
         """The change an effect is quoted for, in SD: from no to yes, or ten years."""
-        return (
-            np.array([STEP.get(name, sd) if c else 1.0 for name, c, sd in zip(self.names, self.continuous, self.sd)]) / self.sd
-        )
+        is_scale = zip(self.names, self.continuous, self.sd)
+        return np.array([STEP.get(name, sd) if continuous else 1.0 for name, continuous, sd in is_scale]) / self.sd
 
     @property
     def contrast(self):
         """Name of that change for each factor."""
-        return tuple(
-            (f"+{STEP[name]:g}" if name in STEP else "+1 SD") if c else "yes - no"
-            for name, c in zip(self.names, self.continuous)
-        )
+        of_scale = {name: f"+{STEP[name]:g}" if name in STEP else "+1 SD" for name in self.names}
+        return tuple(of_scale[name] if continuous else "yes - no" for name, continuous in zip(self.names, self.continuous))
 
 
 def checked_values(table, is_continuous):
-    """Values of a factor table as float; other values than 0 and 1 in a binary factor are an error."""
+    """Return the values of a factor table as float; other values than 0 and 1 in a binary factor are an error."""
     try:
         values = table.to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError) as error:
@@ -102,32 +86,16 @@ def checked_values(table, is_continuous):
 
 
 def shrunk_correlation(scores):
-    """Correlation matrix of scores with gaps, shrunk towards the identity.
+    """Return the correlation matrix of scores with gaps (NaN), shrunk towards the identity, smallest eigenvalue at least 0.001.
 
-    Pairs use the rows where both are known. The intensity of the shrinkage is that of Schaefer and Strimmer [1]_,
-    ``sum Var(r) / sum r^2`` over the pairs, with ``Var(r) = (1 - r^2)^2 / n``.
-
-    Parameters
-    ----------
-    scores : ndarray of float, shape (n_rows, n_columns)
-        NaN where unknown.
-
-    Returns
-    -------
-    ndarray of float, shape (n_columns, n_columns)
-        Unit diagonal, smallest eigenvalue at least 0.001.
-
-    References
-    ----------
-    .. [1] Schaefer J, Strimmer K. A shrinkage approach to large-scale covariance matrix estimation. Stat Appl Genet Mol Biol
-       2005;4:32. doi:10.2202/1544-6115.1175
+    Pairs use the rows where both are known. The intensity of the shrinkage is that of Schaefer and Strimmer (Stat Appl Genet
+    Mol Biol 2005;4:32, doi:10.2202/1544-6115.1175): ``sum Var(r) / sum r^2`` over the pairs, with ``Var(r) = (1 - r^2)^2 / n``.
     """
     n_columns = scores.shape[1]
     r = np.eye(n_columns)
     n_pairs = np.isfinite(scores).astype(float).T @ np.isfinite(scores)
     if n_columns > 1:
-        found = pd.DataFrame(scores).corr(min_periods=3).to_numpy()
-        r = np.where(np.isfinite(found), found, 0.0)
+        r = np.nan_to_num(pd.DataFrame(scores).corr(min_periods=3).to_numpy(), nan=0.0)
         np.fill_diagonal(r, 1.0)
         pairs = np.triu_indices(n_columns, 1)
         squares = (r[pairs] ** 2).sum()
@@ -143,21 +111,7 @@ def shrunk_correlation(scores):
 
 
 def conditional_mean(scores, known, correlation):
-    """Fill in the unknown scores by their expectation given the known ones (all jointly normal).
-
-    Parameters
-    ----------
-    scores : ndarray of float, shape (n_rows, n_factors)
-        Standard scores, 0 where unknown.
-    known : ndarray of bool, shape (n_rows, n_factors)
-        What is known.
-    correlation : ndarray of float, shape (n_factors, n_factors)
-        Of the factors.
-
-    Returns
-    -------
-    ndarray of float, shape (n_rows, n_factors)
-    """
+    """Replace the unknown scores (n_rows, n_factors) by their expectation given the known ones, all jointly normal."""
     filled = scores.copy()
     patterns, which = np.unique(known, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
@@ -169,31 +123,11 @@ def conditional_mean(scores, known, correlation):
 
 
 def robust_effects(design, responses, column):
-    """Least-squares effect of one column on each response, with a test that allows unequal variances.
+    """Return the least-squares effect of one column of a design on each response, its standard error, and degrees of freedom.
 
-    Standard errors are HC2, degrees of freedom those of Bell and McCaffrey [1]_; with one binary column the statistic is
-    Welch's t. Factors that few people have are thus tested with as few degrees of freedom as they deserve.
-
-    Parameters
-    ----------
-    design : ndarray of float, shape (n_rows, n_columns)
-        With a column of ones.
-    responses : ndarray of float, shape (n_rows, n_responses)
-        Without NaN.
-    column : int
-        The column of interest.
-
-    Returns
-    -------
-    effect, standard_error : ndarray of float, shape (n_responses,)
-        In units of the response per unit of the column; NaN where the column cannot be told from the others.
-    dof : float
-        Degrees of freedom of the t distribution.
-
-    References
-    ----------
-    .. [1] Imbens GW, Kolesar M. Robust standard errors in small samples: some practical advice. Rev Econ Stat
-       2016;98:701-712. doi:10.1162/REST_a_00552
+    Standard errors are HC2, degrees of freedom those of Bell and McCaffrey (Imbens and Kolesar, Rev Econ Stat 2016;98:701-712,
+    doi:10.1162/REST_a_00552); with one binary column the statistic is Welch's t. Factors that few people have are thus tested
+    with as few degrees of freedom as they deserve. NaN where the column cannot be told from the others.
     """
     n_rows, n_columns = design.shape
     undetermined = np.full(responses.shape[1], np.nan), np.full(responses.shape[1], np.nan), np.nan
@@ -219,28 +153,10 @@ def robust_effects(design, responses, column):
 
 
 def bootstrapped_slopes(filled, responses, n_draws, seed):
-    """Least-squares slopes of the responses on all factors together, in a Bayesian bootstrap [1]_.
+    """Return least-squares slopes (n_draws, n_factors, n_responses) on all factors together, in a Bayesian bootstrap.
 
-    Rows get exponential weights instead of counts, so a rare factor never vanishes from a draw.
-
-    Parameters
-    ----------
-    filled : ndarray of float, shape (n_rows, n_factors)
-        Standard scores without gaps.
-    responses : ndarray of float, shape (n_rows, n_responses)
-        Without gaps.
-    n_draws : int
-        Number of refits.
-    seed : int
-        Of the weights.
-
-    Returns
-    -------
-    ndarray of float, shape (n_draws, n_factors, n_responses)
-
-    References
-    ----------
-    .. [1] Rubin DB. The Bayesian bootstrap. Ann Stat 1981;9:130-134. doi:10.1214/aos/1176345338
+    Rows get exponential weights instead of counts, so a rare factor never vanishes from a draw (Rubin, Ann Stat 1981;9:130-134,
+    doi:10.1214/aos/1176345338).
     """
     rng = np.random.default_rng(seed)
     design = np.hstack([np.ones((len(filled), 1)), filled])
@@ -252,53 +168,23 @@ def bootstrapped_slopes(filled, responses, n_draws, seed):
 
 
 def benjamini_hochberg(p):
-    """Adjust p values so that they control the false discovery rate; NaN stays NaN and is not counted.
-
-    Parameters
-    ----------
-    p : array-like of float
-        P values of one family of tests.
-
-    Returns
-    -------
-    ndarray of float
-        Same shape.
-
-    Examples
-    --------
-    >>> benjamini_hochberg([0.01, 0.02, 0.03, np.nan]).round(3)
-    array([0.03, 0.03, 0.03,  nan])
-    """
-    p = np.asarray(p, dtype=float)
-    q = np.full(p.shape, np.nan)
-    tested = np.isfinite(p)
-    if tested.any():
-        q[tested] = stats.false_discovery_control(p[tested], method="bh")
+    """Adjust p values so that they control the false discovery rate; NaN stays NaN and is not counted."""
+    q = np.array(p, dtype=float)
+    tested = np.isfinite(q)
+    q[tested] = stats.false_discovery_control(q[tested])
     return q
 
 
 def associate(responses, coding, values):
-    """Partial and marginal effects of every factor on every response.
+    """Tabulate partial and marginal effects of every factor on every response (latents or measurements, NaN is unknown).
 
     Partial: all factors together in one linear regression, unknown other factors filled in by their expectation.
     Marginal: the factor alone. Rows where the factor itself, or the response, is unknown are left out.
 
-    Parameters
-    ----------
-    responses : DataFrame, shape (n_ecgs, n_responses)
-        Latents or measurements; NaN is unknown.
-    coding : FactorCoding
-        Scores and correlation of the factors.
-    values : ndarray of float, shape (n_ecgs, n_factors)
-        The factors in their own units; NaN is unknown.
-
-    Returns
-    -------
-    DataFrame
-        One row per factor and response: ``factor``, ``response``, ``contrast`` (the change of the factor the effect is quoted
-        for), ``n`` and ``n_with`` (rows used, and those with the factor); ``partial``, ``partial_se``, ``partial_low``,
-        ``partial_high`` (95 %), ``partial_p``, ``partial_q``, and the same for ``marginal``; effects in the unit of the
-        response. The q values are Benjamini and Hochberg's over the whole table.
+    Columns: ``factor``, ``response``, ``contrast`` (the change of the factor the effect is quoted for), ``n`` and ``n_with``
+    (rows used, and those with the factor); ``partial``, ``partial_se``, ``partial_low``, ``partial_high`` (95 %),
+    ``partial_p``, ``partial_q``, and the same for ``marginal``; effects in the unit of the response. The q values are
+    Benjamini and Hochberg's over the whole table.
     """
     scores, known = coding.scores(values)
     filled = conditional_mean(scores, known, coding.correlation)
@@ -312,18 +198,18 @@ def associate(responses, coding, values):
             columns = np.flatnonzero(pattern_of.ravel() == number)
             y = matrix[np.ix_(rows, columns)]
             ones = np.ones((rows.sum(), 1))
-            found = {}
+            effects = {}
             for kind, design, column in (
                 ("partial", np.hstack([ones, filled[rows]]), j + 1),
                 ("marginal", np.hstack([ones, scores[rows, j : j + 1]]), 1),
             ):
                 effect, error, dof = robust_effects(design, y, column)
-                found[kind] = effect * coding.step[j], error * coding.step[j], dof
+                effects[kind] = effect * coding.step[j], error * coding.step[j], dof
             n_with = int(rows.sum() if coding.continuous[j] else (values[rows, j] == 1).sum())
             for place, column in enumerate(columns):
                 record = {"factor": name, "response": responses.columns[column], "contrast": coding.contrast[j]}
                 record.update(n=int(rows.sum()), n_with=n_with)
-                for kind, (effect, error, dof) in found.items():
+                for kind, (effect, error, dof) in effects.items():
                     record.update(_tested(kind, effect[place], error[place], dof))
                 records.append((j, column, record))
     records.sort(key=lambda item: item[:2])
@@ -334,7 +220,7 @@ def associate(responses, coding, values):
 
 
 def _tested(kind, effect, error, dof):
-    """Interval and p value of one effect by the t distribution."""
+    """Return columns of a table: interval and p value of one effect by the t distribution."""
     reach = stats.t.ppf(0.975, dof) * error if np.isfinite(error) and dof > 0 else np.nan
     p = 2 * stats.t.sf(abs(effect) / error, dof) if error > 0 else np.nan
     return {

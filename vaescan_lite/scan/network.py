@@ -37,7 +37,7 @@ class SymbolEncoder(nn.Module):
         self.register_buffer("sd", torch.tensor(coding.sd, dtype=torch.float32))
 
     def forward(self, scores, known, observe=True):
-        """(n, n_factors) scores and mask of the known -> mu, logvar (n, n_latents)."""
+        """Return mu and logvar (n, n_latents) of scores and the mask of the known, both (n, n_factors)."""
         filled, covariance = fill_in(scores, known, self.correlation, observe)
         mu = self.m0 + filled @ self.weight.T
         unknown_weight = self.weight * (~known)[:, None, :]  # (n, n_latents, n_factors)
@@ -47,17 +47,20 @@ class SymbolEncoder(nn.Module):
         return mu, torch.log(variance)
 
     def _log_mean_variance(self, filled, known, covariance):
-        """Sum over the factors of log E[exp(A c)], shape (n, n_latents)."""
-        exponent = self.variance_weight * filled[:, None, :]  # right where a factor is known
+        """Sum over the factors of log E[exp(A c)], shape (n, n_latents): the expectation is over what c may be."""
+        slope = self.variance_weight  # A, (n_latents, n_factors); what differs by row gets a middle axis for the latents
+        # Known: c is one number.
+        if_known = slope * filled[:, None, :]
+        # Unknown and continuous: c is normal with variance V, and exp(A c) has the mean exp(A E[c] + A^2 V / 2).
         variance = torch.diagonal(covariance, dim1=1, dim2=2)[:, None, :]
-        normal = exponent + 0.5 * self.variance_weight**2 * variance
+        if_normal = if_known + 0.5 * slope**2 * variance
+        # Unknown and binary: c is `no`, or 1 / sd above it with chance p; the mean is exp(A no) (1 + p (exp(A / sd) - 1)).
+        no = torch.where(self.continuous, 0.0, -self.mean / self.sd)
         chance = (self.mean + self.sd * filled).clamp(0, 1)[:, None, :]
-        low = torch.where(self.continuous, 0.0, -self.mean / self.sd)  # the score of "no"; "yes" lies 1/sd above
-        two_valued = self.variance_weight * low + torch.log1p(
-            chance * torch.expm1((self.variance_weight / self.sd).clamp(max=20))
-        )
-        unknown = torch.where(self.continuous, normal, two_valued)
-        return torch.where(known[:, None, :], exponent, unknown).sum(dim=2)
+        rise = (slope / self.sd).clamp(max=20)  # exp stays finite
+        if_binary = slope * no + torch.log1p(chance * torch.expm1(rise))
+        if_unknown = torch.where(self.continuous, if_normal, if_binary)
+        return torch.where(known[:, None, :], if_known, if_unknown).sum(dim=2)
 
 
 def compromise(mean, variance, lam, beta_y):
@@ -94,24 +97,10 @@ def compromise(mean, variance, lam, beta_y):
 
 
 def fill_in(scores, known, correlation, observe=True):
-    """Find the expectation of all scores and the covariance of the unknown ones, given the known ones of each row.
+    """Return the expectation of all scores (n, n_factors) and the covariance of the unknown ones, given those known in a row.
 
-    Parameters
-    ----------
-    scores : Tensor of float, shape (n_rows, n_factors)
-        Standard scores; what stands where a factor is unknown has no effect.
-    known : Tensor of bool, shape (n_rows, n_factors)
-        The known set S of each row.
-    correlation : Tensor of float, shape (n_factors, n_factors)
-        R, of the factors.
-    observe : bool
-        True: unknown factors follow the known ones, as in the population. False: they keep the population's mix.
-
-    Returns
-    -------
-    filled : Tensor, shape (n_rows, n_factors)
-    covariance : Tensor, shape (n_rows, n_factors, n_factors)
-        R_UU - R_US R_SS^-1 R_SU (observe) or R_UU; 0 in rows and columns of known factors.
+    Observe: unknown factors U follow the known ones S, as in the population, with covariance ``R_UU - R_US R_SS^-1 R_SU``.
+    Otherwise they keep the population's mix, ``R_UU``. It is (n, n_factors, n_factors), 0 in rows and columns of known factors.
     """
     k = known.to(correlation.dtype)
     u = 1 - k
@@ -145,17 +134,13 @@ class FactorDecoder(nn.Module):
         self.log_sigma = nn.Parameter(torch.zeros(n_factors))  # used for continuous factors only
 
     def forward(self, z):
-        """(n, n_latents) -> (n, n_factors)."""
+        """Return (n, n_factors) of latents (n, n_latents)."""
         z = (z - self.center) / self.scale
         return self.affine(z) if self.mlp is None else self.affine(z) + self.mlp(z)
 
-    def squared_weights(self):
-        """Sum of the squared weights of the affine part."""
-        return self.affine.weight.square().sum()
-
 
 def factor_nll(decoder, z, scores, values, known, continuous):
-    """Negative log-likelihood of the known factors given latents, in nats: sum over factors, shape (n,)."""
+    """Return minus the log-likelihood of the known factors given latents, in nats: sum over factors, shape (n,)."""
     output = decoder(z)
     bce = nn.functional.binary_cross_entropy_with_logits(output, torch.where(continuous, 0.0, values), reduction="none")
     error = (scores - output) * torch.exp(-decoder.log_sigma)
@@ -178,32 +163,15 @@ SYMBOL_SHARE = 0.1  # weight of nll(y; z_y) beside nll(y; z_x); equal weights dr
 
 
 def scan_loss(encoder, decoder, batch, generator, *, lam, beta_y, grounded, n_rows):
-    """Terms of SCAN's loss, in nats per ECG: sums over latents and known factors, means over rows.
+    """Return ``total`` and the terms of SCAN's loss, in nats per ECG: sums over latents and known factors, means over rows.
 
     Published: ``nll(y; z_y) + lam KL(q(z_x|x) || q(z_y|y)) + beta_y KL(q(z_y|y) || N(0, I))``. Grounded, this project's
     addition: ``nll(y; z_x) + 0.1 nll(y; z_y)`` in place of the first term, so that the decoder learns from ECGs too. The
     decoder's terms send no gradient into the encoder. Priors are added, as C does in scikit-learn: N(0, `WEIGHT_VARIANCE`) on
     each weight of the affine decoder (per SD of a latent), N(0, 1) on each slope of the log-variance (per SD of a factor).
 
-    Parameters
-    ----------
-    encoder, decoder : SymbolEncoder, FactorDecoder
-        The two halves.
-    batch : dict of Tensor
-        ``mu_x``, ``logvar_x`` (n, n_latents); ``scores``, ``values``, ``known`` (n, n_factors), 0 where unknown.
-    generator : torch.Generator
-        For masks and draws.
-    lam, beta_y : float
-        Weights of the two KL terms.
-    grounded : bool
-        Whether the first term is there.
-    n_rows : int
-        Number of training rows, which the prior is divided by.
-
-    Returns
-    -------
-    dict of Tensor
-        ``total`` and its parts.
+    `batch` holds ``mu_x``, ``logvar_x`` (n, n_latents) and ``scores``, ``values``, ``known`` (n, n_factors), 0 where unknown;
+    `n_rows`, the number of all training rows, divides the priors.
     """
     known, scores = batch["known"], batch["scores"]
     mu_y, logvar_y = encoder(scores, draw_mask(known, generator))
@@ -221,7 +189,7 @@ def scan_loss(encoder, decoder, batch, generator, *, lam, beta_y, grounded, n_ro
         z_x = sample_gaussian(batch["mu_x"], batch["logvar_x"], generator)
         terms["nll_z_x"] = factor_nll(decoder, z_x, *target).mean()
         decoding = terms["nll_z_x"] + SYMBOL_SHARE * terms["nll_z_y"]
-    penalty = decoder.squared_weights() / WEIGHT_VARIANCE + lam * encoder.variance_weight.square().sum()
+    penalty = decoder.affine.weight.square().sum() / WEIGHT_VARIANCE + lam * encoder.variance_weight.square().sum()
     prior = 0.5 * penalty / n_rows
     total = decoding + lam * terms["kl_x_y"] + beta_y * terms["kl_y_prior"] + prior
     return {"total": total, **terms}
@@ -230,14 +198,7 @@ def scan_loss(encoder, decoder, batch, generator, *, lam, beta_y, grounded, n_ro
 def start_encoder(encoder, mu_x, var_x, filled):
     """Set the encoder to its closed forms: least squares, and a log-linear fit of the squared residuals.
 
-    Parameters
-    ----------
-    encoder : SymbolEncoder
-        Changed in place.
-    mu_x, var_x : ndarray of float, shape (n_rows, n_latents)
-        Posterior of the VAE.
-    filled : ndarray of float, shape (n_rows, n_factors)
-        Standard scores of the factors, unknown ones replaced by their expectation.
+    `mu_x`, `var_x` (n_rows, n_latents) are the posterior of the VAE, `filled` the scores with the unknown ones expected.
     """
     design = np.hstack([np.ones((len(filled), 1)), filled])
     coefficients = np.linalg.lstsq(design, mu_x, rcond=None)[0]
@@ -257,26 +218,20 @@ def start_encoder(encoder, mu_x, var_x, filled):
         encoder.variance_weight.copy_(torch.as_tensor(slopes[1:].T))
 
 
-def start_decoder(decoder, draws, weights, values, scores, known, continuous):
+def start_decoder(encoder, decoder, batch, *, grounded, seed):
     """Set the affine part of the decoder to penalised logistic (or linear) regression on draws of the latents.
 
-    Parameters
-    ----------
-    decoder : FactorDecoder
-        Changed in place.
-    draws : list of ndarray of float, shape (n_rows, n_latents)
-        Draws of z_y, and of z_x for a grounded decoder.
-    weights : list of float
-        Weight of each of them in the loss.
-    values, scores : ndarray of float, shape (n_rows, n_factors)
-        Factors in their own units and as standard scores.
-    known : ndarray of bool, shape (n_rows, n_factors)
-        What is known.
-    continuous : ndarray of bool, shape (n_factors,)
-        Which factors are continuous.
+    The draws are of z_y, and of z_x for a grounded decoder, with their weights in the loss; `batch` as for `scan_loss`.
     """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        draws = [sample_gaussian(*encoder(batch["scores"], batch["known"]), generator).numpy()]
+    if grounded:
+        draws.append(sample_gaussian(batch["mu_x"], batch["logvar_x"], generator).numpy())
+    weights = [SYMBOL_SHARE, 1.0] if grounded else [1.0]
+    scores, values, known = (batch[name].numpy() for name in ("scores", "values", "known"))
     z = (np.stack(draws) - decoder.center.numpy()) / decoder.scale.numpy()
-    for j, is_continuous in enumerate(continuous):
+    for j, is_continuous in enumerate(encoder.continuous.tolist()):
         rows = known[:, j]
         x = z[:, rows].reshape(-1, z.shape[2])
         y = np.tile((scores if is_continuous else values)[rows, j], len(draws))

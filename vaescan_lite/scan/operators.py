@@ -26,11 +26,6 @@ def combine(a, b, how="and", prior=None):
     dict, or pair of ndarrays
         The same kind of thing as `a`.
 
-    Raises
-    ------
-    ValueError
-        If two assignments joined by AND contradict each other, or a resulting precision is not above 0.
-
     Notes
     -----
     On posteriors AND equals ``q_a q_b / p``: without the division by the prior the product would average the effects and be
@@ -93,7 +88,7 @@ def _combine_posteriors(a, b, how, prior):
 
 
 def _natural(posterior, name):
-    """Natural parameters m/v and 1/v of (mu, logvar)."""
+    """Return the natural parameters m/v and 1/v of (mu, logvar)."""
     try:
         mu, logvar = (np.asarray(part, dtype=float) for part in posterior)
     except (TypeError, ValueError) as error:

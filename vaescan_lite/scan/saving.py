@@ -1,36 +1,22 @@
 """One safetensors file for a Scan and the VAE it was fitted on."""
 
-import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
-from ..cache import written_whole
 from ..vae.beat_vae import BeatVAE
+from ..vae.saving import load_tensors, save_tensors
 from .associations import FactorCoding
 
-KIND = "vaescan_lite.Scan"
 SETTINGS = ("factors", "decoder", "beta_y", "lam", "unspecified", "grounded", "continuous", "seed")
 FITTED = ("n_fitted_", "n_left_out_", "fs_", "r_index_", "leads_")
 
 
 def save_scan(scan, path, with_vae=True):
-    """Write a fitted Scan.
-
-    Parameters
-    ----------
-    scan : Scan
-        Fitted.
-    path : str or Path
-        The file; written whole or not at all.
-    with_vae : bool
-        Whether the VAE's own file goes inside.
-    """
+    """Write a fitted Scan, and as bytes of its own file the VAE unless `with_vae` is False."""
     tensors = {f"encoder.{name}": value.numpy() for name, value in scan.encoder_.state_dict().items()}
     tensors |= {f"decoder.{name}": value.numpy() for name, value in scan.decoder_.state_dict().items()}
     tensors |= {"mean": scan.coding_.mean, "sd": scan.coding_.sd, "correlation": scan.coding_.correlation}
@@ -41,49 +27,17 @@ def save_scan(scan, path, with_vae=True):
             scan.vae.save(Path(folder) / "vae")
             tensors["vae"] = np.frombuffer((Path(folder) / "vae").read_bytes(), dtype=np.uint8)
     about = {
-        "kind": KIND,
         "settings": {name: getattr(scan, name) for name in SETTINGS},
         "fitted": {name: getattr(scan, name) for name in FITTED},
         "effects": scan.effects_.to_dict("list"),
         "history": scan.history_.to_dict("list"),
     }
-    tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-    with written_whole(path) as temporary:
-        save_file(tensors, temporary, metadata={"vaescan_lite": json.dumps(about)})
+    save_tensors(path, "Scan", about, tensors)
 
 
 def load_scan(kind, path, vae=None):
-    """Read a Scan that `save_scan` wrote.
-
-    Parameters
-    ----------
-    kind : type
-        The class to make: Scan.
-    path : str or Path
-        The file.
-    vae : BeatVAE, optional
-        The VAE to use; default the one in the file.
-
-    Returns
-    -------
-    Scan
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If there is no such file, it is not a saved Scan, or no VAE is at hand.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no saved Scan at {path}.")
-    try:
-        with safe_open(path, framework="np") as file:
-            about = json.loads((file.metadata() or {}).get("vaescan_lite", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except Exception as error:
-        raise ValueError(f"{path} is not a saved Scan: {error}") from error
-    if about.get("kind") != KIND:
-        raise ValueError(f"{path} is not a saved Scan; it holds {about.get('kind') or about.get('class') or 'something else'}.")
+    """Read a Scan (the class `kind`) that `save_scan` wrote, on the VAE in the file or another object of the same."""
+    about, tensors = load_tensors(path, "Scan")
     if vae is None and "vae" not in tensors:
         raise ValueError(
             f"{path} holds no VAE (it was saved with with_vae=False); give load(path, vae=...) the one it was fitted on."

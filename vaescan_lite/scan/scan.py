@@ -1,6 +1,6 @@
 """SCAN, the symbol-concept association network: clinical factors and latents tied together in both directions.
 
-Networks and loss are in `scan_network`, effects and their tests in `associations`, the operators in `operators`.
+Networks and loss are in `network`, effects and their tests in `associations`.
 """
 
 import numpy as np
@@ -9,15 +9,14 @@ import torch
 from sklearn.exceptions import NotFittedError
 
 from ..ecg import BeatSet
-from ..factors import aligned
+from ..factors import aligned, known_names
 from ..training import Budget, seeded_weights, train
-from ..vae.network import gaussian_kl, sample_gaussian
+from ..vae.network import sample_gaussian
 from .associations import CONTINUOUS, FactorCoding, associate, bootstrapped_slopes, checked_values, conditional_mean
-from .network import SYMBOL_SHARE, FactorDecoder, SymbolEncoder, scan_loss, start_decoder, start_encoder
-from .operators import combine, without_unknown
+from .concepts import association_table
+from .network import FactorDecoder, SymbolEncoder, scan_loss, start_decoder, start_encoder
+from .operators import without_unknown
 from .saving import load_scan, save_scan
-
-__all__ = ["Scan", "combine"]
 
 N_HIDDEN = 32  # width of the MLP decoder
 N_STEPS = 200  # training steps with an affine decoder: the closed forms it starts from are close to the optimum
@@ -61,10 +60,6 @@ class Scan:
         Mean, SD and correlation of the factors.
     aggregated_mean_, aggregated_sd_ : ndarray of float, shape (n_latents,)
         Of the aggregated posterior: all latents of all training ECGs.
-    weights_ : DataFrame, shape (n_factors, n_latents)
-        Weights V of the affine decoder, per unit of a latent.
-    bias_ : Series, shape (n_factors,)
-        Its bias b. For an age, weights and bias are in years.
     people_ : tuple of two ndarrays of float32, shapes (n_people, n_latents) and (n_people, n_factors)
         Latents and factors (NaN where unknown) of up to 48 training ECGs, drawn by the seed.
     effects_ : DataFrame
@@ -87,14 +82,9 @@ class Scan:
     ):  # fmt: skip
         self.vae = vae
         self.factors = list(factors) if not isinstance(factors, str) else [factors]
-        self.decoder = decoder
-        self.beta_y = beta_y
-        self.lam = lam
-        self.unspecified = unspecified
-        self.grounded = grounded
-        self.continuous = tuple(continuous)
-        self.seed = seed
-        self.budget = budget
+        self.decoder, self.beta_y, self.lam = decoder, beta_y, lam
+        self.unspecified, self.grounded, self.continuous = unspecified, grounded, tuple(continuous)
+        self.seed, self.budget = seed, budget
 
     def __repr__(self):
         state = f"fitted on {self.n_fitted_} ECGs" if hasattr(self, "n_fitted_") else "not fitted"
@@ -115,51 +105,25 @@ class Scan:
 
         Returns
         -------
-        Scan
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            If an id or a factor is missing from the table, or a factor cannot be learnt from these ECGs.
+        Scan, itself
         """
         self._check_settings()
-        table = aligned(factors, beats.ids, self.factors, "factors")
-        mu, logvar = (np.asarray(part, dtype=np.float64) for part in self.vae.posterior(beats))
-        usable = np.isfinite(mu).all(axis=1)
-        if not usable.any():
-            raise ValueError(f"none of the {len(beats)} beats is usable; Scan has nothing to learn from.")
-        table, mu, var = table[usable], mu[usable], np.exp(logvar[usable])
+        table, mu, var = self._usable_rows(beats, factors)
         coding = FactorCoding.of(table, self.continuous)
         values = checked_values(table, coding.continuous)
         scores, known = coding.scores(values)
         filled = conditional_mean(scores, known, coding.correlation)
-        self.n_fitted_, self.n_left_out_ = int(usable.sum()), int((~usable).sum())
+        self.n_fitted_, self.n_left_out_ = len(mu), len(beats) - len(mu)
         self.fs_, self.r_index_, self.leads_ = beats.fs, beats.r_index, beats.leads
         self.aggregated_mean_ = mu.mean(axis=0)
         self.aggregated_sd_ = np.sqrt(var.mean(axis=0) + mu.var(axis=0))
         self.build(coding)
         start_encoder(self.encoder_, mu, var, filled)
-        batch = {
-            name: torch.as_tensor(value, dtype=torch.bool if value.dtype == bool else torch.float32)
-            for name, value in {
-                "mu_x": mu, "logvar_x": np.log(var), "scores": scores, "values": np.nan_to_num(values), "known": known,
-            }.items()
-        }  # fmt: skip
-        self._start_decoder(batch, values)
-        budget = self.budget or _default_budget(len(mu), self.decoder)
-
-        def loss(rows, generator):
-            rows = {name: value[rows] for name, value in batch.items()}
-            return scan_loss(
-                self.encoder_, self.decoder_, rows, generator,
-                lam=self.lam, beta_y=self.beta_y, grounded=self.grounded, n_rows=len(mu),
-            )  # fmt: skip
-
-        network = torch.nn.ModuleList([self.encoder_, self.decoder_])
-        self.history_ = train(
-            network, loss, len(mu), budget, seed=self.seed, progress=progress, description="Scan", n_threads=1
-        )
+        batch = {"mu_x": mu, "logvar_x": np.log(var), "scores": scores, "values": np.nan_to_num(values)}
+        batch = {name: torch.as_tensor(array, dtype=torch.float32) for name, array in batch.items()}
+        batch["known"] = torch.as_tensor(known)
+        start_decoder(self.encoder_, self.decoder_, batch, grounded=self.grounded, seed=self.seed)
+        self.history_ = self._train(batch, progress)
         latents = pd.DataFrame(mu, columns=range(mu.shape[1]))
         people = np.sort(np.random.default_rng(self.seed).permutation(len(mu))[:N_PEOPLE])
         self.people_ = mu[people].astype(np.float32), values[people].astype(np.float32)
@@ -167,13 +131,35 @@ class Scan:
         self.effects_ = associate(latents, coding, values).rename(columns={"response": "latent"})
         return self
 
+    def _usable_rows(self, beats, factors):
+        """Return the factors of the usable beats, and the means and variances of their latents."""
+        table = aligned(factors, beats.ids, self.factors, "factors")
+        mu, logvar = (np.asarray(part, dtype=np.float64) for part in self.vae.posterior(beats))
+        usable = np.isfinite(mu).all(axis=1)
+        if not usable.any():
+            raise ValueError(f"none of the {len(beats)} beats is usable; Scan has nothing to learn from.")
+        return table[usable], mu[usable], np.exp(logvar[usable])
+
+    def _train(self, batch, progress):
+        """Train both networks on all rows of a batch; returns the loss terms by epoch."""
+        n_rows = len(batch["mu_x"])
+
+        def loss(rows, generator):
+            return scan_loss(
+                self.encoder_, self.decoder_, {name: value[rows] for name, value in batch.items()}, generator,
+                lam=self.lam, beta_y=self.beta_y, grounded=self.grounded, n_rows=n_rows,
+            )  # fmt: skip
+
+        network = torch.nn.ModuleList([self.encoder_, self.decoder_])
+        budget = self.budget or _default_budget(n_rows, self.decoder)
+        return train(network, loss, n_rows, budget, seed=self.seed, progress=progress, description="Scan", n_threads=1)
+
     def ecg_to_factors(self, beats):
         """Read the factors from ECGs.
 
         Parameters
         ----------
         beats : BeatSet
-            Median beats.
 
         Returns
         -------
@@ -193,7 +179,6 @@ class Scan:
         Parameters
         ----------
         beats : BeatSet
-            Median beats.
 
         Returns
         -------
@@ -210,7 +195,6 @@ class Scan:
         Parameters
         ----------
         z : ndarray of float, shape (n, n_latents)
-            Latents.
 
         Returns
         -------
@@ -240,17 +224,12 @@ class Scan:
         -------
         mu, logvar : ndarray of float32, shape (n_latents,), or (n_rows, n_latents) for a DataFrame
             Mean and log-variance of q(z_y|y).
-
-        Raises
-        ------
-        ValueError
-            If a factor is not known to this Scan, or a binary factor is neither 0 nor 1.
         """
         self._check_fitted()
         unspecified = self.unspecified if unspecified is None else unspecified
         _check_unspecified(unspecified)
         table = assignment if isinstance(assignment, pd.DataFrame) else self._one_row(assignment)
-        self._check_names(table.columns)
+        known_names(table.columns, self.coding_.names, "factor(s)")
         values = checked_values(table.reindex(columns=list(self.coding_.names)), self.coding_.continuous)
         scores, known = self.coding_.scores(values)
         with torch.no_grad():
@@ -297,7 +276,6 @@ class Scan:
         Parameters
         ----------
         z : ndarray of float, shape (n, n_latents)
-            Latents.
 
         Returns
         -------
@@ -313,9 +291,7 @@ class Scan:
 
         Returns
         -------
-        DataFrame
-            One row per factor and latent:
-
+        DataFrame, one row per factor and latent
             - ``factor``, ``latent``, ``contrast`` (the change of the factor: yes - no, or +10 years), ``n``, ``n_with``;
             - ``partial`` with ``partial_low``, ``partial_high``: change of the mean of q(z_y|y), the other factors held, in SD
               of the aggregated posterior; ``marginal`` likewise, the other factors unknown and following along;
@@ -332,27 +308,7 @@ class Scan:
         (10, 1). The robust least-squares intervals are shrunk alike. Tests are on the least-squares effects themselves.
         """
         self._check_fitted()
-        table = self.effects_.copy()
-        coding = self.coding_
-        n_factors = len(coding.names)
-        with torch.no_grad():
-            within = np.exp(self.encoder_.log_variance.numpy().astype(float))
-        shrinkage = np.tile(self.lam / (self.lam + self.beta_y * within), n_factors)
-        scale = np.tile(self.aggregated_sd_, n_factors)
-        for kind, unspecified in (("partial", "average"), ("marginal", "observe")):
-            without, with_factor = self.contrast_latents(unspecified)
-            effect = (with_factor - without).ravel() / scale
-            reach = (table[f"{kind}_high"] - table[kind]) * shrinkage / scale
-            table[f"{kind}_se"] *= shrinkage / scale
-            table[kind], table[f"{kind}_low"], table[f"{kind}_high"] = effect, effect - reach, effect + reach
-        sd_ratio, divergence = self._specificity()
-        table["sd_ratio"], table["divergence_nats"] = sd_ratio.ravel(), divergence.ravel()
-        if self.decoder == "affine":
-            log_odds = self.decoder_.affine.weight.detach().numpy().astype(float)
-            table["log_odds"] = (log_odds / self.decoder_.scale.numpy() * self.aggregated_sd_).ravel()
-        else:
-            table["log_odds"] = np.nan
-        return table
+        return association_table(self)
 
     def contrast_latents(self, unspecified=None, *, with_prior=True):
         """Mean latents on both sides of the contrast of each factor: no and yes, or ten years around the mean age.
@@ -371,17 +327,15 @@ class Scan:
         """
         self._check_fitted()
         coding = self.coding_
-        one, half = np.eye(len(coding.names), dtype=bool), 0.5 * coding.step * coding.sd
+        half = 0.5 * coding.step * coding.sd
         low = np.where(coding.continuous, coding.mean - half, 0.0)
         high = np.where(coding.continuous, coding.mean + half, 1.0)
-        tables = (pd.DataFrame(np.where(one, level, np.nan), columns=list(coding.names)) for level in (low, high))
-        posteriors = [self.factors_to_latents(table, unspecified=unspecified) for table in tables]
-        without, with_factor = (self._means(posterior, with_prior) for posterior in posteriors)
-        return without, with_factor
-
-    def _means(self, posterior, with_prior):
-        mu, logvar = (part.astype(float) for part in posterior)
-        return mu if with_prior else mu * (1 + self.beta_y * np.exp(logvar) / self.lam)
+        sides = []
+        for levels in (low, high):
+            mu, logvar = self.factors_to_latents(coding.one_at_a_time(levels), unspecified=unspecified)
+            mu, variance = mu.astype(float), np.exp(logvar.astype(float))
+            sides.append(mu if with_prior else mu * (1 + self.beta_y * variance / self.lam))
+        return tuple(sides)
 
     def save(self, path, *, with_vae=True):
         """Write this Scan, and its VAE with it, into one safetensors file.
@@ -389,7 +343,7 @@ class Scan:
         Parameters
         ----------
         path : str or Path
-            The file; replaced when it exists.
+            Replaced when it exists.
         with_vae : bool
             False leaves the VAE out; `load` then needs it.
         """
@@ -403,29 +357,23 @@ class Scan:
         Parameters
         ----------
         path : str or Path
-            The file.
         vae : BeatVAE, optional
             Use this VAE instead of the one in the file; it must be the same one.
 
         Returns
         -------
         Scan
-
-        Raises
-        ------
-        FileNotFoundError, ValueError
-            If there is no such file, or it is not a saved Scan.
         """
         return load_scan(cls, path, vae)
 
     @property
     def weights_(self):
-        """Weights of the affine decoder, DataFrame of float, shape (n_factors, n_latents), per unit of a latent."""
+        """Weights V of the affine decoder, DataFrame (n_factors, n_latents), per unit of a latent; of an age, in years."""
         return self._affine()[0]
 
     @property
     def bias_(self):
-        """Bias of the affine decoder, Series of float, shape (n_factors,)."""
+        """Bias b of the affine decoder, Series (n_factors,); of an age, in years."""
         return self._affine()[1]
 
     def _affine(self):
@@ -441,54 +389,18 @@ class Scan:
         return pd.DataFrame(weight * unit[:, None], index=names), pd.Series(bias, index=names)
 
     def build(self, coding):
-        """Make both networks, untrained.
-
-        Parameters
-        ----------
-        coding : FactorCoding
-            Mean, SD and correlation of the factors.
-        """
+        """Make both networks, untrained, for the factors of a FactorCoding; for `fit` and `load`."""
         self.coding_ = coding
         with seeded_weights(self.seed):
             self.encoder_ = SymbolEncoder(len(self.aggregated_mean_), coding, self.lam, self.beta_y)
             hidden = N_HIDDEN if self.decoder == "mlp" else 0
             self.decoder_ = FactorDecoder(self.aggregated_mean_, self.aggregated_sd_, len(coding.names), hidden)
 
-    def _start_decoder(self, batch, values):
-        generator = torch.Generator().manual_seed(self.seed)
-        with torch.no_grad():
-            draws = [sample_gaussian(*self.encoder_(batch["scores"], batch["known"]), generator).numpy()]
-            if self.grounded:
-                draws.append(sample_gaussian(batch["mu_x"], batch["logvar_x"], generator).numpy())
-        weights = [SYMBOL_SHARE, 1.0] if self.grounded else [1.0]
-        scores, known = batch["scores"].numpy(), batch["known"].numpy()
-        start_decoder(self.decoder_, draws, weights, np.nan_to_num(values), scores, known, self.coding_.continuous)
-
-    def _specificity(self):
-        """SD ratio and divergence from the posterior of nobody in particular, each of shape (n_factors, n_latents)."""
-        coding = self.coding_
-        named = np.where(
-            np.eye(len(coding.names), dtype=bool),
-            np.where(coding.continuous, coding.mean + coding.step * coding.sd, 1.0),
-            np.nan,
-        )
-        mu, logvar = self.factors_to_latents(pd.DataFrame(named, columns=list(coding.names)))
-        mu_0, logvar_0 = self.factors_to_latents({})
-        with torch.no_grad():
-            parts = (torch.as_tensor(np.broadcast_to(part, mu.shape).copy()) for part in (mu, logvar, mu_0, logvar_0))
-            divergence = gaussian_kl(*parts).numpy()
-        return np.exp(0.5 * (logvar - logvar_0)), divergence
-
     def _one_row(self, assignment):
         if not isinstance(assignment, dict):
             raise ValueError(f'an assignment is a dict such as {{"{self.factors[0]}": 1}}; got {type(assignment).__name__}.')
-        self._check_names(assignment)
+        known_names(assignment, self.coding_.names, "factor(s)")
         return pd.DataFrame([without_unknown(assignment)], index=[0], dtype=float)
-
-    def _check_names(self, names):
-        unknown = [str(name) for name in names if name not in self.coding_.names]
-        if unknown:
-            raise ValueError(f"unknown factor(s) {', '.join(unknown)}; this Scan knows {', '.join(self.coding_.names)}.")
 
     def _check_fitted(self):
         if not hasattr(self, "history_") and not hasattr(self, "encoder_"):
