@@ -54,7 +54,7 @@ class SymbolEncoder(nn.Module):
         # Unknown and continuous: c is normal with variance V, and exp(A c) has the mean exp(A E[c] + A^2 V / 2).
         variance = torch.diagonal(covariance, dim1=1, dim2=2)[:, None, :]
         if_normal = if_known + 0.5 * slope**2 * variance
-        # Unknown and binary: c is no = -mean / sd, or 1 / sd more with chance p; the mean is exp(A no) (1 + p (exp(A / sd) - 1)).
+        # Unknown and binary: c is no = -mean / sd, or 1 / sd more with chance p: exp(A no) (1 + p (exp(A / sd) - 1)).
         chance = (self.mean + self.sd * filled).clamp(0, 1)[:, None, :]
         if_no = slope * torch.where(self.continuous, 0.0, -self.mean / self.sd)
         rise = (slope / self.sd).clamp(max=20)  # exp stays finite
