@@ -9,6 +9,7 @@ from pathlib import Path
 
 import anywidget
 import numpy as np
+import torch
 import traitlets
 from sklearn.utils.validation import check_is_fitted
 
@@ -48,11 +49,6 @@ class Explorer(anywidget.AnyWidget):
     unspecified : {"observe", "average"}
         What unknown factors are taken to be, as in `Scan`.
 
-    Raises
-    ------
-    ValueError
-        If `scan` belongs to another VAE, `z` has another shape, or an assignment is not known to the Scan.
-
     Notes
     -----
     Weights travel as little-endian float16, which moves a decoded beat by less than 5 uV.
@@ -66,7 +62,7 @@ class Explorer(anywidget.AnyWidget):
 
     def __init__(self, vae, scan=None):
         check_is_fitted(vae, "network_")
-        if scan is not None and not _same_network(scan.vae, vae):
+        if scan is not None and not _same_network(vae, scan.vae):
             raise ValueError("scan was fitted on the latents of another VAE; give Explorer(scan.vae, scan).")
         self.vae, self.scan = vae, scan
         mean = np.zeros(vae.n_latents) if scan is None else scan.factors_to_latents({})[0].astype(float)
@@ -85,17 +81,9 @@ class Explorer(anywidget.AnyWidget):
         return BeatSet(self.vae.inverse_transform(self.z[np.newaxis]), fs, self.vae.leads_, r_index=r_index)
 
     def html(self, picture=None):
-        """Write the figure for a page without a kernel.
+        """Return the figure for a page without a kernel: an element with a picture, and the script that puts the figure there.
 
-        Parameters
-        ----------
-        picture : bytes, optional
-            PNG to show where scripts do not run; default: `picture`.
-
-        Returns
-        -------
-        str
-            An element with a picture inside, and an inline script that puts the figure in its place.
+        `picture` is a PNG in bytes for where scripts do not run; default: `picture`.
         """
         state = {"z": self.z.tolist(), "factors": self.factors, "unspecified": self.unspecified, "_network": self._network}
         text = json.dumps(state, separators=(",", ":")).replace("<", "\\u003c")
@@ -109,13 +97,7 @@ class Explorer(anywidget.AnyWidget):
         )
 
     def picture(self):
-        """Draw the beat that is shown, for where no JavaScript runs.
-
-        Returns
-        -------
-        bytes
-            PNG.
-        """
+        """Draw the beat that is shown, for where no JavaScript runs; the bytes of a PNG."""
         import matplotlib.pyplot as plt
 
         from ..plots.ecgs import plot_beats
@@ -127,18 +109,13 @@ class Explorer(anywidget.AnyWidget):
         return stream.getvalue()
 
     def description(self):
-        """Say in a sentence what is shown: the alt text of the picture.
-
-        Returns
-        -------
-        str
-        """
+        """Return a sentence on what is shown: the alt text of the picture."""
         named = ", ".join(f"{name} = {value:g}" for name, value in self.factors.items() if value is not None)
         known = f"Twelve-lead median beat given {named or 'nothing'}" if self.scan else "Twelve-lead median beat"
         return f"{known}, decoded from {len(self.vae.active_latents_)} latents."
 
     def _repr_mimebundle_(self, **kwargs):
-        """Give the three forms: widget, HTML that needs no kernel, PNG with alt text."""
+        """Return the three forms: widget, HTML that needs no kernel, PNG with alt text."""
         data, metadata = super()._repr_mimebundle_(**kwargs)
         picture = self.picture()
         data["text/html"] = self.html(picture)
@@ -168,18 +145,16 @@ class Explorer(anywidget.AnyWidget):
             self.z = self.scan.factors_to_latents(self.factors, unspecified=self.unspecified)[0]
 
 
-def _same_network(one, other):
-    if one is other:
+def _same_network(vae, vae_of_scan):
+    """Whether two VAEs have the same weights."""
+    if vae is vae_of_scan:
         return True
-    one, other = one.network_.state_dict(), other.network_.state_dict()
-    return one.keys() == other.keys() and all(
-        one[name].shape == other[name].shape and bool((one[name] == other[name]).all()) for name in one
-    )
+    weights, weights_of_scan = (each.network_.state_dict() for each in (vae, vae_of_scan))
+    return weights.keys() == weights_of_scan.keys() and all(map(torch.equal, weights.values(), weights_of_scan.values()))
 
 
-def _network_state(vae, scan):
-    """Everything the page needs, as it travels: weights of the decoder, places of the latents, matrices of the Scan."""
-    decoder = vae.network_.decoder
+def _decoder_state(decoder):
+    """Weights of the decoder as they travel: float16 in base 64, and name and shape of each matrix."""
     matrices = {}
     for name in ("hidden", "head", "skip", "back", "stretch"):
         layer = getattr(decoder, name)
@@ -196,12 +171,15 @@ def _network_state(vae, scan):
             f"the decoder's weights take {len(text) / 1024:.0f} KB in the page, more than {MAX_WEIGHTS_KB} KB; "
             "train a BeatVAE with a smaller n_components or n_hidden."
         )
+    return {"half_floats": text, "parts": [[name, *matrix.shape] for name, matrix in matrices.items()]}
+
+
+def _network_state(vae, scan):
+    """Everything the page needs, as it travels: weights of the decoder, places of the latents, matrices of the Scan."""
     fs, r_index = vae._timing()
     mean = np.zeros(vae.n_latents) if scan is None else scan.aggregated_mean_
     sd = np.ones(vae.n_latents) if scan is None else scan.aggregated_sd_
-    return {
-        "half_floats": text,
-        "parts": [[name, *matrix.shape] for name, matrix in matrices.items()],
+    return _decoder_state(vae.network_.decoder) | {
         "fs": float(fs),
         "r_index": int(r_index),
         "n_leads": len(vae.leads_),
@@ -225,7 +203,7 @@ def _scan_state(scan):
         "names": list(coding.names),
         "labels": [FACTOR_LABELS.get(name, name) for name in coding.names],
         "short": [{"sex_female": "female", "age_years": "age"}.get(name, name) for name in coding.names],
-        "continuous": [bool(one) for one in coding.continuous],
+        "continuous": [bool(is_continuous) for is_continuous in coding.continuous],
         "ranges": [_range(coding, j) for j in range(len(coding.names))],
         "lam": float(scan.lam),
         "beta_y": float(scan.beta_y),
@@ -240,7 +218,7 @@ def _scan_state(scan):
 
 
 def _range(coding, j):
-    """Give the ends of the slider of a continuous factor, None for a binary one."""
+    """Return the ends of the slider of a continuous factor, None for a binary one."""
     if not coding.continuous[j]:
         return None
     if coding.names[j] == "age_years":

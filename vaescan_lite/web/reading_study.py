@@ -23,10 +23,8 @@ class ReadingStudy:
     ----------
     beats : BeatSet
         Median beats that the model was not fitted to.
-    y : array-like of float, shape (n,)
-        Labels, 1, 0 or NaN; who has none is not shown.
-    probability : array-like of float, shape (n,)
-        What the model says.
+    y, probability : array-like of float, shape (n,)
+        Labels, 1, 0 or NaN (not shown), and what the model says.
     contributions : DataFrame, shape (n, n_segments * n_leads)
         Parts of the logit by (segment, lead), as `explain.wave_contributions` gives them; leads are added up.
     segments_s : dict of str to (float, float)
@@ -34,7 +32,7 @@ class ReadingStudy:
     disease : str
         What the reader is asked about.
     seed : int
-        Choice of the ECGs.
+        Of the choice of ECGs.
 
     Attributes
     ----------
@@ -78,9 +76,9 @@ class ReadingStudy:
                     "p": round(float(probability[row]), 3),
                     "y": int(y[row]),
                     "waves": [round(float(value), 2) for value in wave],
-                    "uv": [[int(value) for value in lead] for lead in one.round()],
+                    "uv": [[int(value) for value in lead] for lead in leads_uv.round()],
                 }
-                for row, wave, one in zip(chosen, waves, signals_uv)
+                for row, wave, leads_uv in zip(chosen, waves, signals_uv)
             ],
         }
 
@@ -88,7 +86,7 @@ class ReadingStudy:
         return f"ReadingStudy({len(self.rows)} ECGs, {self.disease}); it is read in the page, in a browser."
 
     def _repr_html_(self):
-        """Give a page part that works without a kernel, and says what it would be where scripts do not run."""
+        """Return a page part that works without a kernel, and says what it would be where scripts do not run."""
         name = f"reading-study-{next(_numbers)}"
         study = json.dumps(self._study, separators=(",", ":")).replace("<", "\\u003c")
         without = (
@@ -133,7 +131,7 @@ def _matched_pairs(y, probability, is_shown, rng):
 
 
 def _segments(segments_s, beats):
-    """Give first and last sample of each segment; neighbours share one, so that the line has no gaps."""
+    """First and last sample of each segment; neighbours share one, so that the line has no gaps."""
     last = beats.signals.shape[2] - 1
     index = {name: [round(border * beats.fs) + beats.r_index for border in borders] for name, borders in segments_s.items()}
     return [{"name": name, "start": max(0, start), "end": min(last, end)} for name, (start, end) in index.items()]
