@@ -11,19 +11,10 @@ FEWEST_LEADS = {"qrs": 6, "p": 4}
 
 
 def read_ludb(folder):
-    """Read all records of LUDB with their marks.
+    """Read all records of LUDB (the folder with ``ludb.csv`` and ``data``) with their marks.
 
-    Parameters
-    ----------
-    folder : Path
-        The folder with ``ludb.csv`` and ``data``.
-
-    Returns
-    -------
-    dict
-        ``ids``; ``fs``; ``signals`` (n, 12, n_samples) in mV as the headers say; ``equal_gains``: the stored numbers as uV,
-        which obey Einthoven's law while the headers' gains break it; ``qrs_s``: times of the QRS marks in lead II;
-        ``rhythm``: sinus, AF, paced or ectopy; ``intervals``: DataFrame of `INTERVALS`.
+    ``signals`` (n, 12, n_samples) are in mV as the headers say; ``equal_gains`` are the stored numbers as uV, which obey
+    Einthoven's law while the headers' gains break it; ``qrs_s`` are the QRS marks in lead II.
     """
     headers = sorted((folder / "data").glob("*.hea"), key=lambda path: int(path.stem))
     diagnoses = pd.read_csv(folder / "ludb.csv", index_col="ID").fillna("")

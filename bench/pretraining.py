@@ -24,30 +24,10 @@ log = logging.getLogger(__name__)
 
 
 def pretrain(database, folder=WEIGHTS, *, seed=0, budget="workshop", progress=True):
-    """Train the weights again, and write them with their model card.
+    """Train the weights of the package again on PTB-XL or a part of it, write them with their model card, and return the card.
 
-    Parameters
-    ----------
-    database : str or Path
-        PTB-XL, or a part of it, as in `open_database`.
-    folder : str or Path
-        Gets ``vae.safetensors``, ``scan.safetensors`` and ``README.md``.
-    seed : int
-        Of everything drawn. The same ECGs and seed give the same weights on the same machine.
-    budget : {"smoke", "workshop", "full"} or Budget
-        How long to train.
-    progress : bool
-        Show progress bars.
-
-    Returns
-    -------
-    str
-        The model card.
-
-    Raises
-    ------
-    ValueError
-        If the database is simulated and the weights would replace those of the package.
+    The same ECGs and seed give the same weights on the same machine. The folder gets ``vae.safetensors``,
+    ``scan.safetensors`` and ``README.md``.
     """
     from vaescan_lite.beats.medians import median_beats
 
@@ -76,27 +56,11 @@ def pretrain(database, folder=WEIGHTS, *, seed=0, budget="workshop", progress=Tr
 
 
 def fold_10_scores(scan, training, test, factors, *, n_resamples=N_RESAMPLES):
-    """Score a Scan and its VAE on unseen beats.
+    """Score a Scan and its VAE on unseen beats; PCA, the yardstick, learns from `training`. Two tables.
 
-    Parameters
-    ----------
-    scan : Scan
-        Fitted.
-    training, test : BeatSet
-        Usable beats; PCA, the yardstick, learns from `training`.
-    factors : DataFrame
-        By id; NaN is unknown.
-    n_resamples : int
-        Of the bootstrap over ECGs.
-
-    Returns
-    -------
-    errors : DataFrame
-        By segment: mean absolute error of the VAE and of PCA with as many components as active latents (at most 24), uV, and
-        their ratio with its interval.
-    readings : DataFrame
-        By factor: AUROC, or the mean absolute error in years, with its interval; ``n`` and ``positives``. NaN with fewer
-        than five positives.
+    Errors by segment: mean absolute error of the VAE and of PCA with as many components as active latents (at most 24), uV, and
+    their ratio with its interval. Readings by factor: AUROC, or the mean absolute error in years, with its interval; ``n`` and
+    ``positives``. NaN with fewer than five positives.
     """
     vae = scan.vae
     pca = BeatPCA(min(24, len(vae.active_latents_))).fit(training)
@@ -126,24 +90,7 @@ def fold_10_scores(scan, training, test, factors, *, n_resamples=N_RESAMPLES):
 
 
 def model_card(scan, db, parts, factors):
-    """Write the model card of pretrained weights.
-
-    Parameters
-    ----------
-    scan : Scan
-        Fitted, with its VAE.
-    db : Database
-        What it was trained on.
-    parts : dict of str to BeatSet
-        ``training``, ``validation`` and ``test``.
-    factors : DataFrame
-        By id.
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
+    """Return the model card, in Markdown, of a fitted Scan; `parts` are the training, validation and test beats by name."""
     errors, readings = fold_10_scores(scan, parts["training"], parts["test"], factors)
     vae = scan.vae
     labels = factors.loc[parts["training"].ids, list(scan.coding_.names)]

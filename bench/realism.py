@@ -82,26 +82,15 @@ def measured(ecgs, ids=None):
 
 
 def separability(real, simulated, *, seed=0):
-    """AUROC of a cross-validated classifier for each measurement alone.
+    """AUROC of a cross-validated classifier for each measurement alone, the most telling first.
 
-    Parameters
-    ----------
-    real, simulated : DataFrame
-        Measurements, one row per ECG.
-    seed : int
-        Draws the parts of the cross-validation.
-
-    Returns
-    -------
-    DataFrame
-        One row per measurement, the most telling first: ``auroc``; medians and interquartile ranges of both sides (of what
-        is known); share of NaN in %.
+    Beside it medians and interquartile ranges of both sides (of what is known), and the share of NaN in %.
     """
     rows = {}
     for name in real:
-        one, other = real[name].to_numpy(), simulated[name].to_numpy()
-        row = {"auroc": classifier_auroc(one, other, seed=seed)}
-        for side, values in (("real", one), ("sim.", other)):
+        sides = {"real": real[name].to_numpy(), "sim.": simulated[name].to_numpy()}
+        row = {"auroc": classifier_auroc(*sides.values(), seed=seed)}
+        for side, values in sides.items():
             low, middle, high = np.nanquantile(values, (0.25, 0.5, 0.75)) if np.isfinite(values).any() else [np.nan] * 3
             row |= {f"{side} median": middle, f"{side} IQR": high - low, f"{side} NaN %": 100 * np.isnan(values).mean()}
         rows[name] = row
@@ -138,8 +127,8 @@ def quantiles(tables):
 def spectrum(beats):
     """Share in % of the variance of beats that the first k principal components hold."""
     rows = {}
-    for name, one in beats.items():
-        flat = one.signals.reshape(len(one), -1)
+    for name, side in beats.items():
+        flat = side.signals.reshape(len(side), -1)
         energy = np.linalg.svd(flat - flat.mean(axis=0), compute_uv=False) ** 2
         rows[name] = 100 * np.cumsum(energy)[np.array(SPECTRUM) - 1] / energy.sum()
     return pd.DataFrame(rows, index=pd.Index(SPECTRUM, name="components")).T.round(1)

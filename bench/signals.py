@@ -66,7 +66,7 @@ def show(title, table, note):
 
 
 def peak_memory_mb():
-    """Give the largest memory this process ever held; NaN on Windows."""
+    """Return the largest memory this process ever held; NaN on Windows."""
     try:
         import resource
     except ImportError:
@@ -75,7 +75,7 @@ def peak_memory_mb():
 
 
 def in_a_process_of_its_own(function, *args):
-    """Run a function in a fresh process with one thread, so that its peak memory is its own; give what it returns."""
+    """Run a function in a fresh process with one thread, so that its peak memory is its own; return what it returns."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_with_one_thread, function, *args).result()
 

@@ -16,16 +16,10 @@ FEWEST_IN_TRAINING = 6  # of either class in each training set: the inner folds 
 FEWEST_TO_FIT = 3  # of either class among the ECGs that are trained on: one for each of those inner folds
 
 SMALL_GRID = (
-    ("measurements", "logistic"),
-    ("measurements", "EBM"),
-    ("measurements", "boosting"),
-    ("VAE latents", "logistic"),
-    ("VAE latents", "EBM"),
-    ("VAE latents", "boosting"),
-    ("median beat", "logistic"),
-    ("median beat", "CNN"),
-    ("ten seconds", "CNN"),
-)
+    ("measurements", "logistic"), ("measurements", "EBM"), ("measurements", "boosting"),
+    ("VAE latents", "logistic"), ("VAE latents", "EBM"), ("VAE latents", "boosting"),
+    ("median beat", "logistic"), ("median beat", "CNN"), ("ten seconds", "CNN"),
+)  # fmt: skip
 
 
 def grid(budget="workshop", *, whole=None):
