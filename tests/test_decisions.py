@@ -98,7 +98,7 @@ def test_figures_have_a_line_per_model():
         (lambda: net_benefit([1, np.nan], [0.2, 0.3], 0.5), "unknown label"),
         (lambda: net_benefit([1, 0, 1], [0.2, 0.3], 0.5), r"shapes \(3,\) and \(2,\)"),
         (lambda: risk_coverage([1, 0], [0.2, 0.3], coverages=[0.0]), "at most 1"),
-        (lambda: risk_coverage([1, 0], [0.2, np.nan]), "NaN"),
+        (lambda: risk_coverage([1, 0], [0.2, np.nan]), "nan"),
         (lambda: decision_curve([1, 0], {"treat all": [0.1, 0.2]}), "other names"),
     ],
 )

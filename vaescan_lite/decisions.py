@@ -1,12 +1,15 @@
 """What a probability is good for: net benefit against treating all or nobody, and abstaining when unsure."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from .statistics import bootstrap_weights
+from .statistics import Estimate, bootstrap, bootstrap_weights
 
 THRESHOLDS = np.arange(0.02, 0.61, 0.02).round(2)
+TREAT_ALL, TREAT_NONE = "treat all", "treat none"
 COVERAGES = np.arange(0.1, 1.01, 0.1).round(2)
 
 
@@ -15,10 +18,8 @@ def net_benefit(y, probability, threshold):
 
     Parameters
     ----------
-    y : array-like of float, shape (n,)
-        1 for those who have the disease, 0 for the others.
-    probability : array-like of float, shape (n,)
-        Between 0 and 1.
+    y, probability : array-like of float, shape (n,)
+        1 for those who have the disease and 0 for the others; between 0 and 1.
     threshold : float
         Above 0 and below 1. Whoever acts at 0.1 accepts nine false alarms for one case found.
 
@@ -26,11 +27,6 @@ def net_benefit(y, probability, threshold):
     -------
     float
         ``TP / n - FP / n * threshold / (1 - threshold)``: true positives per person, after paying for the false ones.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, `y` holds anything but 0 and 1, or a probability or the threshold is out of range.
 
     References
     ----------
@@ -43,9 +39,9 @@ def net_benefit(y, probability, threshold):
     0.0
     """
     y, probability = _checked(y, probability)
-    _checked_thresholds([threshold])
-    (_, false_alarms), (_, found) = confusion_matrix(y, probability >= threshold, labels=[False, True])
-    return float(found / len(y) - false_alarms / len(y) * threshold / (1 - threshold))
+    _checked_shares([threshold], "thresholds")
+    (_, false_alarms), (_, hits) = confusion_matrix(y, probability >= threshold, labels=[False, True])
+    return float(hits / len(y) - false_alarms / len(y) * threshold / (1 - threshold))
 
 
 def decision_curve(y, probabilities, *, thresholds=THRESHOLDS, rotation=None, n_resamples=500, seed=0):
@@ -54,17 +50,14 @@ def decision_curve(y, probabilities, *, thresholds=THRESHOLDS, rotation=None, n_
     Parameters
     ----------
     y : array-like of float, shape (n,)
-        1 or 0.
     probabilities : dict of str to array-like of float, shape (n,)
         One entry per model, for the same people.
     thresholds : array-like of float
         Probabilities from which somebody would act; each above 0 and below 1.
     rotation : array-like, shape (n,), optional
         Which fit scored whom; resamples keep the number of people of each. None: one fit.
-    n_resamples : int
-        Bootstrap resamples behind each interval, the same for all models.
-    seed : int
-        Seed of the draws.
+    n_resamples, seed : int
+        Of the bootstrap behind each interval, the same for all models.
 
     Returns
     -------
@@ -72,48 +65,42 @@ def decision_curve(y, probabilities, *, thresholds=THRESHOLDS, rotation=None, n_
         One row per model and threshold: ``model`` ("treat all" and "treat none" among them), ``threshold``, ``net_benefit``
         with ``low`` and ``high`` (95 %), and ``gain`` over the better of treating all and none with ``gain_low`` and
         ``gain_high``.
-
-    Raises
-    ------
-    ValueError
-        If shapes or values do not fit, or a model is called like a default.
     """
-    thresholds = _checked_thresholds(thresholds)
-    defaults = {"treat all": None, "treat none": None}
-    if set(defaults) & set(probabilities):
-        raise ValueError(f"{', '.join(defaults)} are added to every curve; give models other names.")
-    checked = {name: _checked(y, probability) for name, probability in probabilities.items()}
-    y = _checked(y, np.zeros(len(y)))[0]
-    weights = bootstrap_weights(np.zeros(len(y)) if rotation is None else rotation, n_resamples, seed)
-    weights = np.vstack([np.ones((1, len(y)), dtype=weights.dtype), weights])  # the first row is everybody once
-    odds = thresholds / (1 - thresholds)
-    acts = {"treat all": np.ones((len(y), len(thresholds))), "treat none": np.zeros((len(y), len(thresholds)))}
-    acts |= {name: probability[:, None] >= thresholds for name, (_, probability) in checked.items()}
-    n = weights.sum(axis=1, dtype=float)[:, None]
-    worth = np.where(y[:, None], 1.0, -odds)  # of acting on a person, (n, thresholds)
-    benefit = {name: weights.astype(np.float32) @ (act * worth).astype(np.float32) / n for name, act in acts.items()}
-    default = np.maximum(benefit["treat all"], benefit["treat none"])
-    rows = []
-    for name, values in benefit.items():
-        low, high = np.percentile(values[1:], [2.5, 97.5], axis=0)
-        gain_low, gain_high = np.percentile((values - default)[1:], [2.5, 97.5], axis=0)
-        columns = {
-            "model": name, "threshold": thresholds, "net_benefit": values[0], "low": low, "high": high,
-            "gain": (values - default)[0], "gain_low": gain_low, "gain_high": gain_high,
-        }  # fmt: skip
-        rows.append(pd.DataFrame(columns))
-    return pd.concat(rows, ignore_index=True)
+    thresholds = _checked_shares(thresholds, "thresholds")
+    if {TREAT_ALL, TREAT_NONE} & set(probabilities):
+        raise ValueError(f"{TREAT_ALL}, {TREAT_NONE} are added to every curve; give models other names.")
+    probabilities = {TREAT_ALL: np.ones(len(y)), TREAT_NONE: np.zeros(len(y))} | probabilities
+    weights, benefit = bootstrap_weights(len(y) if rotation is None else rotation, n_resamples, seed), {}
+    for name, probability in probabilities.items():
+        is_ill, probability = _checked(y, probability)
+        worth = np.where(is_ill[:, None], 1.0, -thresholds / (1 - thresholds))  # of acting on a person, (n, n_thresholds)
+        worth = np.where(probability[:, None] >= thresholds, worth, 0.0)
+        benefit[name] = bootstrap(partial(_per_person, worth), weights=weights)
+    treat_all = benefit[TREAT_ALL]  # the other default, treating nobody, gains 0
+    default = Estimate(np.maximum(treat_all.by_seed, 0), np.maximum(treat_all.replicates, 0))
+    parts = []
+    for name, estimate in benefit.items():
+        part = pd.DataFrame({"model": name, "threshold": thresholds, "net_benefit": estimate.by_seed[0]})
+        part["low"], part["high"] = estimate.percentiles()
+        gain = estimate - default
+        part["gain"] = gain.by_seed[0]
+        part["gain_low"], part["gain_high"] = gain.percentiles()
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _per_person(values, weights):
+    """Means over people of columns (n, n_columns), for each row of weights; float32 is exact enough, and fast."""
+    return (weights.astype(np.float32) @ values.astype(np.float32)).astype(float) / len(values)
 
 
 def risk_coverage(y, probability, *, coverages=COVERAGES, rotation=None, n_resamples=500, seed=0):
-    """Error rate among those a model answers, if it abstains where it is least sure [1]_.
+    """Error rate among those a model answers, if it abstains where it is least sure.
 
     Parameters
     ----------
-    y : array-like of float, shape (n,)
-        1 or 0.
-    probability : array-like of float, shape (n,)
-        Between 0 and 1; sureness is its distance from 0.5, and the answer is whichever side it lies on (0.5: yes).
+    y, probability : array-like of float, shape (n,)
+        Sureness is the distance of the probability from 0.5, and the answer whichever side it lies on (0.5: yes).
     coverages : array-like of float
         Shares of people who get an answer, above 0 and up to 1.
     rotation, n_resamples, seed
@@ -126,19 +113,11 @@ def risk_coverage(y, probability, *, coverages=COVERAGES, rotation=None, n_resam
         equally sure), ``least_sure`` (smallest distance from 0.5 among them), ``error`` with ``low`` and ``high``, ``missed``
         (share of all positives who were answered "no") and ``deferred`` (share of all positives who got no answer).
 
-    Raises
-    ------
-    ValueError
-        If shapes or values do not fit.
-
     Notes
     -----
     People who are equally sure are answered together, so that no order of the rows decides. The threshold of sureness is that
-    of the whole sample in every resample: what is drawn again are people, not the rule.
-
-    References
-    ----------
-    .. [1] Chow CK. On optimum recognition error and reject tradeoff. IEEE Trans Inf Theory 1970;16:41-46.
+    of the whole sample in every resample: what is drawn again are people, not the rule. After Chow CK, On optimum recognition
+    error and reject tradeoff, IEEE Trans Inf Theory 1970;16:41-46.
 
     Examples
     --------
@@ -146,53 +125,36 @@ def risk_coverage(y, probability, *, coverages=COVERAGES, rotation=None, n_resam
     [0.0, 0.25]
     """
     y, probability = _checked(y, probability)
-    coverages = np.asarray(coverages, dtype=float)
-    if coverages.ndim != 1 or not len(coverages) or not ((coverages > 0) & (coverages <= 1)).all():
-        raise ValueError(f"coverages must lie above 0 and be at most 1; got {coverages.tolist()}.")
-    weights = bootstrap_weights(np.zeros(len(y)) if rotation is None else rotation, n_resamples, seed).astype(np.float32)
+    coverages = _checked_shares(coverages, "coverages", up_to_one=True)
     sureness = np.abs(probability - 0.5).round(12)  # 0.8 and 0.2 are equally sure, whatever their last bit says
     descending = np.sort(sureness)[::-1]
     says_yes = probability >= 0.5
     is_wrong = says_yes != y
+    weights = bootstrap_weights(len(y) if rotation is None else rotation, n_resamples, seed)
     rows = []
     for coverage in coverages:
         least = descending[max(1, round(coverage * len(y))) - 1]
         answered = sureness >= least
-        n_answered, n_wrong = weights @ answered, weights @ (is_wrong & answered)
-        low, high = np.percentile(n_wrong[n_answered > 0] / n_answered[n_answered > 0], [2.5, 97.5])
-        rows.append(
-            {
-                "coverage": coverage,
-                "answered": answered.mean(),
-                "least_sure": least,
-                "error": is_wrong[answered].mean(),
-                "low": low,
-                "high": high,
-                "missed": (y & answered & ~says_yes).sum() / y.sum() if y.any() else np.nan,
-                "deferred": (y & ~answered).sum() / y.sum() if y.any() else np.nan,
-            }
-        )
-    return pd.DataFrame(rows)
+        error = is_wrong[answered].mean()
+        ends = bootstrap(partial(_share_wrong, is_wrong, answered), weights=weights).percentiles()
+        missed, deferred = (part[y].mean() if y.any() else np.nan for part in (answered & ~says_yes, ~answered))
+        rows.append((coverage, answered.mean(), least, error, *ends, missed, deferred))
+    return pd.DataFrame(rows, columns=["coverage", "answered", "least_sure", "error", "low", "high", "missed", "deferred"])
+
+
+def _share_wrong(is_wrong, answered, weights):
+    """Share of wrong answers among the answered, for each row of weights; NaN where nobody is answered."""
+    weights = weights.astype(np.float32)
+    n_answered = weights @ answered
+    return np.divide(weights @ (is_wrong & answered), n_answered, out=np.full_like(n_answered, np.nan), where=n_answered > 0)
 
 
 def plot_decision_curve(curve, ax=None):
-    """Draw net benefit over thresholds, one line with its band per model.
-
-    Parameters
-    ----------
-    curve : DataFrame
-        As `decision_curve` gives it.
-    ax : Axes, optional
-        Where to draw; default a new figure.
-
-    Returns
-    -------
-    Axes
-    """
-    ax = _axes(ax)
+    """Draw the table of `decision_curve` on `ax` (default: a new figure) and return it: one line with its band per model."""
+    ax = ax or _new_axes()
     for name, part in curve.groupby("model", sort=False):
-        is_default = name in ("treat all", "treat none")
-        color = {"treat all": "0.6", "treat none": "0.2"}.get(name)
+        is_default = name in (TREAT_ALL, TREAT_NONE)
+        color = {TREAT_ALL: "0.6", TREAT_NONE: "0.2"}.get(name)
         (line,) = ax.plot(part["threshold"], part["net_benefit"], "--" if is_default else "-", color=color, label=name)
         if not is_default:
             ax.fill_between(part["threshold"], part["low"], part["high"], color=line.get_color(), alpha=0.12, linewidth=0)
@@ -204,20 +166,8 @@ def plot_decision_curve(curve, ax=None):
 
 
 def plot_risk_coverage(curves, ax=None):
-    """Draw the error rate over the share of people who get an answer, one line with its band per model.
-
-    Parameters
-    ----------
-    curves : dict of str to DataFrame
-        As `risk_coverage` gives them.
-    ax : Axes, optional
-        Where to draw; default a new figure.
-
-    Returns
-    -------
-    Axes
-    """
-    ax = _axes(ax)
+    """Draw tables of `risk_coverage` by name of the model on `ax` (default: a new figure) and return it, a line for each."""
+    ax = ax or _new_axes()
     for name, curve in curves.items():
         (line,) = ax.plot(curve["answered"], curve["error"], "o-", markersize=3, label=name)
         ax.fill_between(curve["answered"], curve["low"], curve["high"], color=line.get_color(), alpha=0.12, linewidth=0)
@@ -227,9 +177,7 @@ def plot_risk_coverage(curves, ax=None):
     return ax
 
 
-def _axes(ax):
-    if ax is not None:
-        return ax
+def _new_axes():
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=(7, 4))[1]
@@ -243,15 +191,13 @@ def _checked(y, probability):
     if not np.isin(y, (0, 1)).all():
         raise ValueError("y must hold 0 and 1 only; leave people with an unknown label out.")
     if not ((probability >= 0) & (probability <= 1)).all():
-        raise ValueError(
-            f"probabilities must lie between 0 and 1; got {np.nanmin(probability):g} to {np.nanmax(probability):g}"
-            f"{' and NaN' if np.isnan(probability).any() else ''}. Of logits take scipy.special.expit."
-        )
+        ends = f"{probability.min():g} to {probability.max():g}"  # NaN if there is one
+        raise ValueError(f"probabilities must lie between 0 and 1; got {ends}. Of logits take scipy.special.expit.")
     return y.astype(bool), probability
 
 
-def _checked_thresholds(thresholds):
-    thresholds = np.asarray(thresholds, dtype=float)
-    if thresholds.ndim != 1 or not len(thresholds) or not ((thresholds > 0) & (thresholds < 1)).all():
-        raise ValueError(f"thresholds must lie above 0 and below 1; got {thresholds.tolist()}.")
-    return thresholds
+def _checked_shares(shares, what, up_to_one=False):
+    shares = np.asarray(shares, dtype=float)
+    if shares.ndim != 1 or not len(shares) or not ((shares > 0) & ((shares < 1) | (up_to_one & (shares == 1)))).all():
+        raise ValueError(f"{what} must lie above 0 and {'be at most' if up_to_one else 'below'} 1; got {shares.tolist()}.")
+    return shares

@@ -10,19 +10,7 @@ from .ecg import DOWER, LEADS_12, to_eight_leads, to_twelve_leads
 
 
 def change_gain(ecgs, factor):
-    """Record with an amplifier whose gain is wrong.
-
-    Parameters
-    ----------
-    ecgs : EcgSet
-    factor : float
-        Multiplies every potential; above 0.
-
-    Returns
-    -------
-    EcgSet
-        A copy; leads, rate and ids stay.
-    """
+    """Record with an amplifier whose gain is wrong: a copy of the EcgSet with every potential times `factor`, above 0."""
     if not factor > 0:
         raise ValueError(f"the factor of the gain must be above 0; got {factor}.")
     return replace(ecgs, signals=(ecgs.signals * factor).astype(np.float32))
@@ -68,7 +56,6 @@ def turn_heart(ecgs, frontal_deg=0.0, horizontal_deg=0.0):
     Parameters
     ----------
     ecgs : EcgSet
-        Twelve or eight leads.
     frontal_deg : float
         Turn about the axis to the back, in degrees: positive from the left towards the feet, as the electrical axis counts.
     horizontal_deg : float
@@ -81,7 +68,7 @@ def turn_heart(ecgs, frontal_deg=0.0, horizontal_deg=0.0):
 
     Notes
     -----
-    ``x + D (R - 1) D^+ x`` with Dower's matrix D and a rotation R, as in `augmentation.Augmentation`: what a dipole cannot
+    ``x + D (R - 1) D^+ x`` with Dower's matrix D and a rotation R, as in the augmentation of `BeatVAE`: what a dipole cannot
     explain stays as it is. Single electrodes that lie wrongly are not meant; they would need the potentials between electrodes.
     """
     turn = Rotation.from_euler("z", frontal_deg, degrees=True) * Rotation.from_euler("y", -horizontal_deg, degrees=True)
@@ -106,12 +93,7 @@ def latent_shift(mu, reference_mean, reference_sd):
     mu : ndarray of float, shape (n, n_latents)
         Latents of the new ECGs.
     reference_mean, reference_sd : ndarray of float, shape (n_latents,)
-        Of the training ECGs.
-
-    Returns
-    -------
-    ndarray of float, shape (n_latents,)
-        Differences of means in SD of training.
+        Of the training ECGs; differences come in these SDs.
     """
     mu = np.asarray(mu)
     if mu.ndim != 2 or not len(mu) or not np.isfinite(mu).all():
@@ -127,9 +109,7 @@ def chance_shift(training_mu, n, n_draws=2000, seed=0):
     training_mu : ndarray of float, shape (n_training, n_latents)
     n : int
         Number of new ECGs.
-    n_draws : int
-        Number of draws.
-    seed : int
+    n_draws, seed : int
 
     Returns
     -------

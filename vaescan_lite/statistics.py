@@ -30,13 +30,6 @@ class Estimate:
     1.96 standard deviations over training seeds (added as squares). That is the variance of a single training, not of
     the mean over seeds, for somebody who trains once. From two or three seeds it is a rough guess, more often too small
     than too large; with one seed it is unknown and counts as zero.
-
-    Examples
-    --------
-    >>> a = Estimate(np.array([0.9]), np.array([0.88, 0.9, 0.92]))
-    >>> b = Estimate(np.array([0.8]), np.array([0.78, 0.8, 0.82]))
-    >>> round((a - b).value, 6), np.ptp((a - b).replicates).round(6).item()  # the resamples agree: no doubt is left
-    (0.1, 0.0)
     """
 
     by_seed: np.ndarray
@@ -97,15 +90,13 @@ def bootstrap_weights(rotation, n_resamples=1000, seed=0):
     ----------
     rotation : array-like, shape (n,), or int
         Rotation of each record; a number of records if there is one rotation only.
-    n_resamples : int
-        Number of resamples.
-    seed : int
-        Seed of the draws. The same weights used for two models make their comparison a paired one.
+    n_resamples, seed : int
+        The same weights used for two models make their comparison a paired one.
 
     Returns
     -------
     ndarray of uint8, shape (n_resamples, n)
-        The counts; over the records of a rotation each row adds up to their number.
+        Over the records of a rotation each row adds up to their number.
     """
     rotation = np.zeros(rotation) if np.ndim(rotation) == 0 else np.asarray(rotation)
     rng = np.random.default_rng(seed)
@@ -118,7 +109,7 @@ def bootstrap_weights(rotation, n_resamples=1000, seed=0):
     return weights
 
 
-def bootstrap(statistic, rotation, n_resamples=1000, seed=0, *, weights=None):
+def bootstrap(statistic, rotation=None, n_resamples=1000, seed=0, *, weights=None):
     """Estimate a figure and how it varies over resamples of the records.
 
     Parameters
@@ -133,12 +124,6 @@ def bootstrap(statistic, rotation, n_resamples=1000, seed=0, *, weights=None):
     Returns
     -------
     Estimate
-
-    Examples
-    --------
-    >>> heights_cm = np.array([171.0, 180.0, 165.0])
-    >>> round(bootstrap(partial(weighted_mean, heights_cm), 3).value, 3)
-    172.0
     """
     weights = bootstrap_weights(rotation, n_resamples, seed) if weights is None else np.asarray(weights)
     everybody = np.ones((1, weights.shape[1]), dtype=weights.dtype)
@@ -147,23 +132,10 @@ def bootstrap(statistic, rotation, n_resamples=1000, seed=0, *, weights=None):
 
 
 def with_interval(statistic, *columns, n_resamples=500, seed=0):
-    """Figure over ECGs with its 95 % percentile interval.
+    """Return value, low and high of a figure with its 95 % percentile interval, and the number n of records that count.
 
-    Parameters
-    ----------
-    statistic : callable
-        `weighted_mean`, `weighted_median`, `weighted_r2`, `weighted_auroc` or another one that takes columns and weights.
-    *columns : array-like of float or bool, shape (n,)
-        What it is made of; an ECG with a NaN in any of them is left out.
-    n_resamples, seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    value, low, high : float
-        NaN if nothing is left, or the figure does not exist.
-    n : int
-        ECGs that count.
+    `statistic` is `weighted_mean`, `weighted_median`, `weighted_r2`, `weighted_auroc` or another one that takes columns (n,)
+    and weights. A record with a NaN in any column is left out; the figure is NaN if nothing is left or it does not exist.
     """
     columns = np.array([np.asarray(column, dtype=float) for column in columns])
     columns = columns[:, np.isfinite(columns).all(axis=0)]
@@ -272,19 +244,7 @@ def average_precision_within(y, score, rotation):
 
 
 def mean_over_records(values, rotation=None, n_resamples=1000, seed=0):
-    """Estimate a mean over records, such as the mean absolute error.
-
-    Parameters
-    ----------
-    values : array-like of float, shape (n,)
-        One finite value per record.
-    rotation, n_resamples, seed
-        As for `auroc`: the same ones give the same resamples, so that differences are paired.
-
-    Returns
-    -------
-    Estimate
-    """
+    """Return the Estimate of a mean over records (n,), such as the mean absolute error; paired as those of `auroc`."""
     values = np.asarray(values, dtype=float)
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
         raise ValueError(f"give one finite value per record, at least one; got shape {values.shape}.")
@@ -292,10 +252,10 @@ def mean_over_records(values, rotation=None, n_resamples=1000, seed=0):
 
 
 def interval_over_trainings(differences, test_share):
-    """Interval of 95 % of a mean difference from its values in single rotations, by the corrected resampled t-test [1]_.
+    """Return the ends of the interval of 95 % of a mean difference, by the corrected resampled t-test [1]_.
 
     The bootstrap of records asks how a difference would move with other test people; this asks how it would move if everything
-    were trained once more on other people, because every rotation was.
+    were trained once more on other people, because every rotation was. With fewer than three rotations it is infinite.
 
     Parameters
     ----------
@@ -305,19 +265,9 @@ def interval_over_trainings(differences, test_share):
         Test records per training record, 1/4 with eight of ten folds to train on: rotations share training records, and their
         variance alone would be too small.
 
-    Returns
-    -------
-    low, high : float
-        Minus and plus infinity with fewer than three rotations: so few trainings cannot tell.
-
     References
     ----------
     .. [1] Nadeau C, Bengio Y. Inference for the generalization error. Machine Learning 2003;52:239-281.
-
-    Examples
-    --------
-    >>> [round(end, 3) for end in interval_over_trainings([0.02, 0.03, 0.01, 0.02, 0.02], 0.25)]
-    [0.007, 0.033]
     """
     differences = np.asarray(differences, dtype=float)
     differences = differences[np.isfinite(differences)]
@@ -329,24 +279,8 @@ def interval_over_trainings(differences, test_share):
 
 
 def holm(p_values):
-    """Adjust p-values for their number by Holm's step-down method [1]_.
+    """Adjust p-values for their number by the step-down method of Holm (Scand J Stat 1979;6:65-70), in the same order.
 
-    Parameters
-    ----------
-    p_values : array-like of float, shape (n,)
-        One per hypothesis.
-
-    Returns
-    -------
-    ndarray of float, shape (n,)
-        Adjusted p-values in the same order.
-
-    References
-    ----------
-    .. [1] Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 1979;6:65-70.
-
-    Examples
-    --------
     >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
     [0.03, 0.06, 0.06]
     """
@@ -386,21 +320,11 @@ def calibration(y, probability):
 
 
 def weighted_calibration(y, probability, weights):
-    """Calibration of probabilities in many weightings of the records at once, by maximum likelihood.
+    """Return offset and slope, each (n_resamples,), of probabilities for each row of weights (n_resamples, n).
 
-    Parameters
-    ----------
-    y, probability : array-like of float, shape (n,)
-        As for `calibration`.
-    weights : array-like, shape (n_resamples, n)
-        How often each record counts, as `bootstrap_weights` draws it.
-
-    Returns
-    -------
-    offset, slope : ndarray of float, shape (n_resamples,)
-        `offset` is what has to be added to every logit so that as many positives are expected as there are (the intercept
-        with the slope held at 1, "calibration in the large"); `slope` is that of `calibration`. NaN where a resample has
-        one class only or the search for the slope does not end.
+    The offset is what has to be added to every logit so that as many positives are expected as there are (the intercept with
+    the slope held at 1, "calibration in the large"); the slope is that of `calibration`. Both are of maximum likelihood, NaN
+    where a resample has one class only or the search for the slope does not end.
     """
     y, logits, weights = np.asarray(y, dtype=float), _logits(probability), np.asarray(weights)
     if not y.shape == logits.shape == weights.shape[1:]:
