@@ -60,10 +60,8 @@ def run(
         1 to 5. Rotation r trains on eight folds and tests on folds 2r - 1 and 2r; fewer than five are the last ones.
     seeds : sequence of int
         One training each; their variance is part of every interval.
-    n_training : int, optional
-        Train on so many ECGs, drawn by seed; a smaller number is a part of a larger one.
-    n_resamples : int
-        Bootstrap resamples behind each interval.
+    n_training, n_resamples : int
+        Training ECGs, drawn by seed, a smaller number from a larger one (None: all); bootstrap resamples of each interval.
     budget : {"smoke", "workshop", "full"}
         Of representations and models that are given by name.
     keep : str or Path, optional
@@ -77,23 +75,18 @@ def run(
     Result
         Of the ECGs with a usable median beat. No ECG of a test fold takes part in any fitting, the imputation included.
     """
-    cells = _cells(
-        _chosen("representation", representations, standard_representations, budget),
-        _chosen("model", models, standard_models, budget),
-        pairs,
-        budget,
-    )
+    cells = _cells(representations, models, pairs, budget)
     _require_rotations_and_seeds(rotations, seeds)
     rows = db if isinstance(db, Recordings) else Recordings(db, progress=progress)
     unusable, rows = rows.ids[~rows.beats.usable], rows[rows.beats.usable]
     masks = rotation_masks(rows.fold, rotations)
     tasks, left_out = _scorable(list(tasks), rows.factors, masks)
-    left_out += [("ECG", id_, "no usable median beat") for id_ in unusable]
     labels = rows.factors[[*tasks, *(name for name in PERSON if name not in tasks and name in rows.factors)]]
     settings = {"labels": labels, "seeds": seeds, "keep": keep, "n_jobs": n_jobs, "progress": progress}
     parts = run_cells(_run_cell, rows, cells, masks, tasks, n_training, **settings)
     predictions, seconds = _in_order(*map(pd.concat, zip(*parts)), tasks, cells)
     estimates = estimates_of(predictions, n_resamples)
+    left_out += [("ECG", id_, "no usable median beat") for id_ in unusable]
     left_out = pd.DataFrame(left_out, columns=["kind", "name", "reason"])
     return Result(predictions, scores_of(predictions, estimates), left_out, seconds, estimates)
 
@@ -131,6 +124,8 @@ def _is_network(model):
 
 def _cells(representations, models, pairs, budget):
     """Collect, for each representation, (transformer, its models by name), the baseline included."""
+    representations = _chosen("representation", representations, standard_representations, budget)
+    models = _chosen("model", models, standard_models, budget)
     if pairs is None:
         pairs = [(r, m) for r in representations for m in models if not _misfit(representations[r], models[m])]
         paired = {name for pair in pairs for name in pair}
