@@ -272,31 +272,14 @@ def test_other_bad_input_is_named(data):
         vl.explain.requirements(models, beats, factors, controls=["b"])
 
 
-class Components:
-    """Principal components with the manners of a VAE: trained in no time, and good enough to find an AV block."""
-
-    def __init__(self, beats, n=12):
-        flat = beats.signals.reshape(len(beats), -1).astype(float)
-        self.mean, self.shape = flat.mean(axis=0), beats.signals.shape[1:]
-        _, size, parts = np.linalg.svd(flat - self.mean, full_matrices=False)
-        self.parts = parts[:n] * size[:n, None] / np.sqrt(len(flat))
-
-    def posterior(self, beats):
-        flat = beats.signals.reshape(len(beats), -1) - self.mean
-        mu = flat @ np.linalg.pinv(self.parts)
-        return mu.astype(np.float32), np.full(mu.shape, -3.0, dtype=np.float32)
-
-    def inverse_transform(self, z):
-        return (self.mean + z @ self.parts).reshape(-1, *self.shape).astype(np.float32)
-
-
 @pytest.fixture(scope="module")
 def fitted():
     rows = np.arange(200)
     factors = pd.DataFrame({"AVB1": (rows % 5 == 0) * 1.0, "LVH": (rows % 4 == 1) * 1.0, "sex_female": rows % 2.0})
     factors["age_years"] = 40.0 + rows % 40
     beats = vl.median_beats(vl.simulate(factors, seed=1))
-    scan = vl.Scan(Components(beats), list(factors.columns)).fit(beats, factors, progress=False)
+    vae = vl.BeatVAE(8, budget="smoke", progress=False).fit(beats)
+    scan = vl.Scan(vae, list(factors.columns)).fit(beats, factors, progress=False)
     return readers.fit_readers(scan, beats, factors, ["AVB1", "LVH"], budget="smoke"), scan, beats, factors
 
 

@@ -71,13 +71,6 @@ def test_contributions_add_up_to_the_log_odds(fitted, factor):
     np.testing.assert_allclose(parts.drop(columns="baseline").mean(), 0, atol=1e-4 * parts.abs().to_numpy().max())
 
 
-def test_contributions_over_waves_and_leads_add_up_too(drawn):
-    scan, beats, _ = drawn
-    groups = explain.wave_contributions(scan, beats, "LVH")
-    parts = explain.contributions(scan, beats, "LVH")
-    np.testing.assert_allclose(groups.sum(axis=1), parts.drop(columns="baseline").sum(axis=1), atol=1e-6)
-
-
 def test_an_unusable_beat_is_explained_by_nan(fitted):
     scan, beats = fitted
     signals = beats.signals.copy()

@@ -10,6 +10,7 @@ from torch import nn
 import vaescan_lite as vl
 from vaescan_lite import saliency
 from vaescan_lite.ecg import BeatSet
+from vaescan_lite.explain.gradients import network_of
 from vaescan_lite.models.cnn import EcgCNN, FlatteningNetwork, PoolingNetwork
 from vaescan_lite.saliency.networks import last_convolution
 from vaescan_lite.statistics import mean_over_records
@@ -264,7 +265,7 @@ def test_the_sanity_table_tells_a_map_of_the_model_from_one_of_the_input():
 
 def test_contributions_pulled_back_through_the_encoder_add_up_to_the_log_odds(scan):
     model, some = scan
-    network = saliency.network_of(model)
+    network = network_of(model)
     exact = model.logits(some)
     with torch.no_grad():
         assert np.abs(network(torch.from_numpy(some.signals)).numpy() - exact.to_numpy()).max() < 1e-3

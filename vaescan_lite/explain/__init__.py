@@ -2,7 +2,8 @@
 
 from .effects import association_table, decoded_effects, latent_effects
 from .four_requirements import requirements
-from .latents import contributions, traversal, traversal_shares, wave_contributions
+from .gradients import wave_contributions
+from .latents import contributions, traversal, traversal_shares
 from .published import PUBLISHED_SIGNS, compare_with_published, in_words
 from .readers import fit_readers
 from .verdicts import compare_matched, summary, trade_off

@@ -47,7 +47,7 @@ def requirements(
     ----------
     models : dict of str to object
         ``decision(beats)`` gives logits: a DataFrame by factor, or ndarray (n,) for ``model.factor``, else for every factor.
-        Optional: ``contributions(beats, factor)``, a DataFrame with the columns `GROUPS`; ``latents(beats)``, (n, n_latents).
+        Optional: ``contributions(beats, factor, reference)``, a DataFrame with the columns `GROUPS`; ``latents(beats)``.
     beats : BeatSet
         Beats no model was fitted to. Unusable ones are left out; models are asked about 8 leads only.
     factors : DataFrame or Series
@@ -158,9 +158,8 @@ class _Setting:
         perturbed = {how: perturb(self.beats, how, self.seed) for how in PERTURBATIONS}
         for name, model in self.models.items():
             occluded, lost = self._replaced(name, beats, SINGLY), self._replaced(name, beats, subsets)
-            has_own = hasattr(model, "contributions")
-            explained = {f: own_explanation(name, model, beats, f) for f in self.logits[name]} if has_own else occluded
-            kind = "own" if has_own else "occlusion"
+            kind = "own" if hasattr(model, "contributions") else "occlusion"
+            explained = self._own(name, beats) if kind == "own" else occluded
             for factor in self.logits[name]:
                 for metric, parts, how in (
                     ("subset correlation", explained, kind),
@@ -175,12 +174,11 @@ class _Setting:
         """Measure requirement 4 of one model and perturbation; `before` is its explanation of the beats as they were."""
         logits = decide(name, self.models[name], perturbed, self.names)
         beats = perturbed[self.explained]
-        occluded = self._replaced(name, beats, SINGLY) if kind == "occlusion" else None
+        explained = self._own(name, beats) if kind == "own" else self._replaced(name, beats, SINGLY)
         for factor in logits:
             change = np.abs(logits[factor] - self.logits[name][factor]) / self.sd[name].fillna(1)[factor]
             yield _row("robust", "change of logit", how, name, factor, self._figure(weighted_median, change))
-            after = own_explanation(name, self.models[name], beats, factor) if kind == "own" else occluded[factor]
-            ranks = [pd.DataFrame(parts).rank(axis=1).to_numpy() for parts in (before[factor], after)]
+            ranks = [pd.DataFrame(parts[factor]).rank(axis=1).to_numpy() for parts in (before, explained)]
             correlation = self._mean(row_correlation(*ranks))
             yield _row("robust", "rank correlation of explanation", how, name, factor, correlation, kind)
             yield _row("robust", "auroc when perturbed", how, name, factor, self._auroc(factor, logits))
@@ -194,6 +192,10 @@ class _Setting:
         signals = np.where(inside, self.reference[:, None], beats.signals[:, None]).reshape(copies.signals.shape)
         rest = decide(name, self.models[name], replace(copies, signals=signals), self.names)
         return {f: whole[f].to_numpy()[:, None] - rest[f].to_numpy().reshape(len(beats), -1) for f in whole}
+
+    def _own(self, name, beats):
+        """Ask for the explanations that a model gives of itself: dict of factor to (n_beats, n_groups)."""
+        return {f: own_explanation(name, self.models[name], beats, f, self.reference) for f in self.logits[name]}
 
     def _figure(self, statistic, *columns):
         return with_interval(statistic, *columns, n_resamples=self.n_resamples, seed=self.seed)

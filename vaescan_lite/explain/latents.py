@@ -1,4 +1,4 @@
-"""What a Scan says and why: contributions of latents, and of waves and leads through the traversals of latents."""
+"""What a Scan says and why: contributions of latents, and pictures of the decoder."""
 
 import numpy as np
 import pandas as pd
@@ -38,34 +38,8 @@ def contributions(scan, beats, factor):
     return parts
 
 
-def wave_contributions(scan, beats, factor):
-    """Distribute the contributions of the latents over waves and leads.
-
-    The contribution of latent i goes to each wave and lead in proportion to the energy of its traversal there:
-    ``e_g = sum_i w_i (z_i - mean z_i) share_ig``.
-
-    Parameters
-    ----------
-    scan : fitted Scan with an affine decoder
-    beats : BeatSet
-    factor : str
-
-    Returns
-    -------
-    DataFrame, shape (n_beats, n_groups)
-        Columns `GROUPS`; a row adds up to the log odds minus the baseline of `contributions`.
-    """
-    return spread_over_waves(contributions(scan, beats, factor), traversal_shares(scan))
-
-
-def spread_over_waves(parts, shares):
-    """Contributions of latents, as `contributions` gives them, spread over waves and leads by their `traversal_shares`."""
-    parts = parts.drop(columns="baseline")
-    return pd.DataFrame(parts.to_numpy() @ shares.to_numpy(), index=parts.index, columns=shares.columns)
-
-
 def traversal_shares(scan):
-    """Share of each latent's traversal energy in each wave and lead.
+    """Share of each latent's traversal energy in each wave and lead: a picture of the decoder, not of what the encoder reads.
 
     Parameters
     ----------

@@ -1,5 +1,7 @@
 """Models that read factors from beats, all behind `decision(beats)`, which gives logits; and controls that know nothing."""
 
+import inspect
+
 import numpy as np
 import pandas as pd
 from scipy.special import logit
@@ -13,7 +15,7 @@ from ..measurements.values import measure
 from ..models.cnn import EcgCNN
 from ..models.tables import standard_models
 from ..scan.scan import Scan
-from .latents import contributions, spread_over_waves, traversal_shares
+from .gradients import wave_contributions
 from .waves import GROUPS
 
 N_PERMUTED = 3
@@ -58,27 +60,28 @@ def fit_readers(scan, beats, factors, names, *, budget="workshop", seed=0):
     }
 
 
-class ScanReader:
-    """A fitted Scan with an affine decoder, and its own explanation."""
+class NetworkBehind:
+    """A reader whose `model` is differentiable, so that its answers are explained by `explain.wave_contributions`."""
+
+    def contributions(self, beats, factor, reference=None):
+        """Say what each wave of each lead adds to the log odds, from reference beats or the model's own mean beat on."""
+        return wave_contributions(self, beats, factor, reference=reference)
+
+
+class ScanReader(NetworkBehind):
+    """A fitted Scan, explained through its encoder."""
 
     def __init__(self, scan):
-        self.scan = scan
-        self._shares = None
+        self.model = scan
 
     def decision(self, beats):
         """Log odds of the binary factors."""
-        return self.scan.logits(beats).loc[:, ~self.scan.coding_.continuous]
-
-    def contributions(self, beats, factor):
-        """Spread the log odds of a factor over waves and leads, as `explain.wave_contributions` does."""
-        if self._shares is None:  # decoding every latent once is enough
-            self._shares = traversal_shares(self.scan)
-        return spread_over_waves(contributions(self.scan, beats, factor), self._shares)
+        return self.model.logits(beats).loc[:, ~self.model.coding_.continuous]
 
     def latents(self, beats):
         """Posterior means of the active latents, ndarray (n, n_active)."""
-        mu, _ = self.scan.vae.posterior(beats)
-        active = getattr(self.scan.vae, "active_latents_", slice(None))
+        mu, _ = self.model.vae.posterior(beats)
+        active = getattr(self.model.vae, "active_latents_", slice(None))
         return mu[:, active]
 
 
@@ -108,24 +111,24 @@ class LatentReader:
         return logits
 
 
-class NetworkReader:
+class NetworkReader(NetworkBehind):
     """A beat CNN that reads several factors at once."""
 
     def __init__(self, network):
-        self.network = network
+        self.model = network
 
     def fit(self, beats, factors, names):
         """Train on usable beats."""
         beats = beats[beats.usable]
         self.names_ = list(names)
-        self.network.fit(beats, _labels(beats, factors, names).to_numpy())
+        self.model.fit(beats, _labels(beats, factors, names).to_numpy())
         return self
 
     def decision(self, beats):
         """Log odds, NaN for an unusable beat."""
         logits = pd.DataFrame(np.nan, index=beats.ids, columns=self.names_)
         if beats.usable.any():
-            logits.loc[beats.usable] = self.network.decision_function(beats[beats.usable])
+            logits.loc[beats.usable] = self.model.decision_function(beats[beats.usable])
         return logits
 
 
@@ -199,9 +202,13 @@ def decide(name, model, beats, factors):
     return answer.reset_index(drop=True)
 
 
-def own_explanation(name, model, beats, factor):
-    """Ask a model for its own explanation by group, ndarray (n, n_groups) in the order of `GROUPS`."""
-    parts = model.contributions(beats, factor)
+def own_explanation(name, model, beats, factor, reference):
+    """Ask a model for its own explanation by group, ndarray (n, n_groups) in the order of `GROUPS`.
+
+    A model whose ``contributions`` takes a `reference` gets that from which the replaced waves are taken.
+    """
+    takes_reference = "reference" in inspect.signature(model.contributions).parameters
+    parts = model.contributions(beats, factor, **({"reference": reference} if takes_reference else {}))
     missing = [group for group in GROUPS if group not in parts.columns] if isinstance(parts, pd.DataFrame) else list(GROUPS)
     if missing or len(parts) != len(beats):
         raise ValueError(

@@ -80,6 +80,7 @@ class _SignalModel(BaseEstimator):
         kind = _kind(self.kind, signals.shape[2])
         budget = budget_of(self.budget, BUDGETS[kind])
         self.n_leads_, self.n_times_, self.n_tasks_ = *signals.shape[1:], y.shape[1]
+        self.mean_beat_ = signals.mean(axis=0)  # where explanations start from
 
         def new_network():
             if kind == "beat":

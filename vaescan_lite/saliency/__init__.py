@@ -2,9 +2,9 @@
 
 from .maps import agreement, by_wave, paired_beats, repeatability, sanity_table, share_inside, truth_region, truth_table
 from .methods import METHODS, attribute
-from .networks import n_weight_layers, network_of, randomised, randomised_scan
+from .networks import n_weight_layers, randomised, randomised_scan
 
 __all__ = [
-    "METHODS", "agreement", "attribute", "by_wave", "n_weight_layers", "network_of", "paired_beats", "randomised",
+    "METHODS", "agreement", "attribute", "by_wave", "n_weight_layers", "paired_beats", "randomised",
     "randomised_scan", "repeatability", "sanity_table", "share_inside", "truth_region", "truth_table",
 ]  # fmt: skip

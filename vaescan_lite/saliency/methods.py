@@ -1,15 +1,14 @@
 """Post-hoc attributions of networks, made through captum."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 from torch import nn
 
 from ..ecg import LEADS_8
+from ..explain.gradients import frozen, integrated_gradients, network_of
 from ..factors import known_names
 from ..training import torch_threads
-from .networks import last_convolution, network_of
+from .networks import last_convolution
 
 METHODS = {
     "saliency": "size of the gradient",
@@ -75,7 +74,7 @@ def attribute(
     copies = n_steps if method in ("integrated_gradients", "shap") else 1
     settings = {"batch_size": batch_size, "n_steps": n_steps, "window": window, "background": background}
     maps, n_rows = [], max(1, batch_size // copies)
-    with torch_threads(1), _frozen(network):
+    with torch_threads(1), frozen(network):
         for start in range(0, len(x), n_rows):
             part = torch.from_numpy(x[start : start + n_rows].copy()).requires_grad_(True)
             maps.append(_MAPS[method](network, part, column, torch.from_numpy(reference)[None], **settings).detach().numpy())
@@ -96,12 +95,7 @@ def _gradient_x_input(network, x, column, reference, **_):
 
 
 def _integrated_gradients(network, x, column, reference, *, batch_size, n_steps, **_):
-    """Sundararajan 2017 (ICML 70:3319)."""
-    from captum.attr import IntegratedGradients
-
-    return IntegratedGradients(network).attribute(
-        x, baselines=reference, target=column, n_steps=n_steps, internal_batch_size=max(batch_size, len(x))
-    )
+    return torch.from_numpy(integrated_gradients(network, x, reference, column, n_steps, batch_size))
 
 
 def _shap(network, x, column, reference, *, background, **settings):
@@ -145,19 +139,6 @@ _MAPS = {
     "occlusion": _occlusion,
     "shap": _shap,
 }
-
-
-@contextmanager
-def _frozen(network):
-    """Let no gradient flow into the weights, and put everything back afterwards."""
-    before = [(weight, weight.requires_grad) for weight in network.parameters()]
-    try:
-        for weight, _ in before:
-            weight.requires_grad_(False)
-        yield
-    finally:
-        for weight, needed in before:
-            weight.requires_grad_(needed)
 
 
 def _checked_beats(beats):

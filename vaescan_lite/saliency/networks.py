@@ -2,54 +2,12 @@
 
 import copy
 
-import torch
 from torch import nn
 
+from ..explain.gradients import network_of
 from ..training import seeded_weights
 
 NORMALISATIONS = (nn.BatchNorm1d, nn.LayerNorm, nn.GroupNorm)
-
-
-class ScanNetwork(nn.Module):
-    """A Scan as one network, (n, 8, n_times) mV -> (n, n_factors): posterior mean of the latents, then the affine decoder."""
-
-    def __init__(self, scan):
-        super().__init__()
-        weights, bias = scan.weights_, scan.bias_
-        self.names = tuple(weights.index)
-        self.register_buffer("mean_beat", scan.vae.network_.mean_beat.clone())
-        self.register_buffer("unit", scan.vae.network_.unit.clone())
-        self.encoder = copy.deepcopy(scan.vae.network_.encoder)
-        self.readout = nn.Linear(weights.shape[1], weights.shape[0])
-        with torch.no_grad():
-            self.readout.weight.copy_(torch.as_tensor(weights.to_numpy()))
-            self.readout.bias.copy_(torch.as_tensor(bias.to_numpy()))
-        self.eval()
-
-    def forward(self, x):
-        """Log odds of binary factors, means of continuous ones."""
-        return self.readout(self.encoder((x.flatten(1) - self.mean_beat) / self.unit)[0])
-
-
-def network_of(model):
-    """Take the torch network out of a model.
-
-    Parameters
-    ----------
-    model : fitted EcgCNN, fitted Scan or torch.nn.Module
-
-    Returns
-    -------
-    torch.nn.Module
-        From (n, 8, n_times) in mV to logits (n, n_tasks). Of a Scan with an affine decoder, encoder and decoder in a row.
-    """
-    if isinstance(model, nn.Module):
-        return model
-    if isinstance(getattr(model, "network_", None), nn.Module) and hasattr(model, "n_tasks_"):
-        return model.network_
-    if hasattr(model, "aggregated_mean_") and hasattr(model, "vae"):
-        return ScanNetwork(model)
-    raise ValueError(f"model must be a fitted EcgCNN, a fitted Scan or a torch network; got {type(model).__name__}.")
 
 
 def randomised(model, *, n_layers=None, seed=0):
