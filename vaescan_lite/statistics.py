@@ -1,6 +1,6 @@
 """Figures with intervals: AUROC within rotations, paired bootstrap of records, calibration, many tests at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -23,6 +23,8 @@ class Estimate:
     replicates : ndarray of float, shape (n_resamples,)
         The mean over seeds in each resample of the records. Two estimates belong together only if they were made with the
         same weights from `bootstrap_weights`.
+    limits : tuple of float
+        What the figure cannot pass, such as 0 and 1 for an AUROC; no interval passes it either.
 
     Notes
     -----
@@ -34,6 +36,7 @@ class Estimate:
 
     by_seed: np.ndarray
     replicates: np.ndarray
+    limits: tuple = (-np.inf, np.inf)
 
     @property
     def value(self):
@@ -46,7 +49,8 @@ class Estimate:
         return float(np.std(self.by_seed, ddof=1)) if len(self.by_seed) > 1 else 0.0
 
     def __sub__(self, other):
-        return Estimate(self.by_seed - other.by_seed, self.replicates - other.replicates)
+        limits = self.limits[0] - other.limits[1], self.limits[1] - other.limits[0]
+        return Estimate(self.by_seed - other.by_seed, self.replicates - other.replicates, limits)
 
     def percentiles(self):
         """Return the 2.5th and 97.5th percentile of the resamples, NaN where none has a value."""
@@ -58,10 +62,9 @@ class Estimate:
         """Return the ends of the confidence interval of 95 %, as (low, high)."""
         low, high = self.percentiles()
         spread = norm.ppf(0.975) * self.between_seeds
-        return (
-            float(self.value - np.hypot(np.maximum(self.value - low, 0.0), spread)),
-            float(self.value + np.hypot(np.maximum(high - self.value, 0.0), spread)),
-        )
+        low = self.value - np.hypot(np.maximum(self.value - low, 0.0), spread)
+        high = self.value + np.hypot(np.maximum(high - self.value, 0.0), spread)
+        return float(np.maximum(low, self.limits[0])), float(np.minimum(high, self.limits[1]))
 
     def p_value(self):
         """Two-sided p-value of "the figure is zero", by the normal approximation; 1 where nothing varies and it is zero."""
@@ -74,13 +77,13 @@ class Estimate:
 def mean_estimate(estimates):
     """Average estimates made with the same weights, for example over tasks; returns an Estimate."""
     by_seed = np.mean([estimate.by_seed for estimate in estimates], axis=0)
-    return Estimate(by_seed, np.mean([estimate.replicates for estimate in estimates], axis=0))
+    return Estimate(by_seed, np.mean([estimate.replicates for estimate in estimates], axis=0), estimates[0].limits)
 
 
 def over_trainings(estimates):
     """Join estimates of several trainings, made with the same weights, into one Estimate."""
     by_seed = np.concatenate([estimate.by_seed for estimate in estimates])
-    return Estimate(by_seed, np.mean([estimate.replicates for estimate in estimates], axis=0))
+    return Estimate(by_seed, np.mean([estimate.replicates for estimate in estimates], axis=0), estimates[0].limits)
 
 
 def bootstrap_weights(rotation, n_resamples=1000, seed=0):
@@ -223,7 +226,8 @@ def auroc(y, score, rotation=None, n_resamples=1000, seed=0, *, weights=None):
     0.5
     """
     y, score, rotation = _checked(y, score, rotation)
-    return bootstrap(partial(weighted_auroc, y, score, rotation=rotation), rotation, n_resamples, seed, weights=weights)
+    area = bootstrap(partial(weighted_auroc, y, score, rotation=rotation), rotation, n_resamples, seed, weights=weights)
+    return replace(area, limits=(0.0, 1.0))
 
 
 def auroc_within(y, score, rotation):

@@ -7,7 +7,6 @@ from ..factors import SUPERCLASSES
 from ..statistics import auroc, holm, interval_over_trainings
 from .result import MACRO
 
-UNDECIDED = "cannot be told from zero"
 ALPHA = 0.05
 TEST_SHARE = 2 / 8  # test folds for each training fold
 # Where the cost arises: (representation, model) before and after a step towards an explainable model.
@@ -37,9 +36,11 @@ def cost(result, steps=None, tasks=None):
     -------
     DataFrame
         Columns step, before, after, task, auroc_before, auroc_after, cost (before minus after: positive is a loss) with low
-        and high, low_trainings and high_trainings (`statistics.interval_over_trainings`), verdict ("costs something" or "gains
-        something" where both intervals lie on one side of zero and p_holm, if there is one, is below 0.05; else "cannot be told
-        from zero"), p (of no difference), and p_holm, adjusted for all single tasks in the table.
+        and high (with other people), low_trainings and high_trainings (after other trainings,
+        `statistics.interval_over_trainings`), verdict, not_excluded (the largest cost that is possible still), p (of
+        no difference), and p_holm, adjusted for all single tasks in the table. The verdict is "costs" or "gains" where both
+        intervals lie on one side of zero and p_holm, if there is one, is below 0.05; "too few trainings" where only that over
+        trainings holds zero; else "no evidence".
 
     Notes
     -----
@@ -58,7 +59,8 @@ def cost(result, steps=None, tasks=None):
     is_single = table["task"] != MACRO
     table["p_holm"] = np.nan
     table.loc[is_single, "p_holm"] = holm(table.loc[is_single, "p"])
-    table.loc[table["p_holm"] >= ALPHA, "verdict"] = UNDECIDED
+    people, trainings = (table[["low" + of, "high" + of]].to_numpy() for of in ("", "_trainings"))
+    table["verdict"] = [verdict(*row) for row in zip(people, trainings, table["p_holm"].fillna(0))]
     return table
 
 
@@ -90,16 +92,20 @@ def _cost_of(result, pairs, task, by_rotation):
         "high": people[1],
         "low_trainings": trainings[0],
         "high_trainings": trainings[1],
-        "verdict": verdict(people, trainings),
+        "verdict": "",
+        "not_excluded": max(people[1], trainings[1]),
         "p": difference.p_value(),
     }
 
 
-def verdict(people, trainings):
-    """Return what both intervals of a cost allow to say: with other test people, and after other trainings."""
-    if min(people[0], trainings[0]) > 0:
-        return "costs something"
-    return "gains something" if max(people[1], trainings[1]) < 0 else UNDECIDED
+def verdict(people, trainings, p_holm=0.0):
+    """Return what the intervals of a cost, with other test people and after other trainings, and its p-value allow to say."""
+    side = np.sign(people[0]) if people[0] * people[1] > 0 else 0
+    if not side or p_holm >= ALPHA:
+        return "no evidence"
+    if np.sign(trainings[0]) != side or np.sign(trainings[1]) != side:
+        return "too few trainings"
+    return "costs" if side > 0 else "gains"
 
 
 def _by_rotation(predictions):

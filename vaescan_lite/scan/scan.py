@@ -13,6 +13,7 @@ from ..factors import aligned, known_names
 from ..training import Budget, seeded_weights, train
 from ..vae.network import sample_gaussian
 from .associations import CONTINUOUS, FactorCoding, associate, bootstrapped_slopes, checked_values, conditional_mean
+from .change import changed_beats
 from .concepts import association_table
 from .network import FactorDecoder, SymbolEncoder, scan_loss, start_decoder, start_encoder
 from .operators import without_unknown
@@ -285,6 +286,26 @@ class Scan:
         self._check_fitted()
         signals = self.vae.inverse_transform(np.asarray(z, dtype=np.float32))
         return BeatSet(signals, fs=self.fs_, leads=self.leads_, r_index=self.r_index_)
+
+    def change(self, beats, to, *, factors=None):
+        """Beats of the same people with other factors.
+
+        Parameters
+        ----------
+        beats : BeatSet
+        to : dict
+            ``{"LBBB": 1}``: the factors to change; all others stay as they are, ``{}`` gives the beats back.
+        factors : DataFrame, optional
+            What is known of the people, by id; what is not known is taken as this Scan reads it.
+
+        Returns
+        -------
+        BeatSet
+            The latents move by W (y_to - y_from), W the effects of the factors side by side, and the change of the decoded beat
+            is added to the person's own beat, so that what the VAE cannot say is kept. NaN rows for unusable beats.
+        """
+        self._check_fitted()
+        return changed_beats(self, beats, to, factors)
 
     def associations(self):
         """Tie every factor to every latent, with intervals and tests.
