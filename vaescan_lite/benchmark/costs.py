@@ -93,7 +93,7 @@ def _cost_of(result, pairs, task, by_rotation):
         "low_trainings": trainings[0],
         "high_trainings": trainings[1],
         "verdict": "",
-        "not_excluded": max(people[1], trainings[1]),
+        "not_excluded": max(end for end in (people[1], trainings[1]) if end < np.inf),  # few rotations exclude nothing
         "p": difference.p_value(),
     }
 
