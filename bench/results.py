@@ -36,11 +36,13 @@ GRID = (
     ("measurements", "logistic"), ("measurements", "sparse logistic"), ("measurements", "EBM"), ("measurements", "boosting"),
     ("PCA", "logistic"), ("PCA", "boosting"),
     ("VAE latents", "logistic"), ("VAE latents", "sparse logistic"), ("VAE latents", "EBM"), ("VAE latents", "boosting"),
+    ("latents + rhythm", "logistic"), ("latents + rhythm", "EBM"), ("latents + rhythm", "boosting"),
+    ("latents + measurements", "logistic"), ("latents + measurements", "EBM"), ("latents + measurements", "boosting"),
     ("median beat", "logistic"), ("median beat", "boosting"), ("median beat", "CNN"), ("ten seconds", "CNN"),
 )  # fmt: skip
 BY_TASK = (
     ("age + sex", "logistic"), ("measurements", "logistic"), ("VAE latents", "logistic"), ("VAE latents", "boosting"),
-    ("median beat", "CNN"), ("ten seconds", "CNN"),
+    ("latents + rhythm", "logistic"), ("median beat", "CNN"), ("ten seconds", "CNN"),
 )  # fmt: skip
 CURVE_SIZES = (50, 100, 200, 400, 800, 1600)
 MATCHED_TASK = "AF"

@@ -409,3 +409,14 @@ def test_r_peaks_agree_with_cardiologists(real_data, fs):
     assert len(np.concatenate(reference)) > 800
     assert sum(errors.values()) <= 3
     assert max(errors.values()) <= 1
+
+
+def test_rhythm_numbers_of_intervals_done_by_hand():
+    """RR of 0.8, 1.0, 0.7 s over and over: successive differences 0.2, -0.3, 0.1 s."""
+    rr_s = np.tile([0.8, 1.0, 0.7], 4)[:10]
+    times_s = 0.5 + np.r_[0, np.cumsum(rr_s)]
+    quality_ = quality(ecg(train(times_s, 500), fs=500)).iloc[0]
+    assert quality_["rr_rmssd_s"] == pytest.approx(np.sqrt(np.mean(np.diff(rr_s) ** 2)), abs=0.004)
+    assert quality_["rr_sd_s"] == pytest.approx(np.std(rr_s, ddof=1), abs=0.004)
+    steady = quality(ecg(train(regular(), 500), fs=500)).iloc[0]
+    assert steady["rr_rmssd_s"] < 0.003 and np.isnan(quality(ecg(train([1.0, 2.0], 500, 3.0), fs=500))["rr_rmssd_s"].iloc[0])

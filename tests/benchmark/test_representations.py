@@ -10,10 +10,12 @@ import vaescan_lite as vl
 from vaescan_lite.beats.filters import BAND_HZ, band_pass_gain
 from vaescan_lite.benchmark.representations import (
     AgeSex,
+    LatentsWith,
     Measurements,
     MedianBeat,
     PCAScores,
     Recordings,
+    Rhythm,
     Rules,
     TenSeconds,
     VAELatents,
@@ -60,7 +62,17 @@ def test_what_was_read_once_is_not_read_again(rows, monkeypatch):
 
 @pytest.mark.parametrize(
     "representation",
-    [AgeSex(), Measurements(), Rules(), PCAScores(4), MedianBeat(), TenSeconds(), VAELatents(4, budget="smoke")],
+    [
+        AgeSex(),
+        Measurements(),
+        Rules(),
+        PCAScores(4),
+        MedianBeat(),
+        TenSeconds(),
+        VAELatents(4, budget="smoke"),
+        Rhythm(),
+        LatentsWith(Rhythm(), 4, budget="smoke"),
+    ],
     ids=lambda r: type(r).__name__,
 )
 def test_every_representation_is_finite_has_a_row_per_ecg_and_does_not_depend_on_its_neighbours(rows, representation):

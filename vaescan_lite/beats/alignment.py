@@ -27,13 +27,14 @@ def starts(count):
 
 
 def rhythm(row, time_s, n_ecgs):
-    """Median RR interval, its variability and the number of complexes of each ECG."""
+    """Median RR interval, its variability (SD, root mean square of successive differences), number of complexes of each ECG."""
     n_beats = np.bincount(row, minlength=n_ecgs)
     rr_s = _side_by_side(_intervals_s(row, time_s), row, n_beats)[:, 1:]  # no interval ends at the first beat
-    median_rr_s, sd_s = np.full(n_ecgs, np.nan), np.full(n_ecgs, np.nan)
+    median_rr_s, sd_s, rmssd_s = np.full((3, n_ecgs), np.nan)
     median_rr_s[n_beats >= 2] = np.nanmedian(rr_s[n_beats >= 2], axis=1)
     sd_s[n_beats >= 3] = np.nanstd(rr_s[n_beats >= 3], axis=1, ddof=1)
-    return {"rr_s": median_rr_s, "rr_sd_s": sd_s, "n_beats": n_beats}
+    rmssd_s[n_beats >= 3] = np.sqrt(np.nanmean(np.diff(rr_s[n_beats >= 3], axis=1) ** 2, axis=1))
+    return {"rr_s": median_rr_s, "rr_sd_s": sd_s, "rr_rmssd_s": rmssd_s, "n_beats": n_beats}
 
 
 def _intervals_s(row, time_s):

@@ -18,7 +18,8 @@ PLATEAU_S = 0.2  # PTB-XL's files hold their last value for 0.11 s
 OPPOSITE = -0.3  # correlation below which two leads show opposite waves
 LEAD_COLUMNS = ("flat_leads", "missing_leads", "saturated_leads", "noisy_leads", "swapped")
 COLUMNS = (
-    "usable", "reason", "n_beats", "n_used", "n_ectopic", "dominant_share", "noise_uV", "rr_s", "rr_sd_s", *LEAD_COLUMNS,
+    "usable", "reason", "n_beats", "n_used", "n_ectopic", "dominant_share", "noise_uV", "rr_s", "rr_sd_s",
+    "rr_rmssd_s", *LEAD_COLUMNS,
     "limb_error_uV", "faults",
 )  # fmt: skip
 

@@ -133,7 +133,8 @@ def quality(ecgs_or_db, ids=None, **settings):
         ``usable``: whether there is a median beat; ``reason``: why not. ``n_beats``: QRS complexes found; ``n_ectopic``: set
         aside for their shape or time; ``n_used``: in the median; ``dominant_share``: share that was not set aside.
         ``noise_uV``: standard deviation of single beats over one heart cycle, or of noise within milliseconds where this is
-        larger, median over the 8 leads. ``rr_s`` and ``rr_sd_s``: median and standard deviation of the RR intervals.
+        larger, median over the 8 leads. ``rr_s``, ``rr_sd_s``, ``rr_rmssd_s``: median,
+        standard deviation, and root mean square of successive differences of the RR intervals.
         ``flat_leads``, ``missing_leads`` (NaN), ``saturated_leads``, ``noisy_leads``: names, joined by commas. ``swapped``:
         limb electrodes that seem exchanged (RA/LA or RA/LL). ``limb_error_uV``: how far the limb leads are from Einthoven's and
         Goldberger's laws at worst; NaN without 12 leads. ``faults``: all this in words; empty for a clean ECG.

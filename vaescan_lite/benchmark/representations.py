@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.impute import SimpleImputer
 from tqdm.auto import tqdm
 
@@ -184,6 +184,15 @@ class AgeSex(Measurements):
         return rows.factors.reindex(columns=["age_years", "sex_female"]).astype(float)
 
 
+class Rhythm(Measurements):
+    """What a median beat cannot hold: the RR interval, its SD, and how much it changes from beat to beat."""
+
+    needs = ("beats",)
+
+    def _table(self, rows):
+        return rows.beats.quality[["rr_s", "rr_sd_s", "rr_rmssd_s"]].astype(float)
+
+
 class Rules(Representation):
     """Textbook criteria, each met or not; one that cannot be measured counts as not met.
 
@@ -242,6 +251,28 @@ class VAELatents(Representation):
         return BeatVAE(n_latents=self.n_latents, budget=self.budget, seed=self.seed, progress=False)
 
 
+class LatentsWith(VAELatents):
+    """VAE latents, and the columns of another representation beside them."""
+
+    def __init__(self, beside, n_latents=24, budget="workshop", seed=0):
+        super().__init__(n_latents, budget, seed)
+        self.beside = beside
+
+    @property
+    def needs(self):
+        """Attributes of Recordings that are used."""
+        return ("beats", *self.beside.needs)
+
+    def fit(self, rows, y=None):
+        """Train the model of beats, and fit what stands beside it."""
+        self.beside_ = clone(self.beside).fit(rows)
+        return super().fit(rows)
+
+    def transform(self, rows):
+        """Return a DataFrame, shape (n, n_latents and the other columns)."""
+        return pd.concat([super().transform(rows), self.beside_.transform(rows).reset_index(drop=True)], axis=1)
+
+
 class PCAScores(VAELatents):
     """Principal components of the median beat, as many as the VAE has latents: what a linear code of that size keeps."""
 
@@ -292,6 +323,8 @@ def standard_representations(budget="workshop"):
         "measurements": Measurements(),
         "rules": Rules(),
         "VAE latents": VAELatents(budget=budget),
+        "latents + rhythm": LatentsWith(Rhythm(), budget=budget),
+        "latents + measurements": LatentsWith(Measurements(), budget=budget),
         "PCA": PCAScores(),
         "median beat": MedianBeat(),
         "ten seconds": TenSeconds(),
