@@ -39,11 +39,7 @@ PUBLISHED_SIGNS = {
     ("LVH", "R V5"): 1,
     ("LVH", "T V5"): -1,
     ("AMI", "ST V2"): 1,
-    ("sex_female", "QRS"): -1,
-    ("sex_female", "PR"): -1,
-    ("sex_female", "R V5"): -1,
-    ("sex_female", "ST V2"): -1,
-    ("sex_female", "T V5"): -1,
+    **{("sex_female", edit): -1 for edit in ("QRS", "PR", "R V5", "ST V2", "T V5")},
 }
 
 

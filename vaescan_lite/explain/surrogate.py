@@ -5,6 +5,8 @@ import pandas as pd
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
 
+from ..models.tables import EBM
+
 N_PARTS = 3
 N_CURVES = 16  # measurements that get more than a straight line
 STRENGTHS = np.logspace(-1, 4, 11)  # of the ridge penalty, chosen by leave-one-out inside the fitted part
@@ -56,10 +58,7 @@ def _additive(z, y, z_new, seed):
     if residual.var() < 1e-6:
         return predicted
     chosen = _most_curved(z, residual)
-    curves = ExplainableBoostingRegressor(
-        interactions=0, outer_bags=1, learning_rate=0.1, max_rounds=400, max_bins=32, greedy_ratio=0, smoothing_rounds=20,
-        early_stopping_rounds=20, n_jobs=1, random_state=seed,
-    )  # fmt: skip
+    curves = ExplainableBoostingRegressor(**EBM, outer_bags=1, max_rounds=400, random_state=seed)
     return predicted + curves.fit(z[:, chosen], residual).predict(z_new[:, chosen])
 
 

@@ -6,6 +6,5 @@ from .joint_vae import JointVAE
 from .tables import standard_models
 
 __all__ = [
-    "BeatsWithLatents", "CappedHybrid", "EcgCNN", "JointVAE", "explained_share", "explained_table",
-    "standard_models",
+    "BeatsWithLatents", "CappedHybrid", "EcgCNN", "JointVAE", "explained_share", "explained_table", "standard_models",
 ]  # fmt: skip

@@ -27,14 +27,8 @@ class FlatteningNetwork(nn.Module):
             layers += [_convolution(n_in, n_out, size), nn.MaxPool1d(2, ceil_mode=True)]
         self.features = nn.Sequential(*layers, nn.Flatten())
         n_features = 64 * -(-n_times // 8)  # three times halved, rounded up
-        self.head = nn.Sequential(
-            nn.Dropout(DROPOUT),
-            nn.Linear(n_features, 64),
-            nn.BatchNorm1d(64),
-            nn.ReLU(),
-            nn.Dropout(DROPOUT),
-            nn.Linear(64, n_tasks),
-        )
+        hidden = (nn.Linear(n_features, 64), nn.BatchNorm1d(64), nn.ReLU())
+        self.head = nn.Sequential(nn.Dropout(DROPOUT), *hidden, nn.Dropout(DROPOUT), nn.Linear(64, n_tasks))
 
     def forward(self, x):
         """Logits, (n, n_tasks)."""
@@ -61,23 +55,21 @@ class PoolingNetwork(nn.Module):
 
 
 def _convolution(n_in, n_out, kernel_size, stride=1):
-    return nn.Sequential(
-        nn.Conv1d(n_in, n_out, kernel_size, stride=stride, padding=kernel_size // 2, bias=False),
-        nn.BatchNorm1d(n_out),
-        nn.ReLU(),
-    )
+    convolution = nn.Conv1d(n_in, n_out, kernel_size, stride=stride, padding=kernel_size // 2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm1d(n_out), nn.ReLU())
 
 
 class _SignalModel(BaseEstimator):
     """What the two models share: settings, training, and the network's output."""
 
     def __init__(self, kind="auto", budget="workshop", seed=0):
-        self.kind = kind
-        self.budget = budget
-        self.seed = seed
+        self.kind, self.budget, self.seed = kind, budget, seed
 
     def _fit(self, signals, known, y, error):
-        kind = _kind(self.kind, signals.shape[2])
+        if self.kind not in ("auto", *BUDGETS):
+            raise ValueError(f"kind must be auto, {' or '.join(BUDGETS)}; got {self.kind!r}.")
+        fitting = "beat" if signals.shape[2] <= LONGEST_BEAT else "ten seconds"
+        kind = fitting if self.kind == "auto" else self.kind
         budget = budget_of(self.budget, BUDGETS[kind])
         self.n_leads_, self.n_times_, self.n_tasks_ = *signals.shape[1:], y.shape[1]
         self.mean_beat_ = signals.mean(axis=0)  # where explanations start from
@@ -122,9 +114,8 @@ class EcgCNN(_SignalModel, TaskClassifier):
 
     Notes
     -----
-    Loss: binary cross-entropy in nats, summed over the tasks known for an ECG, averaged over ECGs. Batch normalisation,
-    dropout, decoupled weight decay, a one-cycle learning rate and no early stopping: on some thousand ECGs a validation
-    set costs more than it tells. Explained in chapter 8.
+    Loss: binary cross-entropy in nats, summed over the tasks known for an ECG, averaged over ECGs. There is no early
+    stopping: on some thousand ECGs a validation set costs more than it tells. Explained in chapter 8.
 
     Examples
     --------
@@ -137,7 +128,7 @@ class EcgCNN(_SignalModel, TaskClassifier):
     """
 
     def fit(self, signals, y):
-        """Train a new network.
+        """Train a new network, and return itself.
 
         Parameters
         ----------
@@ -145,11 +136,6 @@ class EcgCNN(_SignalModel, TaskClassifier):
             Signals in mV, finite.
         y : array-like of float, shape (n,) or (n, n_tasks)
             1, 0, or NaN where not known; each task needs both.
-
-        Returns
-        -------
-        EcgCNN
-            Itself.
         """
         signals = checked_signals(signals)
         y, is_known = checked_labels(y, len(signals))
@@ -188,11 +174,3 @@ class EcgRegressor(RegressorMixin, _SignalModel):
 
 def _absolute_error(output, known, y):
     return (known * (output - y).abs()).sum()
-
-
-def _kind(kind, n_times):
-    if kind not in ("auto", *BUDGETS):
-        raise ValueError(f"kind must be auto, {' or '.join(BUDGETS)}; got {kind!r}.")
-    if kind != "auto":
-        return kind
-    return "beat" if n_times <= LONGEST_BEAT else "ten seconds"

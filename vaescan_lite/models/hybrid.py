@@ -98,13 +98,10 @@ class CappedHybrid(TaskClassifier):
     """
 
     def __init__(self, explained="affine", cap=2.0, budget="workshop", seed=0):
-        self.explained = explained
-        self.cap = cap
-        self.budget = budget
-        self.seed = seed
+        self.explained, self.cap, self.budget, self.seed = explained, cap, budget, seed
 
     def fit(self, beats, y):
-        """Fit the explained part, then train its correction.
+        """Fit the explained part, then train its correction; returns itself.
 
         Parameters
         ----------
@@ -112,11 +109,6 @@ class CappedHybrid(TaskClassifier):
             Finite beats and latents.
         y : array-like of float, shape (n,) or (n, n_tasks)
             1, 0, or NaN where not known; each task needs both.
-
-        Returns
-        -------
-        CappedHybrid
-            Itself.
         """
         _check_cap(self.cap)
         budget = budget_of(self.budget, BUDGETS["beat"])
@@ -220,7 +212,6 @@ def explained_table(explained, correction, tasks):
     explained, correction : ndarray of float, shape (n, n_tasks)
         As `CappedHybrid.parts` returns them.
     tasks : sequence of str
-        Their names.
 
     Returns
     -------
@@ -229,12 +220,11 @@ def explained_table(explained, correction, tasks):
         ``overturned``, the share of ECGs that the correction moves across even odds.
     """
     size = np.abs(correction)
-    overturned = (explained > 0) != (explained + correction > 0)
     columns = {
         "explained share": explained_share(explained, correction),
         "median correction": np.median(size, axis=0),
         "largest correction": size.max(axis=0),
-        "overturned": overturned.mean(axis=0),
+        "overturned": ((explained > 0) != (explained + correction > 0)).mean(axis=0),
     }
     return pd.DataFrame(columns, index=pd.Index(list(tasks), name="task"))
 

@@ -44,9 +44,8 @@ class JointVAE(TaskClassifier):
     -----
     ``loss = E_q[-log p(x|z)] + beta KL(q(z|x) || N(0, 1)) + label_weight * CE(y, W mu + b)``: as in van der Valk et al. 2023
     (arXiv 2304.06476) the labels have a say in what the latents are. Cross-entropy is summed over the tasks known for a beat,
-    averaged over beats; the head reads the posterior mean. The decision stays affine in latents that can be decoded. The number
-    of epochs is fixed: no beats are held out. Networks, augmentation and weights are this project's choice. Explained in
-    chapter 11.
+    averaged over beats; the head reads the posterior mean. The number of epochs is fixed: no beats are held out. Networks,
+    augmentation and weights are this project's choice. Explained in chapter 11.
 
     Examples
     --------
@@ -58,14 +57,11 @@ class JointVAE(TaskClassifier):
     """
 
     def __init__(self, n_latents=24, label_weight=100.0, beta=1.0, budget="workshop", seed=0):
-        self.n_latents = n_latents
-        self.label_weight = label_weight
-        self.beta = beta
-        self.budget = budget
-        self.seed = seed
+        self.n_latents, self.label_weight, self.beta = n_latents, label_weight, beta
+        self.budget, self.seed = budget, seed
 
     def fit(self, beats, y):
-        """Train VAE and head together.
+        """Train VAE and head together, and return itself.
 
         Parameters
         ----------
@@ -73,11 +69,6 @@ class JointVAE(TaskClassifier):
             Finite median beats in mV; an array is taken for 100 Hz with R at 0.40 s.
         y : array-like of float, shape (n,) or (n, n_tasks)
             1, 0, or NaN where not known; each task needs both.
-
-        Returns
-        -------
-        JointVAE
-            Itself.
         """
         if not self.label_weight >= 0:
             raise ValueError(f"label_weight must be 0 or more; got {self.label_weight!r}.")

@@ -6,6 +6,9 @@ from sklearn.model_selection import GridSearchCV
 
 from .cnn import EcgCNN
 
+EBM = dict(
+    interactions=0, learning_rate=0.1, max_bins=32, greedy_ratio=0, smoothing_rounds=20, early_stopping_rounds=20, n_jobs=1,
+)  # fmt: skip
 STRENGTHS = [0.003, 0.03, 0.3]  # C of the logistic models; three folds inside the training set choose by AUROC
 
 
@@ -25,25 +28,15 @@ def standard_models(budget="workshop"):
     """
     from interpret.glassbox import ExplainableBoostingClassifier  # takes two seconds, which most imports do not need
 
+    outer_bags, max_rounds, max_iter = {"smoke": (1, 50, 30), "workshop": (2, 400, 150), "full": (8, 2000, 150)}[budget]
     return {
         "logistic": GridSearchCV(LogisticRegression(max_iter=1000), {"C": STRENGTHS}, cv=3, scoring="roc_auc"),
         "sparse logistic": GridSearchCV(
             LogisticRegression(l1_ratio=1, solver="liblinear", random_state=0), {"C": [0.01, 0.1, 1.0]}, cv=3, scoring="roc_auc"
         ),
-        "EBM": ExplainableBoostingClassifier(
-            interactions=0,
-            outer_bags={"smoke": 1, "workshop": 2, "full": 8}[budget],
-            learning_rate=0.1,
-            max_rounds={"smoke": 50, "workshop": 400, "full": 2000}[budget],
-            max_bins=32,
-            greedy_ratio=0,
-            smoothing_rounds=20,
-            early_stopping_rounds=20,
-            n_jobs=1,
-            random_state=0,
-        ),
+        "EBM": ExplainableBoostingClassifier(**EBM, outer_bags=outer_bags, max_rounds=max_rounds, random_state=0),
         "boosting": HistGradientBoostingClassifier(
-            max_iter={"smoke": 30, "workshop": 150, "full": 150}[budget],
+            max_iter=max_iter,
             learning_rate=0.08,
             max_leaf_nodes=8,
             min_samples_leaf=10,

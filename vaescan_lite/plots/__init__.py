@@ -15,6 +15,5 @@ from .tables import plot_associations, plot_cost, plot_history, plot_intervals, 
 
 __all__ = [
     "INK", "STYLE", "draw_paper", "plot_associations", "plot_attributions", "plot_beats", "plot_cost", "plot_ecg",
-    "plot_frontal_plane", "plot_history", "plot_intervals", "plot_leads", "plot_trade_off",
-    "plot_traversal",
+    "plot_frontal_plane", "plot_history", "plot_intervals", "plot_leads", "plot_trade_off", "plot_traversal",
 ]  # fmt: skip

@@ -71,17 +71,15 @@ def plot_ecg(ecgs, row=0):
     n_shown = round(duration_s * ecgs.fs)
     rows = [*(np.concatenate([signals[lead] for lead in row_leads]) for row_leads in PRINTED_ROWS), signals[RHYTHM_LEAD]]
     levels, top, bottom = _stacked(rows)
-    figure, ax = plt.subplots(
-        figsize=((MM_PER_S * duration_s + 6) * INCH_PER_MM, (MM_PER_MV * (top - bottom) + 10) * INCH_PER_MM),
-    )
+    size_mm = np.array([MM_PER_S * duration_s + 6, MM_PER_MV * (top - bottom) + 10])
+    figure, ax = plt.subplots(figsize=size_mm * INCH_PER_MM)
     draw_paper(ax, labels=False)
     for level, row_leads in zip(levels, PRINTED_ROWS, strict=False):
         for column, lead in enumerate(row_leads):  # the four pieces of a row follow each other in time, as on paper
             piece = slice(column * n_piece, min((column + 1) * n_piece, n_shown))
             _draw_strip(ax, signals[lead], piece, ecgs.fs, level, lead)
     _draw_strip(ax, signals[RHYTHM_LEAD], slice(0, n_shown), ecgs.fs, levels[-1], RHYTHM_LEAD)
-    ax.set(xlim=(0, duration_s), ylim=(bottom, top))
-    ax.set_title(f"ECG {ecgs.ids[0]}")
+    ax.set(xlim=(0, duration_s), ylim=(bottom, top), title=f"ECG {ecgs.ids[0]}")
     ax.text(1, -0.01, "25 mm/s   10 mm/mV", transform=ax.transAxes, ha="right", va="top", fontsize=8, color=INK)
     return figure
 
@@ -124,8 +122,7 @@ def plot_leads(ecgs, row=0, *, leads=("II", "V1", "V5"), start_s=0.0, stop_s=Non
             inside = np.asarray([peak for peak in r_peaks if window.start <= peak < window.stop], dtype=int)
             label = "R peak" if lead == leads[0] else None
             ax.plot(inside / ecg.fs, signal[inside] + level, "o", ms=4, color="#c4402f", label=label)
-    ax.set_ylim(bottom, top)
-    ax.set_xlim(start_s, stop_s)
+    ax.set(xlim=(start_s, stop_s), ylim=(bottom, top))
     if r_peaks is not None:
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1))
     return ax
@@ -140,10 +137,8 @@ def plot_beats(beats, *, leads=LEADS_12, colors=None, alpha=1.0, title=None):
         The keys of a dict become the legend. Every beat of a set is one line.
     leads : sequence of str
         Twelve are laid out as on a printed ECG.
-    colors : sequence, optional
-        One colour per set.
-    alpha : float
-        Opacity of the lines.
+    colors, alpha : sequence, float
+        One colour per set; opacity of the lines.
     title : str, optional
 
     Returns
@@ -164,10 +159,8 @@ def plot_beats(beats, *, leads=LEADS_12, colors=None, alpha=1.0, title=None):
         _name_lead(ax, lead)
     signals = [part.signals for part in sets.values() if len(part)]
     first = next(iter(panels.values()))
-    first.set(
-        ylim=(min(map(np.min, signals)) - 0.15, max(map(np.max, signals)) + 0.25) if signals else (-1, 1),
-        xlim=tuple(next(iter(sets.values())).time_s[[0, -1]]),
-    )
+    heights = (min(map(np.min, signals)) - 0.15, max(map(np.max, signals)) + 0.25) if signals else (-1, 1)
+    first.set(xlim=tuple(next(iter(sets.values())).time_s[[0, -1]]), ylim=heights)
     if isinstance(beats, dict):
         handles, labels = first.get_legend_handles_labels()
         for handle in figure.legend(handles, labels, loc="outside upper right", ncols=len(labels)).legend_handles:
@@ -202,15 +195,10 @@ def plot_attributions(beats, maps, *, title=None):
             draw_paper(ax, labels=False)
             column = beats.leads.index(lead)
             points = np.column_stack([beats.time_s, beats.signals[0, column]])
-            lines = LineCollection(
-                np.stack([points[:-1], points[1:]], axis=1),  # (n_times - 1, 2 ends, time and potential)
-                array=0.5 * (values[0, column, 1:] + values[0, column, :-1]),
-                cmap="coolwarm",
-                norm=plt.Normalize(-limit, limit),
-                linewidths=2.2,
-                capstyle="round",
-            )
-            ax.add_collection(lines)
+            pieces = np.stack([points[:-1], points[1:]], axis=1)  # (n_times - 1, 2 ends, time and potential)
+            between = 0.5 * (values[0, column, 1:] + values[0, column, :-1])
+            colors = {"cmap": "coolwarm", "norm": plt.Normalize(-limit, limit)}
+            ax.add_collection(LineCollection(pieces, array=between, **colors, linewidths=2.2, capstyle="round"))
             ax.set_xlim(*beats.time_s[[0, -1]])
             _name_lead(ax, lead)
         axes[0].set_ylabel(label, rotation=0, ha="right", va="center")
@@ -229,7 +217,6 @@ def plot_traversal(beats, values, *, label="value"):
     beats : BeatSet
         One beat per value.
     values : sequence of float, shape (n_beats,)
-        The number that moves.
     label : str
         What the number is; beside the colour bar.
 
@@ -264,9 +251,8 @@ def plot_frontal_plane(vectors):
     """
     _, ax = plt.subplots(figsize=(4.4, 4.4), subplot_kw={"projection": "polar"})
     ax.set_theta_direction(-1)
-    ax.set_thetagrids(
-        np.arange(0, 360, 30), [f"{degrees if degrees <= 180 else degrees - 360}°" for degrees in range(0, 360, 30)]
-    )
+    around = range(0, 360, 30)
+    ax.set_thetagrids(around, [f"{degrees if degrees <= 180 else degrees - 360}°" for degrees in around])
     # On a vector (I, aVF) the length along aVF is 2/sqrt(3) of the augmented potential (Goldberger's leads are shorter).
     points = {label: (lead_1, 2 / np.sqrt(3) * avf) for label, (lead_1, avf) in vectors.items()}
     radius = 1.15 * max(np.hypot(*point) for point in points.values())
@@ -303,7 +289,5 @@ def _stacked(signals):
 def _draw_strip(ax, signal, piece, fs, level, lead):
     time_s = np.arange(piece.start, piece.stop) / fs
     ax.plot(time_s, signal[piece] + level, color=INK, lw=0.9)
-    box = {"fc": "white", "ec": "none", "alpha": 0.7, "pad": 0.5}
-    ax.annotate(
-        lead, (time_s[0], level), (3, 14), textcoords="offset points", fontsize=9, fontweight="bold", color=INK, bbox=box
-    )
+    name = {"fontsize": 9, "fontweight": "bold", "color": INK, "bbox": {"fc": "white", "ec": "none", "alpha": 0.7, "pad": 0.5}}
+    ax.annotate(lead, (time_s[0], level), (3, 14), textcoords="offset points", **name)

@@ -40,10 +40,8 @@ def plot_associations(table, *, value_label="effect (SD)", limit=None):
     ----------
     table : DataFrame
         Factors as rows, latents or measurements as columns.
-    value_label : str
-        What the colours mean.
-    limit : float, optional
-        Effect at which the colours end; default: the largest effect.
+    value_label, limit : str, float
+        What the colours mean, and the effect at which they end; default: the largest effect.
 
     Returns
     -------
@@ -118,8 +116,8 @@ def plot_cost(table):
     for place, step in enumerate(table.itertuples(), start=1):
         color = LOSS if step.cost > 0 else GAIN
         ax.bar(place, step.auroc_after - step.auroc_before, bottom=step.auroc_before, color=color)
-        span = [[step.cost - step.low], [step.high - step.cost]]
-        ax.errorbar(place, step.auroc_after, yerr=span[::-1], color=INK, capsize=3, lw=1)
+        span = [[step.high - step.cost], [step.cost - step.low]]
+        ax.errorbar(place, step.auroc_after, yerr=span, color=INK, capsize=3, lw=1)
         # The gain or loss stands above the bar, clear of its interval.
         top = max(step.auroc_before, step.auroc_after + step.cost - step.low)
         _annotate(ax, f"{-step.cost:+.3f}", place, top)

@@ -5,6 +5,4 @@ from .operators import combine
 from .pretrained import load_pretrained
 from .scan import Scan
 
-__all__ = [
-    "Scan", "combine", "compromise", "load_pretrained",
-]  # fmt: skip
+__all__ = ["Scan", "combine", "compromise", "load_pretrained"]

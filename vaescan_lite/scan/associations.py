@@ -12,25 +12,13 @@ STEP = {"age_years": 10.0}  # effects of a continuous factor are quoted for this
 
 @dataclass(frozen=True)
 class FactorCoding:
-    """Standard scores of factors, and how the factors go together.
+    """Standard scores of factors, and how the factors go together."""
 
-    Attributes
-    ----------
-    names : tuple of str
-        Factor names.
-    continuous : ndarray of bool, shape (n_factors,)
-        Which factors are measured on a scale; the others are 0 or 1.
-    mean, sd : ndarray of float, shape (n_factors,)
-        Of the known values, in the unit of the factor.
-    correlation : ndarray of float, shape (n_factors, n_factors)
-        Shrunk correlation of the factors.
-    """
-
-    names: tuple
-    continuous: np.ndarray
-    mean: np.ndarray
-    sd: np.ndarray
-    correlation: np.ndarray
+    names: tuple  # of str
+    continuous: np.ndarray  # bool, (n_factors,): which are measured on a scale; the others are 0 or 1
+    mean: np.ndarray  # (n_factors,), of the known values, in the unit of the factor
+    sd: np.ndarray  # likewise
+    correlation: np.ndarray  # (n_factors, n_factors), shrunk
 
     @classmethod
     def of(cls, table, continuous=CONTINUOUS):
@@ -198,19 +186,16 @@ def associate(responses, coding, values):
             columns = np.flatnonzero(pattern_of.ravel() == number)
             y = matrix[np.ix_(rows, columns)]
             ones = np.ones((rows.sum(), 1))
-            effects = {}
-            for kind, design, column in (
-                ("partial", np.hstack([ones, filled[rows]]), j + 1),
-                ("marginal", np.hstack([ones, scores[rows, j : j + 1]]), 1),
-            ):
-                effect, error, dof = robust_effects(design, y, column)
-                effects[kind] = effect * coding.step[j], error * coding.step[j], dof
+            effects = {
+                "partial": robust_effects(np.hstack([ones, filled[rows]]), y, j + 1),
+                "marginal": robust_effects(np.hstack([ones, scores[rows, j : j + 1]]), y, 1),
+            }
             n_with = int(rows.sum() if coding.continuous[j] else (values[rows, j] == 1).sum())
             for place, column in enumerate(columns):
                 record = {"factor": name, "response": responses.columns[column], "contrast": coding.contrast[j]}
                 record.update(n=int(rows.sum()), n_with=n_with)
                 for kind, (effect, error, dof) in effects.items():
-                    record.update(_tested(kind, effect[place], error[place], dof))
+                    record.update(_tested(kind, effect[place] * coding.step[j], error[place] * coding.step[j], dof))
                 records.append((j, column, record))
     records.sort(key=lambda item: item[:2])
     table = pd.DataFrame([record for _, _, record in records])

@@ -19,8 +19,7 @@ def load_pretrained(folder=WEIGHTS):
     Returns
     -------
     vae : BeatVAE
-        For median beats of 100 Hz from 0.40 s before to 0.56 s after the R peak, as ``median_beats(ecgs, fs=100)`` makes them.
-        Beats of another rate or window are refused.
+        For median beats as ``median_beats(ecgs, fs=100)`` makes them; those of another rate or window are refused.
     scan : Scan
         Sex, age and diagnoses on the latents of `vae`.
 

@@ -92,7 +92,7 @@ class Scan:
         return f"Scan({', '.join(self.factors)}; {self.decoder} decoder, unspecified={self.unspecified!r}, {state})"
 
     def fit(self, beats, factors, *, progress=True):
-        """Learn the associations.
+        """Learn the associations, and return itself.
 
         Parameters
         ----------
@@ -103,10 +103,6 @@ class Scan:
             is masked in every term of the loss.
         progress : bool
             Show a progress bar.
-
-        Returns
-        -------
-        Scan, itself
         """
         self._check_settings()
         table, mu, var = self._usable_rows(beats, factors)
@@ -191,17 +187,7 @@ class Scan:
         return pd.DataFrame(self.latents_to_logits(mu), index=beats.ids, columns=list(self.coding_.names))
 
     def latents_to_logits(self, z):
-        """Apply the factor decoder to latents.
-
-        Parameters
-        ----------
-        z : ndarray of float, shape (n, n_latents)
-
-        Returns
-        -------
-        ndarray of float64, shape (n, n_factors)
-            Log odds of binary factors, means of continuous ones in their unit.
-        """
+        """Read latents (n, n_latents) as float64 (n, n_factors): log odds, of continuous factors the mean in their unit."""
         self._check_fitted()
         z = np.asarray(z, dtype=np.float64)
         if self.decoder == "affine":  # in double precision, so that the contributions add up exactly
@@ -272,17 +258,7 @@ class Scan:
         return self.latents_to_ecg(sample_gaussian(mu, logvar, torch.Generator().manual_seed(seed)).numpy())
 
     def latents_to_ecg(self, z):
-        """Decode latents into beats.
-
-        Parameters
-        ----------
-        z : ndarray of float, shape (n, n_latents)
-
-        Returns
-        -------
-        BeatSet
-            Same rate, leads and R peak as the beats of `fit`.
-        """
+        """Decode latents (n, n_latents) into a BeatSet of the rate, leads and R peak of the beats of `fit`."""
         self._check_fitted()
         signals = self.vae.inverse_transform(np.asarray(z, dtype=np.float32))
         return BeatSet(signals, fs=self.fs_, leads=self.leads_, r_index=self.r_index_)

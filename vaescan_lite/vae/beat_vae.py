@@ -66,10 +66,8 @@ class BeatVAE(BeatTransformer):
 
     Notes
     -----
-    ``loss = E_q[-log p(x|z)] + beta KL(q(z|x) || N(0, 1))``: sum over leads and time, sum over latents, mean over beats. The
-    likelihood is Laplace, counted on the twelve leads that are read from the eight (`beat_nll`); its scale per lead and time is
-    the residual of a small PCA to the power `scale_power`, times a level that is learnt.
-    The decoder ends in a stretch of the time before and after the QRS, linear in the latents, so that a wave can move.
+    ``loss = E_q[-log p(x|z)] + beta KL(q(z|x) || N(0, 1))``: sums over leads and time, and over latents, means over beats. The
+    likelihood is Laplace, counted on twelve leads; `likelihood_profile` times a learnt level is its scale. See chapter 4.
 
     Examples
     --------
@@ -83,21 +81,14 @@ class BeatVAE(BeatTransformer):
         self, n_latents=24, beta=1.0, seed=0, *, budget="workshop", scale_power=0.42, p_weight=1.5, qrs_weight=1.5,
         derived_weight=0.5, n_components=128, n_hidden=192, augment=True, progress=True,
     ):  # fmt: skip
-        self.n_latents = n_latents
-        self.beta = beta
-        self.seed = seed
-        self.budget = budget
-        self.scale_power = scale_power
-        self.p_weight = p_weight
-        self.qrs_weight = qrs_weight
-        self.derived_weight = derived_weight
-        self.n_components = n_components
-        self.n_hidden = n_hidden
-        self.augment = augment
-        self.progress = progress
+        self.n_latents, self.beta, self.seed, self.budget = n_latents, beta, seed, budget
+        self.scale_power, self.derived_weight = scale_power, derived_weight
+        self.p_weight, self.qrs_weight = p_weight, qrs_weight
+        self.n_components, self.n_hidden = n_components, n_hidden
+        self.augment, self.progress = augment, progress
 
     def fit(self, beats, validation=None):
-        """Train on usable beats.
+        """Train on usable beats, and return itself; if training is interrupted it stays as it was before.
 
         Parameters
         ----------
@@ -105,11 +96,6 @@ class BeatVAE(BeatTransformer):
             Median beats in mV, leads I, II, V1 ... V6. Rows that are not usable are left out with a warning.
         validation : BeatSet or ndarray, optional
             Beats that choose the best epoch. None: a tenth of `beats`, drawn by `seed`, is held out for that.
-
-        Returns
-        -------
-        BeatVAE
-            Itself. If training is interrupted it stays as it was before.
         """
         budget = budget_of(self.budget, BUDGETS)
         if self.n_latents < 1 or not self.beta >= 0:
@@ -121,7 +107,8 @@ class BeatVAE(BeatTransformer):
         if new.n_left_out_:
             warnings.warn(f"{new.n_left_out_} of {len(usable)} beats are not usable and are left out.", stacklevel=2)
         if validation is None:
-            training, held_out = (signals[rows] for rows in _split(usable, self.seed))
+            rows = np.random.default_rng(self.seed).permutation(np.flatnonzero(usable))
+            held_out, training = (signals[np.sort(part)] for part in np.split(rows, [max(1, len(rows) // 10)]))
         else:
             held_out, is_usable = new._checked(validation, "validation")
             training, held_out = signals[usable], held_out[is_usable]
@@ -202,8 +189,8 @@ class BeatVAE(BeatTransformer):
         mu, logvar = (torch.from_numpy(values) for values in self._encode(beats))
         kl = gaussian_kl(mu, logvar, torch.zeros(()), torch.zeros(())).mean(dim=0).double().numpy()
         variance = mu.var(dim=0).double().numpy()
-        self.latents_ = pd.DataFrame({"variance_of_mean": variance, "kl": kl, "active": variance > ACTIVE_VARIANCE})
-        self.latents_.index.name = "latent"
+        columns = {"variance_of_mean": variance, "kl": kl, "active": variance > ACTIVE_VARIANCE}
+        self.latents_ = pd.DataFrame(columns).rename_axis("latent")
         order = np.argsort(-kl, kind="stable")
         self.active_latents_ = order[variance[order] > ACTIVE_VARIANCE]
 
@@ -298,10 +285,8 @@ def likelihood_profile(beats, fs, r_index, *, power, p_weight, qrs_weight, deriv
     ----------
     beats : ndarray of float, shape (n_beats, 8, n_times)
         Beats in mV.
-    fs : float
-        Sampling frequency in Hz.
-    r_index : int
-        Sample of the R peak.
+    fs, r_index : float, int
+        Sampling frequency in Hz, and sample of the R peak.
     power : float
         Of the residual; 0 weighs every microvolt alike.
     p_weight, qrs_weight : float
@@ -320,10 +305,3 @@ def likelihood_profile(beats, fs, r_index, *, power, p_weight, qrs_weight, deriv
     profile[:, in_segment(time_s, "QRS")] /= qrs_weight
     profile[[lead not in LEADS_8 for lead in LEADS_12]] /= derived_weight
     return profile / profile.mean()
-
-
-def _split(usable, seed):
-    """Row numbers for training and, a tenth of the usable ones, for validation."""
-    rows = np.random.default_rng(seed).permutation(np.flatnonzero(usable))
-    n_held_out = max(1, len(rows) // 10)
-    return np.sort(rows[n_held_out:]), np.sort(rows[:n_held_out])

@@ -87,14 +87,10 @@ def dci(codes, truth, *, n_trees=60, seed=0):
     Returns
     -------
     DCI
-        With ``disentanglement``, ``completeness``, ``informativeness`` and the table ``importance``.
-
-    Notes
-    -----
-    With the importances R (code i, quantity j): ``D = sum_i rho_i (1 - H(R_i.))``, H the entropy of the normalised row in
-    base of the number of quantities, rho_i the share of code i in all importance; C is the same over columns, in base of the
-    number of codes. As coded in google-research/disentanglement_lib (commit 86a644d), with regression trees for
-    quantities on a scale.
+        With the importances R (code i, quantity j): ``disentanglement = sum_i rho_i (1 - H(R_i.))``, H the entropy of the
+        normalised row in base of the number of quantities, rho_i the share of code i in all importance; ``completeness`` is
+        the same over columns, in base of the number of codes. As coded in google-research/disentanglement_lib (commit 86a644d),
+        with regression trees for quantities on a scale. Also ``informativeness`` and the table ``importance``.
     """
     codes, columns = _checked(codes, truth)
     if codes.shape[1] < 2 or len(columns) < 2:

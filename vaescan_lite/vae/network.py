@@ -41,8 +41,7 @@ def gaussian_kl(mu_q, logvar_q, mu_p, logvar_p):
 
 def sample_gaussian(mu, logvar, generator):
     """Draw from a Gaussian with mean `mu` and log-variance `logvar`, so that gradients reach both."""
-    noise = torch.randn(mu.shape, generator=generator, dtype=mu.dtype)
-    return mu + torch.exp(0.5 * logvar) * noise
+    return mu + torch.exp(0.5 * logvar) * torch.randn(mu.shape, generator=generator, dtype=mu.dtype)
 
 
 def laplace_nll(x, x_hat, scale):
@@ -166,8 +165,7 @@ class BeatNetwork(nn.Module):
         n_latents = self.decoder.hidden.in_features
         n_front, n_back = self.encoder.front.out_features, self.decoder.back.in_features
         mean_beat = beats.mean(axis=0)
-        standardised = np.matmul(TWELVE_FROM_EIGHT, beats - mean_beat) / profile
-        flat = standardised.reshape(len(beats), -1)
+        flat = (np.matmul(TWELVE_FROM_EIGHT, beats - mean_beat) / profile).reshape(len(beats), -1)
         pca = PCA(n_front, random_state=seed).fit(flat)
         axes = pca.components_.reshape(n_front, *profile.shape)
         # Scores from eight leads, and eight leads from scores; the derived leads follow from them both ways.
@@ -178,16 +176,14 @@ class BeatNetwork(nn.Module):
         self.mean_beat.copy_(torch.from_numpy(mean_beat.ravel()))
         self.profile.copy_(torch.from_numpy(profile))
         self.encoder.front.weight.copy_(reading / spread[:, None].sqrt())
-        self.encoder.front.bias.zero_()
         self.encoder.skip.weight.copy_(torch.eye(n_latents, n_front) / spread.sqrt())
-        self.encoder.skip.bias.zero_()
         self.encoder.head.weight.mul_(0.1)
         self.encoder.head.bias[n_latents:] = -3.0
         self.decoder.back.weight.copy_((writing * spread[:, None])[:n_back].T)
         self.decoder.back.bias.copy_(self.mean_beat)
         self.decoder.head.weight.mul_(0.1)
         self.decoder.skip.weight.copy_(torch.eye(n_back, n_latents))
-        self.decoder.stretch.weight.zero_()
-        self.decoder.stretch.bias.zero_()
+        for parameter in (self.encoder.front.bias, self.encoder.skip.bias, *self.decoder.stretch.parameters()):
+            parameter.zero_()
         kept = pca.components_[:n_latents]
         self.log_level.fill_(math.log(max(np.abs(flat - flat @ kept.T @ kept).mean(), 1e-6)))

@@ -29,10 +29,8 @@ class BeatTransformer(TransformerMixin, BaseEstimator):
         if signals.ndim != 3 or signals.shape[1] != len(LEADS_8):
             raise ValueError(f"beats must have shape (n_beats, 8, n_times) in mV; got {signals.shape}.")
         known = isinstance(beats, BeatSet)
-        self.fs_ = beats.fs if known else None
-        self.r_index_ = beats.r_index if known else None
-        self.leads_ = LEADS_8
-        self.n_times_ = signals.shape[2]
+        self.fs_, self.r_index_ = (beats.fs, beats.r_index) if known else (None, None)
+        self.leads_, self.n_times_ = LEADS_8, signals.shape[2]
 
     def _checked(self, beats, name="beats"):
         """Signals (n_beats, 8, n_times) and the mask of usable rows, or an error that says what differs."""
@@ -84,8 +82,7 @@ class BeatPCA(BeatTransformer):
     """
 
     def __init__(self, n_components=24, seed=0):
-        self.n_components = n_components
-        self.seed = seed
+        self.n_components, self.seed = n_components, seed
 
     def fit(self, beats, y=None):
         """Fit on the usable beats, BeatSet or array (n_beats, 8, n_times) in mV; `y` is ignored."""
