@@ -180,7 +180,7 @@ def associate(responses, coding, values):
     measured = np.isfinite(matrix)
     patterns, pattern_of = np.unique(measured, axis=1, return_inverse=True)  # responses that share their gaps
     records = []
-    for j, name in enumerate(coding.names):
+    for j, (name, step) in enumerate(zip(coding.names, coding.step)):
         for number in range(patterns.shape[1]):
             rows = known[:, j] & patterns[:, number]
             columns = np.flatnonzero(pattern_of.ravel() == number)
@@ -195,7 +195,7 @@ def associate(responses, coding, values):
                 record = {"factor": name, "response": responses.columns[column], "contrast": coding.contrast[j]}
                 record.update(n=int(rows.sum()), n_with=n_with)
                 for kind, (effect, error, dof) in effects.items():
-                    record.update(_tested(kind, effect[place] * coding.step[j], error[place] * coding.step[j], dof))
+                    record.update(_tested(kind, step * effect[place], step * error[place], dof))
                 records.append((j, column, record))
     records.sort(key=lambda item: item[:2])
     table = pd.DataFrame([record for _, _, record in records])
