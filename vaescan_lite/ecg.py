@@ -38,7 +38,7 @@ class EcgSet:
     leads : tuple of str
         Names in the order of axis 1. Default: the 12 or 8 standard leads.
     ids : ndarray, shape (n_ecgs,)
-        One id per ECG. Default: 0, 1, 2, ...
+        Default: 0, 1, 2, ...
     rejected : DataFrame
         What a reader left out on request: columns ``id`` and ``reason``.
 
@@ -78,12 +78,8 @@ class BeatSet:
     ----------
     signals : ndarray of float32, shape (n_beats, n_leads, n_times)
         Potentials in mV; a row of NaN where an ECG has no usable beat.
-    fs : float
-        Sampling frequency in Hz.
-    leads : tuple of str
-        Names in the order of axis 1. Default: the 8 or 12 standard leads.
-    ids : ndarray, shape (n_beats,)
-        The id of the ECG behind each beat. Default: 0, 1, 2, ...
+    fs, leads, ids
+        As in `EcgSet`; a beat has the id of its ECG.
     r_index : int
         The sample at which the R peak lies. Default: 0.40 s after the start of the window.
     rr_s : ndarray of float, shape (n_beats,)
@@ -111,9 +107,7 @@ class BeatSet:
         n_beats, _, n_times = self.signals.shape
         r_index = round(0.40 * self.fs) if self.r_index is None else int(self.r_index)
         if not 0 <= r_index < n_times:
-            raise ValueError(
-                f"r_index {r_index} lies outside the window of {n_times} samples; give r_index, the sample of the R peak."
-            )
+            raise ValueError(f"r_index {r_index} lies outside the window of {n_times} samples; it is the sample of the R peak.")
         rr_s = np.full(n_beats, np.nan) if self.rr_s is None else np.asarray(self.rr_s, dtype=float).reshape(-1)
         if len(rr_s) != n_beats:
             raise ValueError(f"rr_s must hold one value for each of the {n_beats} beats; got {len(rr_s)}.")
@@ -150,15 +144,19 @@ class BeatSet:
 def require_beats(beats):
     """Return beats, or refuse what is no BeatSet, such as an EcgSet or an array, and say how to make one."""
     if not isinstance(beats, BeatSet):
-        raise ValueError(
-            f"beats must be a BeatSet; got {type(beats).__name__}. Make them with median_beats(ecgs) or BeatSet(array, fs)."
-        )
+        got = type(beats).__name__
+        raise ValueError(f"beats must be a BeatSet; got {got}. Make them with median_beats(ecgs) or BeatSet(array, fs).")
     return beats
 
 
 def beat_time_s(n_times, r_index, fs):
     """Time of each sample of a beat from the R peak in seconds, ndarray of float, shape (n_times,)."""
     return (np.arange(n_times) - r_index) / fs
+
+
+def angle_difference_deg(after_deg, before_deg):
+    """Return how far an angle has turned, the short way round: -180 to below 180 degrees."""
+    return (after_deg - before_deg + 180) % 360 - 180
 
 
 def in_segment(time_s, *segments):
@@ -228,13 +226,11 @@ def pick_leads(x, leads):
 
 def lead_rows(names, wanted, what):
     """Return the row of each wanted lead among `names`, or refuse `what` where one is missing or there twice."""
+    names = list(names)
     missing = [lead for lead in wanted if lead not in names]
     if missing:
-        raise ValueError(
-            f"{what}: lead(s) {', '.join(missing)} are missing; {len(wanted)} leads are wanted, "
-            f"and it has {len(names)}: {', '.join(names)}."
-        )
-    names = list(names)
+        wants = f"{len(wanted)} leads are wanted, and it has {len(names)}: {', '.join(names)}"
+        raise ValueError(f"{what}: lead(s) {', '.join(missing)} are missing; {wants}.")
     twice = sorted({lead for lead in wanted if names.count(lead) > 1})
     if twice:
         raise ValueError(f"{what}: lead(s) {', '.join(twice)} occur more than once: {', '.join(names)}.")
@@ -259,9 +255,8 @@ def _check_common_fields(x):
     """Check and complete what both kinds of set have: signals, fs, leads and ids."""
     signals = np.asarray(x.signals, dtype=np.float32)
     if signals.ndim != 3:
-        raise ValueError(
-            f"signals must have shape (ecg, lead, time) in mV; got shape {signals.shape}. For one ECG use signal[np.newaxis]."
-        )
+        shape = signals.shape
+        raise ValueError(f"signals must have shape (ecg, lead, time) in mV; got {shape}. For one ECG use signal[np.newaxis].")
     try:
         fs = float(x.fs)
     except (TypeError, ValueError):
@@ -269,8 +264,7 @@ def _check_common_fields(x):
     if not 0 < fs < np.inf:
         raise ValueError(f"fs must be a sampling frequency in Hz above 0; got {x.fs!r}.")
     n_rows, n_leads, _ = signals.shape
-    leads = {8: LEADS_8, 12: LEADS_12}.get(n_leads, ()) if x.leads is None else x.leads
-    leads = tuple(str(lead) for lead in leads)
+    leads = tuple(map(str, {8: LEADS_8, 12: LEADS_12}.get(n_leads, ()) if x.leads is None else x.leads))
     if len(leads) != n_leads or len(set(leads)) != n_leads:
         raise ValueError(
             f"leads must be different names, one for each row of axis 1; signals have {n_leads}, and the names are {leads}. "

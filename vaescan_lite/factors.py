@@ -109,8 +109,7 @@ def diagnoses_from_snomed(codes, annotated):
     Returns
     -------
     DataFrame of float
-        Superclasses are NaN: they are PTB-XL's grouping of its own statements, and Challenge codes such as ST depression or
-        myocardial infarction of an unnamed wall do not map onto it one to one.
+        Superclasses are NaN: Challenge codes do not map one to one onto PTB-XL's grouping of its own statements.
     """
     known = [name for name in DIAGNOSES if not annotated.isdisjoint(SNOMED_CODES[name])]
     return _from_sets(codes, lambda name, stated: float(not stated.isdisjoint(SNOMED_CODES[name])), known)
@@ -132,9 +131,8 @@ def diagnoses_from_ludb(entries):
     """
 
     def value(name, stated):
-        if _any_begins(stated, LUDB_TEXTS[name]):
-            return 1.0
-        return np.nan if _any_begins(stated, LUDB_UNDEFINED.get(name, ())) else 0.0
+        otherwise = np.nan if _any_begins(stated, LUDB_UNDEFINED.get(name, ())) else 0.0
+        return 1.0 if _any_begins(stated, LUDB_TEXTS[name]) else otherwise
 
     return _from_sets(entries, value, DIAGNOSES)
 
@@ -155,8 +153,6 @@ def _any_begins(entries, texts):
 
 def clean_ages(ages):
     """Ages in years from numbers or text, and notes on what was set to NaN.
-
-    300 (PTB-XL: 90 or older) and ">89" (LUDB) hide the age of the very old.
 
     Returns
     -------

@@ -72,11 +72,7 @@ def cut(filtered, row, position, before, after):
 
 
 def dominant(filtered, row, position, patch, rr_s, time_s):
-    """Mask of the beats that are neither of another shape nor premature, and their share in each ECG.
-
-    The typical beat of an ECG is the one with most lookalikes; these are the dominant beats, unless they come early in a
-    regular rhythm.
-    """
+    """Mask of the lookalikes of the most typical beat that do not come early in a regular rhythm, and their share per ECG."""
     count = np.bincount(row, minlength=len(filtered))
     if len(row) == 0:
         return np.zeros(0, dtype=bool), np.full(len(count), np.nan)
@@ -114,9 +110,9 @@ def _compare_shapes(windows, patch):
 def align(filtered, row, position, patch, fs):
     """Positions at which the beats of each ECG lie on each other, and the R peak of their mean at the position.
 
-    A shift d changes a beat by about d times its slope; the d that brings it nearest to the mean beat by least squares is also
-    that of the greatest cross-correlation. The R peak is where the energy of the mean beat's slopes, all leads together, is
-    greatest: the middle of the QRS, which does not jump from one deflection to another when both are nearly equal.
+    A shift d changes a beat by about d times its slope; least squares find the d that brings it nearest to the mean
+    beat. The R peak is where the energy of the mean beat's slopes, all leads together, is greatest: the middle of the QRS,
+    which does not jump from one deflection to another when both are nearly equal.
     """
     if len(row) == 0:
         return position
@@ -175,10 +171,8 @@ def middle_of_cycle(values, rr_s, r_index, fs):
     is_outside = (time_s < -0.35 * cycle_s) | (time_s > 0.65 * cycle_s)
     ordered = np.sort(np.where(is_outside[:, np.newaxis], np.inf, values), axis=-1)
     n_inside = values.shape[-1] - is_outside.sum(axis=-1)
-    low, high = (
-        np.take_along_axis(ordered, i[:, np.newaxis, np.newaxis], axis=-1) for i in ((n_inside - 1) // 2, n_inside // 2)
-    )
-    return ((low + high) / 2)[..., 0]
+    middle = np.stack([(n_inside - 1) // 2, n_inside // 2], axis=-1)[:, np.newaxis]  # (n_ecgs, 1, 2)
+    return np.take_along_axis(ordered, middle, axis=-1).sum(axis=-1) / 2
 
 
 def random_half(count, number, seed):

@@ -36,13 +36,8 @@ def r_peaks(ecgs):
     (the median over stretches of 1.5 s of the maximum) and limited to 1.4 times that; the lead with the largest slope is left
     out, the mean of the others squared and smoothed by a Gaussian of 40 ms. So one bad lead can neither hide a beat nor make
     one. A beat is a maximum over +-200 ms with more than 0.12 of the energy of a usual beat; on real ECGs T waves and noise
-    stay below 0.06 and nearly all ectopic beats above 0.13. In a pause of 1.5 usual RR intervals, 320 ms and more away from
-    both beats, 0.03 is enough: a wide ectopic beat has little energy above 5 Hz. The index is the middle of the QRS in this
-    sense, the same for all leads, not the tip of R in one of them. A jump at the very first or last sample is not a beat.
-
-    See Also
-    --------
-    median_beats : Align the beats and take their median.
+    stay below 0.06 and nearly all ectopic beats above 0.13. In a pause of 1.5 usual RR intervals 0.03 is enough. The index is
+    the middle of the QRS in this sense, the same for all leads, not the tip of R in one of them.
     """
     signals = np.nan_to_num(to_eight_leads(ecgs).signals, nan=0.0, posinf=0.0, neginf=0.0)
     check_rate_and_length(ecgs.fs, signals.shape[-1])

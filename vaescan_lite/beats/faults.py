@@ -27,9 +27,8 @@ COLUMNS = (
 def look_at(ecgs, beats, noise_uv, r_index, fs):
     """Look for faults in a few ECGs, given their median beats (n_ecgs, 8, n_times) at `fs` and noise of beats (n_ecgs, 8).
 
-    Returned are columns by name: for each of the 12 (or 8) leads ``n_nan``, ``flat_s``, ``saturated``, ``noise`` in uV,
-    ``is_noisy`` (too much of it) and ``noisy_s`` (for how many seconds, where it is not too much on the whole); and for each
-    ECG ``swapped`` and ``limb_errors``, four of them in uV.
+    Columns by name come back, of the 12 (or 8) leads (``noise`` in uV, ``noisy_s`` where one is not noisy on the whole) or of
+    the ECG (``swapped``, and four ``limb_errors`` in uV).
     """
     names = standard_leads(ecgs.leads)
     signals = pick_leads(ecgs, names).signals
@@ -83,11 +82,10 @@ def is_saturated(signals, fs):
 def _piles_up(below_mV, fs):
     """Whether the samples of one lead pile up at its extreme, given how far from it each of them is.
 
-    A lead that is cut off comes back to one value beat after beat, and only passes through the values next to it; natural
-    peaks differ from beat to beat and are round. So the extreme value has to be met in three beats or more, and there must be
-    1.5 samples at it for one in the next 25 uV (or ten of the steps in which the lead was stored). Where five beats
-    or more meet it, chance is unlikely: as many samples as in the next 12 uV (five steps) are enough. 0.2 s without a break at
-    the extreme are enough by themselves.
+    A lead that is cut off comes back to one value beat after beat; natural peaks differ from beat to beat and are round. So
+    three beats or more have to meet the extreme value, and there must be 1.5 samples at it for one in the next 25 uV (or ten of
+    the steps in which the lead was stored). Where five beats or more meet it, as many samples as in the next 12 uV (five steps)
+    are enough; 0.2 s without a break at the extreme are enough by themselves.
     """
     if not below_mV.any():
         return False  # flat, which is another fault
@@ -109,8 +107,7 @@ def quick_noise_uv(signals, fs):
 
     Half of all steps of 4 ms are smaller than 0.954 standard deviations if they are white normal noise, and half of the bends
     over 10 ms on either side smaller than 1.652. The smaller of the two estimates counts: steps are large in a fast and wide
-    rhythm too, bends are not. P, QRS and T are steep and bent in less than half of the time. About 25 places of each second are
-    looked at; the second may be shorter by a few samples.
+    rhythm too, bends are not. About 25 places of each second are looked at; the second may be shorter by a few samples.
     """
     reach, stride = max(1, round(0.01 * fs)), max(1, round(0.004 * fs))
     every = max(1, round(fs) // 25 - 1)  # not 40 ms, at whose multiples mains always have the same phase
@@ -127,13 +124,8 @@ def quick_noise_uv(signals, fs):
 
 def limb_errors_uv(signals):
     """Largest deviations from Einthoven's and Goldberger's laws, (n_ecgs, 4) in uV, an offset of the lead left out."""
-    lead_i, lead_ii, lead_iii, avr, avl, avf = (signals[:, i] for i in range(6))
-    errors = (
-        lead_ii - lead_i - lead_iii,
-        avr + 0.5 * (lead_i + lead_ii),
-        avl - lead_i + 0.5 * lead_ii,
-        avf - lead_ii + 0.5 * lead_i,
-    )
+    i, ii, iii, avr, avl, avf = signals.swapaxes(0, 1)[:6]
+    errors = (ii - i - iii, avr + 0.5 * (i + ii), avl - i + 0.5 * ii, avf - ii + 0.5 * i)
     return 1000 * np.stack([np.abs(error - error.mean(axis=-1, keepdims=True)).max(axis=-1) for error in errors], axis=1)
 
 
@@ -142,10 +134,9 @@ def swapped_electrodes(beats, r_index, fs):
 
     Lead I looks the same way as V6 in most people. With RA and LA exchanged it is upside down: four of five signs are asked for
     (P, QRS and T of lead I downwards; QRS and T opposite to V6). With RA and LL exchanged the same holds for lead II. Of
-    electrodes exchanged on purpose this finds, on PTB-XL and LUDB, 90-97 % for RA and LA and 87-92 % for RA and LL: the others
-    have flat or inverted waves in that lead to begin with. Fewer signs would name ECGs that only look alike; as it is, 1 in 200
-    or fewer are named without an exchange on PTB-XL. LA and LL exchanged turn lead III over and swap I with II, which happens
-    in healthy people too: not looked for, as is the ground electrode RL. Dextrocardia turns V6 as well as I: not reported.
+    electrodes exchanged on purpose this finds, on PTB-XL and LUDB, 90-97 % for RA and LA and 87-92 % for RA and LL; 1 in 200 or
+    fewer are named without an exchange on PTB-XL. LA and LL exchanged turn lead III over and swap I with II, as happens in
+    healthy people: not looked for, as is the ground electrode RL. Dextrocardia turns V6 as well as I: not reported.
     """
     before, after = (lambda s: r_index - round(s * fs)), (lambda s: r_index + round(s * fs))
     p_wave = beats[..., max(before(0.24), 0) : before(0.07)]
@@ -192,12 +183,12 @@ def table_in_words(columns, leads):
         "no QRS complex lies inside the recording with its whole window",
     ).astype(object)
     is_faulty = ~table["usable"] | (table[list(LEAD_COLUMNS)] != "").any(axis=1)
-    is_faulty |= table["limb_error_uV"] > CONTRADICTION_UV
-    is_faulty |= (table["n_used"] < FEW_BEATS) | (table["dominant_share"] < DOMINANT_SHARE)
+    is_faulty |= (table["limb_error_uV"] > CONTRADICTION_UV) | (table["n_used"] < FEW_BEATS)
+    is_faulty |= table["dominant_share"] < DOMINANT_SHARE
     words = np.full(len(table), "", dtype=object)
     for i in np.flatnonzero(is_faulty):
         of_ecg = {name: values[i] for name, values in columns.items()}
-        words[i] = "; ".join(_of_leads(of_ecg, names) + _of_limb_leads(of_ecg) + _of_beats(of_ecg))
+        words[i] = "; ".join((*_of_leads(of_ecg, names), *_of_limb_leads_and_beats(of_ecg)))
     return table.assign(faults=words)[list(COLUMNS)]
 
 
@@ -221,48 +212,33 @@ def _names(mask, names):
 
 def _of_leads(ecg, names):
     """Sentences about single leads of one ECG."""
-    words = []
     for lead, n, seconds, is_cut in zip(names, ecg["n_nan"], ecg["flat_s"], ecg["saturated"]):
         if n:
-            words.append(f"lead {lead} is missing: {n} of its samples are not numbers")
+            yield f"lead {lead} is missing: {n} of its samples are not numbers"
         elif seconds:
-            words.append(f"lead {lead} is flat" + (f" for {seconds:.0f} s" if np.isfinite(seconds) else ""))
+            yield f"lead {lead} is flat" + (f" for {seconds:.0f} s" if np.isfinite(seconds) else "")
         elif is_cut:
-            words.append(f"lead {lead} is saturated: its peaks are cut off at one value")
+            yield f"lead {lead} is saturated: its peaks are cut off at one value"
     for lead, noise, is_noisy, seconds in zip(names, ecg["noise"], ecg["is_noisy"], ecg["noisy_s"]):
         if is_noisy:
-            words.append(f"lead {lead} is noisy" + (f" for {seconds} s" if seconds else f": {noise:.0f} uV"))
-    return words
+            yield f"lead {lead} is noisy" + (f" for {seconds} s" if seconds else f": {noise:.0f} uV")
 
 
-def _of_limb_leads(ecg):
-    """Sentences about the limb leads of one ECG against each other and against V6."""
-    words = []
+def _of_limb_leads_and_beats(ecg):
+    """Sentences about the limb leads of one ECG, against each other and against V6, and about the number of its beats."""
     if ecg["swapped"]:
         lead = {"RA/LA": "I", "RA/LL": "II"}[ecg["swapped"]]
-        words.append(
-            f"limb electrodes {ecg['swapped'].replace('/', ' and ')} look swapped: lead {lead} is upside down against V6"
-        )
-    laws = ("II - I - III", "aVR + (I + II)/2", "aVL - I + II/2", "aVF - II + I/2")
-    errors = zip(laws, ecg["limb_errors"])
+        yield f"limb electrodes {ecg['swapped'].replace('/', ' and ')} look swapped: lead {lead} is upside down against V6"
+    errors = zip(("II - I - III", "aVR + (I + II)/2", "aVL - I + II/2", "aVF - II + I/2"), ecg["limb_errors"])
     broken = [f"{law} reaches {error / 1000:.2f} mV" for law, error in errors if error > CONTRADICTION_UV]
     if broken:
-        words.append(
+        yield (
             f"the limb leads contradict each other: {', '.join(broken)} where Einthoven's and Goldberger's laws give 0, "
             "so the gain of at least one limb lead is wrong (its millivolts are not to scale), or it is another signal"
         )
-    return words
-
-
-def _of_beats(ecg):
-    """Sentences about the number of beats of one ECG."""
-    words = []
     if ecg["n_beats"] == 0:
-        words.append("no QRS complex found")
+        yield "no QRS complex found"
     elif ecg["n_used"] < FEW_BEATS:
-        words.append(f"too few beats: {ecg['n_used']} in the median")
+        yield f"too few beats: {ecg['n_used']} in the median"
     if ecg["dominant_share"] < DOMINANT_SHARE:
-        words.append(
-            f"only {100 * ecg['dominant_share']:.0f} % of the beats look alike: the median beat stands for these alone"
-        )
-    return words
+        yield f"only {100 * ecg['dominant_share']:.0f} % of the beats look alike: the median beat stands for these alone"

@@ -43,25 +43,17 @@ def median_beats(
     Returns
     -------
     BeatSet
-        One row per id, in the order given, with the 8 independent leads. The R peak lies at ``r_index = round(before_s * fs)``
-        in all of them. Where an ECG cannot be read or has no usable beat the row is NaN, ``quality.usable`` is False and
-        ``quality.reason`` says why. `rr_s` is the median RR interval, the ectopic beats' included. For the columns of
-        `quality` see `quality`.
+        One row per id, in the order given, with the 8 independent leads. Where an ECG cannot be read or has no usable beat the
+        row is NaN, ``quality.usable`` is False and ``quality.reason`` says why; `quality` describes the other columns. `rr_s`
+        is the median RR interval, the ectopic beats' included.
 
     Notes
     -----
-    Steps, each vectorised over ECGs and beats: `filters`, `detection` and `alignment` say how and why.
-
-    1. Band-pass of zero phase. A lower `fs` is reached by leaving out the frequencies above its half.
-    2. QRS complexes on all leads together (`r_peaks`).
-    3. Ectopic beats are set aside, by their shape and, in a regular rhythm, their time.
-    4. Alignment between samples by least squares.
-    5. The R peak is the middle of the QRS, all leads together; the tip of R in one lead lies within 20 ms of it in most ECGs,
-       further away in bundle branch block.
-    6. Median over the beats; then the level of the PR segment is subtracted in each lead.
-
-    The filter and 100 Hz lower the R wave by 2-4 %, and voltage criteria with it. Beats that are not dominant leave no trace in
-    the result but their number.
+    ECGs are band-passed with zero phase, QRS complexes found on all leads together (`r_peaks`), ectopic beats set aside by
+    their shape and, in a regular rhythm, their time; the others are aligned between samples by least squares, and the level of
+    the PR segment is subtracted from their median in each lead. The R peak is the middle of the QRS, all leads together; the
+    tip of R in one lead lies within 20 ms of it in most ECGs, further away in bundle branch block. The filter and 100 Hz lower
+    the R wave by 2-4 %, and voltage criteria with it.
 
     Examples
     --------
@@ -77,8 +69,7 @@ def median_beats(
 def split_median_beats(ecgs_or_db, ids=None, *, seed, **settings):
     """Make two median beats of every ECG, each of a random half of its beats.
 
-    The two differ by noise and by the variation from beat to beat only: an augmentation for training, and a measure of noise
-    that no model can get below (half the difference is the noise of the median of all beats).
+    The two differ by noise and variation from beat to beat only; half the difference is the noise of the median of all beats.
 
     Parameters
     ----------
@@ -90,8 +81,8 @@ def split_median_beats(ecgs_or_db, ids=None, *, seed, **settings):
     Returns
     -------
     tuple of BeatSet
-        The two halves, both aligned on all beats of the ECG. With an odd number of beats the first has one more. An ECG with a
-        single beat is NaN and not usable in the second.
+        Both aligned on all beats of the ECG. With an odd number of beats the first has one more; an ECG with a single beat is
+        NaN and not usable in the second.
     """
     return _beat_sets(partial(_halves, seed=seed), ecgs_or_db, ids, _with_defaults(settings))
 
@@ -112,9 +103,8 @@ def beat_noise(ecgs_or_db, ids=None, **settings):
 
     Notes
     -----
-    1.2533 times the mean absolute deviation of the n beats from their median is their standard deviation if it is normal, more
-    robust than the root mean square; times sqrt(n / (n - 1)) for the median fitted, divided by sqrt(n). The median of normal
-    noise has a standard error up to 1.25 times that of the mean; this factor is included.
+    1.2533 times the mean absolute deviation of the n beats from their median is their standard deviation if it is normal; times
+    sqrt(n / (n - 1)) for the median fitted, divided by sqrt(n), times up to 1.25 because it is a median.
     """
     return _beat_sets(_noise, ecgs_or_db, ids, _with_defaults(settings))[0]
 
@@ -137,11 +127,8 @@ def quality(ecgs_or_db, ids=None, **settings):
         standard deviation, and root mean square of successive differences of the RR intervals.
         ``flat_leads``, ``missing_leads`` (NaN), ``saturated_leads``, ``noisy_leads``: names, joined by commas. ``swapped``:
         limb electrodes that seem exchanged (RA/LA or RA/LL). ``limb_error_uV``: how far the limb leads are from Einthoven's and
-        Goldberger's laws at worst; NaN without 12 leads. ``faults``: all this in words; empty for a clean ECG.
-
-    Notes
-    -----
-    A fault does not make an ECG unusable by itself: with a flat lead the other leads may still be looked at.
+        Goldberger's laws at worst; NaN without 12 leads. ``faults``: all this in words, empty for a clean ECG; a fault does not
+        make an ECG unusable by itself.
     """
     return median_beats(ecgs_or_db, ids, **settings).quality
 
@@ -159,10 +146,9 @@ class Settings:
     progress: bool
 
     def __post_init__(self):
-        if not (self.before_s >= 0.15 and self.after_s >= 0.15):
-            raise ValueError(
-                f"before_s and after_s must be 0.15 s or more, to hold a QRS; got {self.before_s} and {self.after_s}."
-            )
+        if not min(self.before_s, self.after_s) >= 0.15:
+            got = f"{self.before_s} and {self.after_s}"
+            raise ValueError(f"before_s and after_s must be 0.15 s or more, to hold a QRS; got {got}.")
         low_hz, high_hz = self.band_hz
         if not 0 <= low_hz < high_hz:
             raise ValueError(f"band_hz must be two rising frequencies in Hz such as (0.5, 40); got {self.band_hz}.")
@@ -197,10 +183,7 @@ class AlignedBeats(NamedTuple):
     noise: np.ndarray  # its standard error
 
 
-# What can be wanted of them, as (n_parts, n_ecgs, 8, n_times).
-
-
-def _median(beats, settings):
+def _median(beats, settings):  # this and the next two return (n_parts, n_ecgs, 8, n_times)
     return beats.median[np.newaxis]
 
 

@@ -40,7 +40,7 @@ class Boundaries(NamedTuple):
 
 
 def interpolate(signals, fs, r_index):
-    """Beats on a fine grid, band-limited: the curve through the samples that holds no frequency above half their rate.
+    """Interpolate beats by the curve through their samples that holds no frequency above half their rate.
 
     A wave of 35 Hz at 100 samples a second is given back to within 3 %, where cubic splines lose a seventh of it.
 
@@ -92,14 +92,11 @@ def delineate(time_ms, fine, slope, rr_s, noise_uV):
     """Boundaries of P, QRS and T, by the rule "median over leads".
 
     Each boundary is where the speed of the ECG, the length of the vector of all lead slopes, falls to a share of its peak in
-    that wave. Before they are joined, the leads are brought towards equal size, so that no lead decides alone.
-
-    The shares and smoothing times were chosen on 100 records of LUDB 1.0.1 (Kalyakulina et al. 2020, ODC-BY 1.0), as the
-    middle of a range in which they matter little. Mean absolute error there against the cardiologists' median over leads, with
-    the gains of the headers (with equal gains): QRS 7.3 (7.8) ms, PR 4.9 (5.4) ms, QT 8.9 (9.8) ms at 500 Hz, and within 0.2 ms
-    of that at 100 Hz. Without the 8 records with a pacemaker QRS is at 5.9 (6.3) ms: a pacing spike that runs into the QRS
-    counts as part of it here, not with cardiologists. The shares of the ends of QRS and T chosen on half of the records cost
-    0.6 ms more at most in the other half.
+    that wave; the leads are brought towards equal size first, so that none decides alone. Shares and smoothing times were
+    chosen on 100 records of LUDB 1.0.1 (Kalyakulina et al. 2020, ODC-BY 1.0), as the middle of a range in which they matter
+    little. Mean absolute error there against the cardiologists' median over leads, with the gains of the headers (with equal
+    gains): QRS 7.3 (7.8) ms, PR 4.9 (5.4) ms, QT 8.9 (9.8) ms at 500 Hz, and within 0.2 ms of that at 100 Hz. Without the 8
+    records with a pacemaker, whose spike counts as QRS here and not with cardiologists, QRS is at 5.9 (6.3) ms.
 
     Parameters
     ----------
@@ -124,11 +121,10 @@ def delineate(time_ms, fine, slope, rr_s, noise_uV):
 
 
 def _speed(slope, sigma_ms, window, balance, leads=8):
-    """Length of the vector of smoothed lead slopes, (n_beats, n_fine).
+    """Length of the vector of smoothed slopes of 8 or 12 leads, (n_beats, n_fine).
 
     Each lead is divided by a power `balance` of its steepest slope in the window: 0 leaves the leads as they are, 1 gives all
-    the same weight. A lead below a tenth of the steepest one counts as a tenth, so that noise is not made large. With
-    `leads` 12 instead of 8 the four limb leads that follow from I and II count too.
+    the same weight. A lead below a tenth of the steepest one counts as a tenth, so that noise is not made large.
     """
     smooth = gaussian_filter1d(slope, sigma_ms * GRID_HZ / 1000, axis=-1)
     if leads == 12:
@@ -210,8 +206,8 @@ def _t_end(time_ms, slope, qrs_onset_ms, qrs_offset_ms, rr_s):
 
 def _p_wave(time_ms, fine, activity_ms, t_offset_ms, rr_s, noise_uV):
     """Onset and end of P, NaN where there is none."""
-    earliest_ms = np.fmax(time_ms[0], t_offset_ms - rr_s * 1000)  # after the T wave before
-    earliest_ms = np.minimum(earliest_ms, activity_ms - 160)
+    after_last_t_ms = np.fmax(time_ms[0], t_offset_ms - rr_s * 1000)
+    earliest_ms = np.minimum(after_last_t_ms, activity_ms - 160)
     diastole = _hold(time_ms, fine, earliest_ms, activity_ms - 12)
     bump = _bumps(diastole)
     window = (time_ms >= earliest_ms[:, None] + 20) & (time_ms <= activity_ms[:, None] - 40)
@@ -227,9 +223,8 @@ def _p_wave(time_ms, fine, activity_ms, t_offset_ms, rr_s, noise_uV):
     fall = np.where(near & (time_ms >= centre_ms), speed, 0)
     first = (rise >= 0.5 * rise.max(axis=-1, keepdims=True)).argmax(axis=-1)
     last = _last(fall >= 0.7 * fall.max(axis=-1, keepdims=True))
-    onset = crossing_before(time_ms, speed, 0.35 * peak, first)
-    offset = crossing_after(time_ms, speed, 0.7 * peak, last)
-    onset, offset = np.fmax(onset, time_ms[0]), np.fmin(offset, activity_ms)
+    onset = np.fmax(crossing_before(time_ms, speed, 0.35 * peak, first), time_ms[0])
+    offset = np.fmin(crossing_after(time_ms, speed, 0.7 * peak, last), activity_ms)
 
     wave = window & (time_ms >= onset[:, None] - 10) & (time_ms <= offset[:, None] + 10)
     before = (time_ms >= earliest_ms[:, None] + 25) & (time_ms <= onset[:, None] - 40)
@@ -250,15 +245,13 @@ def _p_is_there(diastole, whole, wave, rest, p_ms, noise_uV):
 
     They are: its height against the noise of one beat (10 uV where that is not known) and against the other bumps between T
     and P, how far its length is from 100 ms, and how far it points to the left and down, as the sinus P wave does.
-    The weights were fitted on 100 records of LUDB 1.0.1 (Kalyakulina et al. 2020, ODC-BY 1.0; 85 with P, 15 without) and
-    rounded. Five-fold cross-validated there, with a threshold as low: area under the curve .99, no P in 12 or 13 of 15, P in 83
-    of 85. PTB-XL (Wagner et al. 2020, CC BY 4.0; 1,884 records) set the threshold and the bounds of the noise, not the weights;
-    there no P is found in 93 % of the records with atrial fibrillation, P in 98 % of those with sinus rhythm and in 86 % of
-    those with a first degree AV block, whose P can lie on the T wave before.
+    The weights were fitted on 100 records of LUDB (85 with P) and rounded; cross-validated there, with a threshold as low: area
+    under the curve .99, P in 83 of 85, no P in 12 or 13 of 15. PTB-XL (Wagner et al. 2020, CC BY 4.0; 1,884 records) set the
+    threshold and the bounds of the noise; there P is found in 7 % of the records with atrial fibrillation, in 98 % of those
+    with sinus rhythm and in 86 % of those with a first degree AV block, whose P can lie on the T wave before.
     """
     size = 1000 * np.sqrt(np.square(diastole).sum(axis=1))  # uV
-    at_peak = np.where(wave, size, -1).argmax(axis=-1)
-    rows = np.arange(len(size))
+    rows, at_peak = np.arange(len(size)), np.where(wave, size, -1).argmax(axis=-1)
     height = np.maximum(size[rows, at_peak], 2)
     # Lead I points to the left, lead II to the left and down.
     direction = 1000 * diastole[rows, :2, at_peak].sum(axis=1) / height
@@ -280,36 +273,24 @@ def _p_is_there(diastole, whole, wave, rest, p_ms, noise_uV):
 
 def _hold(time_ms, fine, start_ms, end_ms):
     """Keep the beats between two times; outside, each lead stays at the value it has there."""
-    sample = np.arange(len(time_ms))
     first = np.clip(np.searchsorted(time_ms, start_ms), 0, len(time_ms) - 2)
     last = np.clip(np.searchsorted(time_ms, end_ms), first + 1, len(time_ms) - 1)
-    index = np.clip(sample, first[:, None], last[:, None])
+    index = np.clip(np.arange(len(time_ms)), first[:, None], last[:, None])
     return np.take_along_axis(fine, index[:, None], axis=-1)
 
 
 def crossing_before(time_ms, values, threshold, start):
     """Time (n_beats,) at which `values` (n_beats, n_fine) last rose above `threshold` before sample `start`; NaN if never."""
-    sample = np.arange(values.shape[-1])
-    below = (values < threshold[:, None]) & (sample <= start[:, None])
-    last = np.where(below, sample, -1).max(-1)
-    return _between(time_ms, values, threshold, last, last + 1, last >= 0)
+    return crossing_after(time_ms[::-1], values[:, ::-1], threshold, len(time_ms) - 1 - start)  # the same, seen backwards
 
 
 def crossing_after(time_ms, values, threshold, start):
-    """Time at which `values` first falls below `threshold` after sample `start`; as `crossing_before`."""
+    """Time at which `values` first falls below `threshold` after sample `start`, between samples linearly; NaN if never."""
     n_fine = values.shape[-1]
-    sample = np.arange(n_fine)
+    sample, rows = np.arange(n_fine), np.arange(len(values))
     below = (values < threshold[:, None]) & (sample >= start[:, None])
     first = np.where(below, sample, n_fine).min(-1)
-    return _between(time_ms, values, threshold, first, first - 1, first < n_fine)
-
-
-def _between(time_ms, values, threshold, outside, inside, is_known):
-    """Linear interpolation of the crossing between the sample outside and its neighbour inside the wave."""
-    n_fine = values.shape[-1]
-    rows = np.arange(len(values))
-    outside, inside = np.clip(outside, 0, n_fine - 1), np.clip(inside, 0, n_fine - 1)
+    outside, inside = np.minimum(first, n_fine - 1), np.maximum(first - 1, 0)
     low, high = values[rows, outside], values[rows, inside]
-    share = np.where(high > low, (threshold - low) / np.where(high > low, high - low, 1), 0)
-    share = np.clip(share, 0, 1)
-    return np.where(is_known, time_ms[outside] + share * (time_ms[inside] - time_ms[outside]), np.nan)
+    share = np.clip(np.where(high > low, (threshold - low) / np.where(high > low, high - low, 1), 0), 0, 1)
+    return np.where(first < n_fine, time_ms[outside] + share * (time_ms[inside] - time_ms[outside]), np.nan)

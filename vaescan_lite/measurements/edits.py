@@ -18,44 +18,24 @@ LEAST_WAVE_mV = 0.1  # a smaller R or T wave is not scaled: a multiple of next t
 
 @dataclass(frozen=True)
 class Edit:
-    """One way to change a beat, by several steps.
+    """One way to change a beat, by several steps."""
 
-    Attributes
-    ----------
-    measurement : str
-        The column of `measure` that is to move.
-    steps : tuple of float
-        Amounts in rising order, the neutral one among them.
-    neutral : float
-        The amount that changes nothing: 0 where it is added, 1 where it multiplies.
-    unit : str
-        Of the amounts.
-    follows : tuple of str
-        Measurements that have to move along, because of what they are (QT contains QRS).
-    change : callable
-        ``change(beats, edges, amount)`` gives signals, ndarray (n_beats, 8, n_times) in mV, NaN where it cannot be done.
-    """
-
-    measurement: str
-    steps: tuple
-    neutral: float
-    unit: str
-    follows: tuple
-    change: Callable
+    measurement: str  # the column of `measure` that is to move
+    steps: tuple  # amounts in rising order, the neutral one among them
+    neutral: float  # the amount that changes nothing: 0 where it is added, 1 where it multiplies
+    unit: str  # of the amounts
+    follows: tuple  # measurements that have to move along, because of what they are (QT contains QRS)
+    change: Callable  # (beats, edges, amount) -> signals (n_beats, 8, n_times) in mV, NaN where it cannot be done
 
     def __call__(self, beats, amount):
-        """Change beats by an amount within the steps.
+        """Return beats of 8 leads, changed by an amount within the steps.
 
-        Returns
-        -------
-        BeatSet
-            Of 8 leads. A row of NaN, marked as not usable, where the edit cannot be made: no P wave to move, no room for it in
-            the window, no R or T wave of 0.1 mV to scale.
+        A row is NaN and not usable where the edit cannot be made: no P wave to move or no room for it in the window, no R or T
+        wave of 0.1 mV to scale.
         """
-        if not self.steps[0] <= amount <= self.steps[-1]:
-            raise ValueError(
-                f"the amount must lie between {self.steps[0]:g} and {self.steps[-1]:g} {self.unit}; got {amount!r}."
-            )
+        least, most = self.steps[0], self.steps[-1]
+        if not least <= amount <= most:
+            raise ValueError(f"the amount must lie between {least:g} and {most:g} {self.unit}; got {amount!r}.")
         return next(self._each(beats, [amount]))
 
     def series(self, beats):

@@ -4,19 +4,20 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
-from ..ecg import LEADS_12, require_beats, to_eight_leads, to_twelve_leads
+from ..ecg import LEADS_12, angle_difference_deg, require_beats, to_eight_leads, to_twelve_leads
 from .boundaries import FINE_HZ, delineate, interpolate
 
 # The smallest deflection that counts as a wave: IEC 60601-2-51:2003, annex GG (30 uV).
 MIN_WAVE_mV = 0.03
 # An R that begins the QRS has to keep three quarters of that after smoothing. Our choice: so, about as many simulated people
-# have a QS complex in V1, V2 and aVR after the filter at 40 Hz as before it, healthy ones and those with a block.
+# have a QS complex in V1, V2 and aVR after the filter at 40 Hz as before it.
 SMOOTH_MS = 5.0
 MIN_SMOOTH_WAVE_mV = 0.75 * MIN_WAVE_mV
 ST_AFTER_J_MS = 60.0
 LEADS_WITH_P = ("I", "II", "V1")
 
 _INTERVAL_NOTE = "median over leads, not earliest to latest"
+_AXIS_NOTE = "atan2 of the net areas of {} in aVF and I, above -180 and up to 180; 0 = left, 90 = down"
 # fmt: off
 DEFINITIONS = {
     "heart_rate_bpm": ("bpm", "60 / RR, of the median RR interval"),
@@ -28,16 +29,11 @@ DEFINITIONS = {
     "qt_ms": ("ms", f"onset of QRS to end of T ({_INTERVAL_NOTE})"),
     "qtcf_ms": ("ms", "QT / RR^(1/3), RR in s (Fridericia 1920)"),
     "qtcb_ms": ("ms", "QT / RR^(1/2), RR in s (Bazett 1920)"),
-    **{
-        f"{wave.lower()}_axis_deg": (
-            "deg", f"atan2 of the net areas of {wave} in aVF and I, above -180 and up to 180; 0 = left, 90 = down"
-        )
-        for wave in ("P", "QRS", "T")
-    },
-    **{
-        f"r_peak_time_{lead}_ms": ("ms", f"onset of QRS to the peak of the tallest R in {lead}; NaN without an R")
-        for lead in ("V1", "V5")
-    },
+    "p_axis_deg": ("deg", _AXIS_NOTE.format("P")),
+    "qrs_axis_deg": ("deg", _AXIS_NOTE.format("QRS")),
+    "t_axis_deg": ("deg", _AXIS_NOTE.format("T")),
+    "r_peak_time_V1_ms": ("ms", "onset of QRS to the peak of the tallest R in V1; NaN without an R"),
+    "r_peak_time_V5_ms": ("ms", "onset of QRS to the peak of the tallest R in V5; NaN without an R"),
     "sokolow_lyon_mV": (
         "mV", "S depth in V1 + the taller R of V5 and V6 (Sokolow and Lyon 1949); lowered by filter and 100 Hz"
     ),
@@ -61,16 +57,14 @@ def measure(beats, *, batch_size=512):
 
     The intervals follow the rule "median over leads": each boundary is where a cardiologist who marks every lead by itself
     would put the middle one of the marks; `delineate` says how far they agree. The rule "earliest onset to latest end" gives a
-    QRS about 28 ms longer (LUDB, 200 records).
+    QRS about 28 ms longer (LUDB, 200 records). Amplitudes are signed, and a Q, R or S that a lead does not have is 0 mV, as in
+    the tables of electrocardiographs. The low-pass at 40 Hz of `median_beats` takes 2-3 % off the R waves of simulated healthy
+    people, less off wide ones; with ``fs=500, band_hz=(0.5, 150)`` it is 1 %.
 
-    Amplitudes are signed: R is at least 0, Q and S are at most 0, and a Q, R or S that a lead does not have is 0 mV, as in
-    the tables of electrocardiographs. Voltages are those of the beat as it is: the low-pass at 40 Hz of `median_beats` takes
-    2-3 % off the R waves of simulated healthy people, less off wide ones; with ``fs=500, band_hz=(0.5, 150)`` it is 1 %.
-
-    On simulated ECGs at 100 and 500 Hz, what a bundle branch block, a left anterior fascicular block or an AV block changes is
-    found with the right sign and, in the mean over people, within 8 ms, 0.05 mV or 5 degrees. Not so for blocks of half the
-    usual size or of more than 180 ms, whose QRS ends so gently that truth and caliper differ by 15 ms. Where a small R is near
-    the limit of 0.03 mV, whether there is one decides between Q and S, and the mean of these can miss by a little more.
+    On simulated ECGs, what a bundle branch block, a left anterior fascicular block or an AV block changes is found with the
+    right sign and, in the mean over people, within 8 ms, 0.05 mV or 5 degrees. Not so for blocks of half the usual size or of
+    more than 180 ms, whose QRS ends so gently that truth and caliper differ by 15 ms, and where a small R near the limit of
+    0.03 mV decides between Q and S.
 
     Parameters
     ----------
@@ -82,15 +76,13 @@ def measure(beats, *, batch_size=512):
     Returns
     -------
     DataFrame of float64, indexed by ``beats.ids``
-        One column per entry of `DEFINITIONS`, which holds unit and definition of each. NaN where a wave is absent (P), RR is
-        not known or a lead is flat; a row of NaN where a beat is not usable.
+        One column per entry of `DEFINITIONS` (unit, definition). NaN where there is no P wave, RR is not known or a lead is
+        flat; a row of NaN where a beat is not usable.
     """
     before_ms, after_ms = 1000 * require_beats(beats).time_s[[0, -1]] * (-1, 1)
     if before_ms < 250 or after_ms < 400:
-        raise ValueError(
-            "the window must hold P, QRS and T: at least 250 ms before the R peak and 400 ms after it; "
-            f"got {before_ms:g} ms and {after_ms:g} ms."
-        )
+        got = f"{before_ms:g} ms and {after_ms:g} ms"
+        raise ValueError(f"the window must hold P, QRS, T: at least 250 ms before the R peak and 400 ms after it; got {got}.")
     table = pd.DataFrame(np.nan, index=pd.Index(beats.ids, name="id"), columns=list(DEFINITIONS))
     rows = usable_rows(beats)
     for start in range(0, len(rows), batch_size):
@@ -105,11 +97,6 @@ def subtract_measurements(after, before):
     angles = [name for name in change if name.endswith("_deg")]
     change[angles] = angle_difference_deg(after[angles], before[angles])
     return change
-
-
-def angle_difference_deg(after_deg, before_deg):
-    """Return how far an angle has turned, the short way round: -180 to below 180 degrees."""
-    return (after_deg - before_deg + 180) % 360 - 180
 
 
 def usable_rows(beats):
@@ -177,15 +164,12 @@ def _amplitudes(time_ms, leads, edges):
     st_ms = edges.qrs_offset_ms + ST_AFTER_J_MS
     q, r, s, r_peak_ms = _qrs_waves(time_ms, leads, edges)
     st, t = _at(time_ms, leads, st_ms), _extreme(time_ms, leads, st_ms, edges.t_offset_ms)
+    p_level = _at(time_ms, leads, edges.p_onset_ms)
+    p = _extreme(time_ms, leads - p_level[..., None], edges.p_onset_ms, edges.p_offset_ms)
     is_flat = np.ptp(leads, axis=-1) == 0  # not recorded: its amplitudes are not known
-    out = {}
-    for name, values in {"q": q, "r": r, "s": s, "st": st, "t": t}.items():
+    out = {}  # P in more leads than `measure` keeps
+    for name, values in {"q": q, "r": r, "s": s, "st": st, "t": t, "p": p}.items():
         out |= {f"{name}_{lead}_mV": np.where(is_flat[:, i], np.nan, values[:, i]) for i, lead in enumerate(LEADS_12)}
-    with_p = [LEADS_12.index(lead) for lead in LEADS_WITH_P]
-    level = _at(time_ms, leads[:, with_p], edges.p_onset_ms)
-    p = _extreme(time_ms, leads[:, with_p] - level[..., None], edges.p_onset_ms, edges.p_offset_ms)
-    p = np.where(is_flat[:, with_p], np.nan, p)
-    out |= {f"p_{lead}_mV": p[:, i] for i, lead in enumerate(LEADS_WITH_P)}
     for lead in ("V1", "V5"):
         out[f"r_peak_time_{lead}_ms"] = np.where(out[f"r_{lead}_mV"] > 0, r_peak_ms[:, LEADS_12.index(lead)], np.nan)
     out["sokolow_lyon_mV"] = -out["s_V1_mV"] + np.fmax(out["r_V5_mV"], out["r_V6_mV"])
@@ -212,8 +196,7 @@ def _is_r(leads, inside):
     """Where each lead is in an R wave, (n_beats, n_leads, n_times).
 
     A low-pass makes a bump of its own just before a steep fall, which would turn QS into rS. So an R before the lowest point
-    counts only if it is still there, with most of its size, after smoothing that leaves no such bumps. The end of QRS is less
-    steep.
+    counts only if most of it is still there after smoothing that leaves no such bumps. The end of QRS is less steep.
     """
     is_r = _rises_and_falls(leads, inside, MIN_WAVE_mV)
     smooth = gaussian_filter1d(leads, SMOOTH_MS * FINE_HZ / 1000, axis=-1, mode="nearest")
@@ -232,13 +215,11 @@ def _rises_and_falls(leads, inside, least_mV):
 
 def _at(time_ms, leads, when_ms):
     """Value of each lead at a time of each beat, by linear interpolation; NaN where the time is NaN or outside."""
-    step_ms = time_ms[1] - time_ms[0]
-    position = (when_ms - time_ms[0]) / step_ms
+    position = (when_ms - time_ms[0]) / (time_ms[1] - time_ms[0])
     known = np.isfinite(position) & (position >= 0) & (position <= len(time_ms) - 1)
     position = np.where(known, position, 0)
-    low = np.minimum(position.astype(int), len(time_ms) - 2)
+    rows, low = np.arange(len(leads)), np.minimum(position.astype(int), len(time_ms) - 2)
     share = (position - low)[:, None]
-    rows = np.arange(len(leads))
     value = leads[rows, :, low] * (1 - share) + leads[rows, :, low + 1] * share
     return np.where(known[:, None], value, np.nan)
 

@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from ..ecg import DOWER, LEADS_12, TWELVE_FROM_EIGHT, EcgSet
-from .heart import Waves, evaluate, make_beats, make_ectopic_beats, shortest_turn_deg
+from ..ecg import DOWER, LEADS_12, TWELVE_FROM_EIGHT, EcgSet, angle_difference_deg
+from .heart import Waves, evaluate, make_beats, make_ectopic_beats
 from .noise import count_knots, make_noise, spline_basis
 from .people import N_INDIVIDUAL, apply_effect_sizes, check_effect_sizes, check_factors, draw_parameters, split_individual
 from .rhythm import ECTOPIC, EVENTS, LEAD_IN_S, NO_BEAT, P_ONLY, breathing, fibrillation, make_rhythm, n_slots
@@ -16,8 +16,6 @@ WINDOW_S = (-0.52, 0.70)  # around each beat, and the parts of it that P, QRS, a
 WAVE_WINDOWS_S = ((-0.52, 0.02), (-0.14, 0.18), (-0.10, 0.70))
 ST_T_FOLLOW_RR = np.array([0.4, 1, 1])  # share of the change of QT by which ST, the shoulder and the peak of T move
 FIBRILLATION_DIPOLE = np.array([-0.35, 0.75, -0.95])  # the right atrium's front: largest in V1, then the inferior leads
-AGES_COMPARED = (55, 65)  # years: an association with age is told per ten
-IN_A_BEAT = ("_ms", "_mV", "_deg")  # units of what a single beat holds; a rate needs the next beat
 
 
 def simulate(factors, *, fs=100, duration_s=10, seed=0, noise=True, effect_sizes=None):
@@ -57,9 +55,8 @@ def simulate(factors, *, fs=100, duration_s=10, seed=0, noise=True, effect_sizes
     Notes
     -----
     A moving dipole of Gaussian waves (Sameni 2007) behind Dower's matrix, with a non-dipolar part of 5-15 % of the QRS
-    energy, breathing that tilts the axis by 1-4 degrees, and individual electrode positions; sources stand beside the figures
-    in `people`, `rhythm` and `heart`. What publications leave open (gains of leads, direction of P, shape of the blocks,
-    noise) was matched to PTB-XL's folds 1-8; ``make bench-realism`` shows how far it holds on others.
+    energy, breathing, and individual electrode positions. What publications leave open (gains of leads, direction of P, shape
+    of the blocks, noise) was matched to PTB-XL's folds 1-8; ``make bench-realism`` shows how far it holds on others.
 
     Examples
     --------
@@ -81,8 +78,8 @@ def simulate_with_truth(factors, *, fs=100, duration_s=10, seed=0, noise=True, e
     Returns
     -------
     ecgs : EcgSet
-    truth : DataFrame
-        Indexed by id. All of it belongs to the noise-free dominant beat at the median RR interval, breathing in the middle:
+    truth : DataFrame, indexed by id
+        Of the noise-free dominant beat at the median RR interval, breathing in the middle:
 
         - ``qrs_ms``: from the first to the last time at which the root mean square over the eight leads of the QRS part exceeds
           1 % of its peak; ``p_ms``: the same for P with 7 %; ``pr_ms``: P onset to QRS onset;
@@ -124,14 +121,14 @@ def true_effects(names, *, n=200, seed=0):
     people = pd.DataFrame(index=range(n))
     tables = []
     for name in names:
-        pair = AGES_COMPARED if name == "age_years" else (0, 1)
+        pair = (55, 65) if name == "age_years" else (0, 1)  # an association with age is told per ten years
         without, with_factor = (
             simulate_with_truth(people.assign(**{name: value}), duration_s=2, seed=seed, noise=False)[1] for value in pair
         )
-        change = (with_factor - without)[[column for column in without if column.endswith(IN_A_BEAT)]]
-        change = change[[column for column in change if not column.startswith(("made_", "qtc"))]]
+        in_a_beat = without.columns.str.endswith(("_ms", "_mV", "_deg")) & ~without.columns.str.startswith(("made_", "qtc"))
+        change = (with_factor - without).loc[:, in_a_beat]  # a rate and QTc need the next beat
         angles = [column for column in change if column.endswith("_deg")]
-        change[angles] = shortest_turn_deg(change[angles])
+        change[angles] = angle_difference_deg(with_factor[angles], without[angles])
         tables.append(change.mean().rename("true").rename_axis("measurement").reset_index().assign(factor=name))
     return pd.concat(tables, ignore_index=True)[["factor", "measurement", "true"]]
 

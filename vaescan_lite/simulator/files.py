@@ -47,11 +47,9 @@ def write_simulated_database(folder, n, *, seed=0, fs=100, population=None, prog
     n, seed : int
         Number of ECGs, ids 1 ... n; who they are, and their folds.
     fs : {100, 500}
-        Rate of the records.
+        Rate of the records in Hz.
     population : Population, optional
-        Prevalences, correlations, effect sizes, label flips.
     progress : bool
-        Show a progress bar.
 
     Returns
     -------
@@ -90,8 +88,7 @@ def record_name(ecg_id, fs):
 
 def database_table(labels, seed):
     """Make ``ptbxl_database.csv``: official columns, what a simulation cannot know left empty; ten folds equal in size."""
-    rng = np.random.default_rng([seed, 22])
-    n = len(labels)
+    rng, n = np.random.default_rng([seed, 22]), len(labels)
     table = pd.DataFrame(index=labels.index)
     table["patient_id"] = np.arange(n) + 10001.0
     table["age"] = np.where(labels["age_years"] >= 90, 300.0, labels["age_years"])

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr
 
-from ..ecg import DOWER
+from ..ecg import DOWER, angle_difference_deg
 
 # Gains that bring the leads of normal ECGs behind Dower's matrix to those of PTB-XL (folds 1-8): lead I is larger than the
 # matrix says, V1 smaller. T has gains of its own on top, as its sources lie elsewhere in the ventricles than those of QRS.
@@ -168,11 +168,6 @@ def frontal_axis_deg(lead_I, lead_II):
     return np.degrees(np.arctan2(lead_II - 0.5 * lead_I, lead_I))
 
 
-def shortest_turn_deg(angle):
-    """Return the same turn the short way round, from -180 to 180 degrees."""
-    return (angle + 180) % 360 - 180
-
-
 def _project(dipole, matrix):
     return dipole @ matrix.transpose(0, 2, 1)  # (n, k, 3) @ (n, 3, 8)
 
@@ -209,7 +204,8 @@ def _qrs_complex(factors, traits, parameters, matrix, not_dipolar):
         return _in_leads(vectors, matrix, traits["qrs_residual"], not_dipolar)
 
     centre, width, dipole = _qrs_dipole(factors, traits, parameters)
-    dipole = _turn_heart(dipole, parameters)
+    for first, second, plane in ((X, Y, "frontal"), (X, Z, "horizontal"), (Y, Z, "sagittal")):  # position of the heart
+        dipole = rotate(dipole, first, second, np.radians(parameters[f"{plane}_deg"]))
     if factors["LAFB"].any():
         dipole = _block_fascicle(dipole, width, in_leads, factors["LAFB"], parameters)
     leads = in_leads(dipole)
@@ -255,19 +251,12 @@ def _qrs_dipole(factors, traits, parameters):
     return centre, width, vectors
 
 
-def _turn_heart(dipole, parameters):
-    """Turn the vectors to the position of the person's heart in the three planes."""
-    for first, second, plane in ((X, Y, "frontal"), (X, Z, "horizontal"), (Y, Z, "sagittal")):
-        dipole = rotate(dipole, first, second, np.radians(parameters[f"{plane}_deg"]))
-    return dipole
-
-
 def _block_fascicle(dipole, width, in_leads, block, parameters):
     """Left anterior fascicular block: all but the first forces point up and to the left, to the axis of `parameters`."""
     gain, share = parameters["qrs_gain"][:, None], block[:, None]
     usual = _net_frontal(in_leads(dipole), width)
     usual_deg = np.degrees(np.arctan2(usual[:, 1], usual[:, 0]))
-    turn_deg = block * shortest_turn_deg(parameters["fascicle_deg"] - usual_deg)
+    turn_deg = block * angle_difference_deg(parameters["fascicle_deg"], usual_deg)
     dipole = rotate(dipole, X, Y, np.radians(turn_deg))
     dipole[:, SEPTUM] += share * (gain * FASCICLE_SEPTUM - dipole[:, SEPTUM])
     dipole[:, APEX : LAST + 1] *= 1 - FASCICLE_SHRINKS * share[..., None]
@@ -332,15 +321,19 @@ def _st_and_t(factors, traits, parameters, qrs_dipole, matrix, not_dipolar):
 
 
 def _repolarisation(factors, traits, parameters, qrs_dipole):
-    """ST vector (n, 1, 3) and T vectors (n, 2, 3), by sex, age and disease."""
-    st, t = _healthy_repolarisation(factors["sex_female"], traits, parameters)
+    """ST vector (n, 1, 3) and T vectors (n, 2, 3), by sex, age and disease; T at about 40 degrees, in men forwards."""
+    woman = factors["sex_female"]
+    t = np.stack([np.full(len(woman), 0.272), np.full(len(woman), 0.128), -(0.27 - 0.115 * woman)], axis=1)
+    t = rotate(t, X, Y, 0.25 * np.radians(parameters["frontal_deg"]) + 0.16 * traits["t_frontal"])
+    t = rotate(t, X, Z, 0.26 * traits["t_horizontal"]) * (0.9 * parameters["t_gain"])[:, None]
+    st_z = -(0.075 - 0.040 * woman + 0.020 * traits["st"])
+    st = np.stack([0.012 + 0.015 * traits["st"], 0.010 + 0.012 * traits["st_y"], st_z], axis=1)
     # Secondary changes: opposite to the late forces of a blocked ventricle.
     left, right = factors["LBBB"][:, None], factors["RBBB"][:, None]
     area, late = qrs_dipole[:, WITHOUT_DETAILS].sum(axis=1), qrs_dipole[:, LATE_RIGHT].sum(axis=1)
     t = t * (1 - 0.7 * left) - left * area * np.array([0.085, 0.060, 0.105])
-    st = st - left * area * np.array([0.012, 0.010, 0.028])
     t = t * (1 - 0.35 * right) - 0.14 * late * np.minimum(right, 1)
-    st = st - 0.03 * late * np.minimum(right, 1)
+    st = st - left * area * np.array([0.012, 0.010, 0.028]) - 0.03 * late * np.minimum(right, 1)
     # Strain: lateral ST depression with T inversion.
     strain = parameters["strain"][:, None]
     t = t * (1 - 0.5 * strain) + strain * np.array([-0.30, -0.02, -0.10])
@@ -352,17 +345,6 @@ def _repolarisation(factors, traits, parameters, qrs_dipole):
     st = st + parameters["anterior"][:, None] * np.array([0.01, 0.0, -0.05]) * ndtr(-traits["anterior_t"])[:, None]
     # Changes of repolarisation of their own kind: flattened, depressed, or inverted, mixed by person.
     grade, inverted = parameters["st_t"][:, None], ndtr(traits["repolarisation_kind"])[:, None]
-    t = t * np.maximum(1 - 0.42 * grade, -0.3)
-    t = t + grade * inverted * np.array([-0.13, -0.05, 0.07])
+    t = t * np.maximum(1 - 0.42 * grade, -0.3) + grade * inverted * np.array([-0.13, -0.05, 0.07])
     st = st + grade * (0.4 + inverted) * np.array([-0.030, -0.022, 0.012])
     return st[:, None, :], np.stack([0.40 * t, 0.85 * t], axis=1)
-
-
-def _healthy_repolarisation(woman, traits, parameters):
-    """ST and T vectors (n, 3): T about 40 degrees, forwards in men."""
-    t = np.stack([np.full(len(woman), 0.272), np.full(len(woman), 0.128), -(0.27 - 0.115 * woman)], axis=1)
-    t = rotate(t, X, Y, 0.25 * np.radians(parameters["frontal_deg"]) + 0.16 * traits["t_frontal"])
-    t = rotate(t, X, Z, 0.26 * traits["t_horizontal"])
-    st_z = -(0.075 - 0.040 * woman + 0.020 * traits["st"])
-    st = np.stack([0.012 + 0.015 * traits["st"], 0.010 + 0.012 * traits["st_y"], st_z], axis=1)
-    return st, t * (0.9 * parameters["t_gain"])[:, None]

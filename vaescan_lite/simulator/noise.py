@@ -9,8 +9,7 @@ from .rhythm import breath_rate_hz
 
 # From potentials at nine electrodes (RA, LA, LL, V1 ... V6) to the eight leads; chest leads against Wilson's terminal.
 LEADS_FROM_ELECTRODES = np.zeros((8, 9), dtype=np.float32)
-LEADS_FROM_ELECTRODES[0, :2] = (-1, 1)
-LEADS_FROM_ELECTRODES[1, [0, 2]] = (-1, 1)
+LEADS_FROM_ELECTRODES[:2, :3] = (-1, 1, 0), (-1, 0, 1)
 LEADS_FROM_ELECTRODES[2:, :3] = -1 / 3
 LEADS_FROM_ELECTRODES[2:, 3:] = np.eye(6)
 

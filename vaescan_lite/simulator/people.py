@@ -123,8 +123,7 @@ def draw_factors(population, n, seed):
     """
     rng = np.random.default_rng([seed, 20])
     age = rng.normal(population.age_mean_years, population.age_sd_years, n)
-    outside = (age < 18) | (age > 95)
-    age = np.where(outside, rng.uniform(35, 80, n), age).round()
+    age = np.where((age < 18) | (age > 95), rng.uniform(35, 80, n), age).round()
     woman = (rng.uniform(size=n) < population.share_female).astype(float)
     table = pd.DataFrame({"sex_female": woman, "age_years": age}, index=pd.RangeIndex(1, n + 1, name="ecg_id"))
     for name in DRAWN:

@@ -13,7 +13,6 @@ QRS_TIMES_MS = np.arange(-130.0, 230.0, 1.0, dtype=np.float32)
 T_STEP_MS = 2
 T_TIMES_MS = np.arange(0.0, 722.0, T_STEP_MS, dtype=np.float32)
 ST_AFTER_QRS_MS = 60
-NOT_IN_AF = ("p_ms", "pr_ms", "p_axis_deg")
 
 
 def true_measurements(beats, parameters, rhythm, labels, duration_s):
@@ -31,9 +30,11 @@ def true_measurements(beats, parameters, rhythm, labels, duration_s):
         "st": around_t[np.arange(len(around_t)), np.round(st_ms / T_STEP_MS).astype(int)],
         "t": np.where(highest >= -lowest, highest, lowest),
     }
-    truth = _intervals(parameters, median_rr_s(rhythm, duration_s))
+    rr_s = median_rr_s(rhythm, duration_s)
+    truth = {"heart_rate_bpm": 60 / rr_s} | {name: parameters[name] for name in ("p_ms", "pr_ms", "qrs_ms", "qt_ms")}
+    truth |= {"qtcf_ms": truth["qt_ms"] / np.cbrt(rr_s), "qtcb_ms": truth["qt_ms"] / np.sqrt(rr_s)}
     truth |= {f"{wave}_axis_deg": frontal_axis_deg(area[:, 0], area[:, 1]) for wave, area in areas.items()}
-    truth |= {name: np.where(labels["AF"] > 0, np.nan, truth[name]) for name in NOT_IN_AF}
+    truth |= {name: np.where(labels["AF"] > 0, np.nan, truth[name]) for name in ("p_ms", "pr_ms", "p_axis_deg")}
     for lead in ("V1", "V5"):
         r = np.where(is_r, qrs, 0)[:, :, LEADS_12.index(lead)]
         peak_ms = QRS_TIMES_MS[r.argmax(axis=1)] - parameters["qrs_on"]
@@ -48,16 +49,8 @@ def true_measurements(beats, parameters, rhythm, labels, duration_s):
     return pd.DataFrame(truth | {f"made_{name}": values for name, values in parameters.items() if name in made})
 
 
-def _intervals(parameters, rr_s):
-    intervals = {"heart_rate_bpm": 60 / rr_s} | {name: parameters[name] for name in ("p_ms", "pr_ms", "qrs_ms", "qt_ms")}
-    return intervals | {"qtcf_ms": intervals["qt_ms"] / np.cbrt(rr_s), "qtcb_ms": intervals["qt_ms"] / np.sqrt(rr_s)}
-
-
 def _qrs_and_its_r(leads, parameters):
-    """Leads within QRS (0 elsewhere), and where they are in an R wave: above an earlier and a later point of QRS by a wave.
-
-    A raised J point has no lower point after it.
-    """
+    """Leads within QRS (0 elsewhere), and where they are in R: above an earlier and a later point; a raised J point is not."""
     inside = _between(QRS_TIMES_MS, parameters["qrs_on"], parameters["qrs_off"])
     low = np.where(inside, leads, np.inf)
     before = np.minimum.accumulate(low, axis=1)
