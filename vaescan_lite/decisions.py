@@ -14,7 +14,7 @@ COVERAGES = np.arange(0.1, 1.01, 0.1).round(2)
 
 
 def net_benefit(y, probability, threshold):
-    """Net benefit of acting on everybody whose probability reaches a threshold [1]_.
+    """Net benefit of acting on everybody whose probability reaches a threshold (Vickers, Diagn Progn Res 2019;3:18).
 
     Parameters
     ----------
@@ -27,11 +27,6 @@ def net_benefit(y, probability, threshold):
     -------
     float
         ``TP / n - FP / n * threshold / (1 - threshold)``: true positives per person, after paying for the false ones.
-
-    References
-    ----------
-    .. [1] Vickers AJ, van Calster B, Steyerberg EW. A simple, step-by-step guide to interpreting decision curve analysis.
-       Diagn Progn Res 2019;3:18. doi:10.1186/s41512-019-0064-7
 
     Examples
     --------
@@ -51,13 +46,11 @@ def decision_curve(y, probabilities, *, thresholds=THRESHOLDS, rotation=None, n_
     ----------
     y : array-like of float, shape (n,)
     probabilities : dict of str to array-like of float, shape (n,)
-        One entry per model, for the same people.
+        By model.
     thresholds : array-like of float
         Probabilities from which somebody would act; each above 0 and below 1.
-    rotation : array-like, shape (n,), optional
-        Which fit scored whom; resamples keep the number of people of each. None: one fit.
-    n_resamples, seed : int
-        Of the bootstrap behind each interval, the same for all models.
+    rotation, n_resamples, seed
+        Which fit scored whom, shape (n,) (None: one fit), and the bootstrap of `statistics.bootstrap_weights`.
 
     Returns
     -------
@@ -111,13 +104,12 @@ def risk_coverage(y, probability, *, coverages=COVERAGES, rotation=None, n_resam
     DataFrame
         One row per coverage: ``coverage`` as asked for, ``answered`` (the share that got an answer, larger where many are
         equally sure), ``least_sure`` (smallest distance from 0.5 among them), ``error`` with ``low`` and ``high``, ``missed``
-        (share of all positives who were answered "no") and ``deferred`` (share of all positives who got no answer).
+        (share of all positives who were answered "no") and ``deferred`` (share of all positives who got no answer). Resamples
+        draw people again, not the threshold of sureness.
 
     Notes
     -----
-    People who are equally sure are answered together, so that no order of the rows decides. The threshold of sureness is that
-    of the whole sample in every resample: what is drawn again are people, not the rule. After Chow CK, On optimum recognition
-    error and reject tradeoff, IEEE Trans Inf Theory 1970;16:41-46.
+    After Chow CK, On optimum recognition error and reject tradeoff, IEEE Trans Inf Theory 1970;16:41-46.
 
     Examples
     --------

@@ -94,12 +94,11 @@ def bootstrap_weights(rotation, n_resamples=1000, seed=0):
     rotation : array-like, shape (n,), or int
         Rotation of each record; a number of records if there is one rotation only.
     n_resamples, seed : int
-        The same weights used for two models make their comparison a paired one.
 
     Returns
     -------
     ndarray of uint8, shape (n_resamples, n)
-        Over the records of a rotation each row adds up to their number.
+        The same weights used for two models make their comparison a paired one.
     """
     rotation = np.zeros(rotation) if np.ndim(rotation) == 0 else np.asarray(rotation)
     rng = np.random.default_rng(seed)
@@ -122,7 +121,7 @@ def bootstrap(statistic, rotation=None, n_resamples=1000, seed=0, *, weights=Non
     rotation, n_resamples, seed
         As for `bootstrap_weights`.
     weights : ndarray of int, shape (n_resamples, n), optional
-        Drawn before, so that several estimates share them; `rotation`, `n_resamples` and `seed` then do nothing.
+        Drawn before, so that several estimates share them, in place of `rotation`, `n_resamples` and `seed`.
 
     Returns
     -------
@@ -210,10 +209,8 @@ def auroc(y, score, rotation=None, n_resamples=1000, seed=0, *, weights=None):
         Higher means more likely positive. Tied pairs count one half.
     rotation : array-like, shape (n,), optional
         Which model scored the record; default one for all.
-    n_resamples, seed : int
-        Of the bootstrap. Estimates of the same records with the same seed are paired: subtract them.
-    weights : ndarray of int, shape (n_resamples, n), optional
-        Resamples drawn before by `bootstrap_weights`, in place of `n_resamples` and `seed`.
+    n_resamples, seed, weights
+        As for `bootstrap`. Estimates of the same records with the same seed are paired: subtract them.
 
     Returns
     -------
@@ -256,10 +253,11 @@ def mean_over_records(values, rotation=None, n_resamples=1000, seed=0):
 
 
 def interval_over_trainings(differences, test_share):
-    """Return the ends of the interval of 95 % of a mean difference, by the corrected resampled t-test [1]_.
+    """Return the ends of the interval of 95 % of a mean difference, by the corrected resampled t-test.
 
     The bootstrap of records asks how a difference would move with other test people; this asks how it would move if everything
     were trained once more on other people, because every rotation was. With fewer than three rotations it is infinite.
+    Nadeau C, Bengio Y. Inference for the generalization error. Machine Learning 2003;52:239-281.
 
     Parameters
     ----------
@@ -268,10 +266,6 @@ def interval_over_trainings(differences, test_share):
     test_share : float
         Test records per training record, 1/4 with eight of ten folds to train on: rotations share training records, and their
         variance alone would be too small.
-
-    References
-    ----------
-    .. [1] Nadeau C, Bengio Y. Inference for the generalization error. Machine Learning 2003;52:239-281.
     """
     differences = np.asarray(differences, dtype=float)
     differences = differences[np.isfinite(differences)]
@@ -297,7 +291,7 @@ def holm(p_values):
 
 
 def calibration(y, probability):
-    """Calibration intercept and slope of predicted probabilities [1]_.
+    """Calibration intercept and slope of predicted probabilities (Cox DR, Biometrika 1958;45:562-565).
 
     Parameters
     ----------
@@ -311,10 +305,6 @@ def calibration(y, probability):
     intercept, slope : float
         Of the logistic regression of `y` on the logit of `probability`. Perfect: 0 and 1. A slope below 1 means
         that the probabilities are too extreme. NaN with one class only, or classes that do not overlap.
-
-    References
-    ----------
-    .. [1] Cox DR. Two further applications of a model for binary regression. Biometrika 1958;45:562-565.
     """
     y, logits = np.asarray(y, dtype=float), _logits(probability)
     if np.ptp(logits) == 0:  # the same probability for everybody: a slope cannot be told
@@ -380,9 +370,8 @@ def _checked(y, score, rotation):
     y, score = np.asarray(y, dtype=float), np.asarray(score, dtype=float)
     rotation = np.zeros(len(y)) if rotation is None else np.asarray(rotation)
     if not (y.shape == score.shape == rotation.shape and y.ndim == 1):
-        raise ValueError(
-            f"y, score and rotation must be one value per record; got shapes {y.shape}, {score.shape}, {rotation.shape}."
-        )
+        shapes = f"{y.shape}, {score.shape}, {rotation.shape}"
+        raise ValueError(f"y, score and rotation must be one value per record; got shapes {shapes}.")
     if not np.isin(y, (0, 1)).all():
         raise ValueError(f"y must hold 0 and 1 only; got {np.unique(y)[:5]}. Leave records with an unknown label out.")
     if not np.isfinite(score).all():

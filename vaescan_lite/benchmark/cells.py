@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 from sklearn.base import clone
@@ -47,12 +48,7 @@ def run_cells(fit, rows, named, masks, *arguments, labels, seeds, keep=None, n_j
 
     A kept result is found again where people, `labels`, cell and arguments are the same.
     """
-    cells = [
-        Cell(name, *named[name], rotation, is_test, seed)
-        for name in named
-        for seed in seeds
-        for rotation, is_test in masks.items()
-    ]
+    cells = [Cell(name, *named[name], r, masks[r], seed) for name, seed, r in product(named, seeds, masks)]
     rows.prepare({need for representation, _ in named.values() for need in getattr(representation, "needs", ("beats",))})
     n_jobs = available_cpus() if n_jobs == -1 else n_jobs
     n_threads = max(1, available_cpus() // n_jobs)
@@ -98,9 +94,7 @@ def seeded(estimator, seed):
 
 def _finite(name, x, n_rows):
     if len(x) != n_rows or np.ndim(x) not in (2, 3):
-        raise ValueError(
-            f"representation {name!r} must give (n, columns) or (n, leads, times) for {n_rows} rows; got {np.shape(x)}."
-        )
+        raise ValueError(f"representation {name!r} must give {n_rows} rows of columns, or of leads x times; got {np.shape(x)}.")
     if not np.isfinite(np.asarray(x)).all():
         raise ValueError(f"representation {name!r} gives NaN or infinite values; fill them inside it, from training rows only.")
     return x

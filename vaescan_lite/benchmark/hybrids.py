@@ -48,11 +48,8 @@ def won_back(result, tasks=None):
     DataFrame, one row per step of `hybrids.STEPS` that was run
         ``auroc``; ``cost`` (network minus model) with ``low`` and ``high``, 95 %, and ``bound``, its one-sided bound of 95 %;
         ``won`` (model minus affine) with ``won_low`` and ``won_high``; ``share`` won back of the affine model's cost, NaN
-        where that is not above 0; ``within``: cost at most .01 with a bound of at most .02.
-
-    Notes
-    -----
-    All differences are paired. The share is a ratio of two uncertain numbers: read it beside their intervals.
+        where that is not above 0, a ratio to be read beside the intervals of both numbers; ``within``: cost at most .01 with a
+        bound of at most .02. All differences are paired.
     """
     network, affine = (result.mean_estimate(pair, tasks) for pair in (NETWORK, AFFINE))
     whole = network - affine

@@ -22,10 +22,11 @@ BATCH = 512  # ECGs read and filtered at a time
 class Recordings:
     """Rows of a database with everything a representation may look at, each read or computed when first asked for.
 
+    ``rows[mask or indices]`` gives some of the rows; what is read once serves all of them.
+
     Parameters
     ----------
     db : Database
-        Gives ids, signals, factors and folds.
     ids : sequence, optional
         Which ECGs, in which order; None means all.
     beats : BeatSet, optional
@@ -33,13 +34,8 @@ class Recordings:
     factors : DataFrame, optional
         Labels and other knowledge, indexed by id; None takes ``db.factors()``.
     fs : float
-        Sampling rate in Hz of beats and ten-second signals.
+        Sampling rate in Hz of beats and ten-second signals, which stay in memory: 32 kB an ECG at 100 Hz.
     progress : bool
-
-    Notes
-    -----
-    ``rows[mask or indices]`` gives some of the rows; what is read once serves all of them. Ten-second signals stay in
-    memory: 32 kB an ECG at 100 Hz.
     """
 
     def __init__(self, db, ids=None, *, beats=None, factors=None, fs=100, progress=False):
@@ -208,7 +204,6 @@ class Rules(Representation):
         is_wide = m["qrs_ms"] >= 120
         v1_is_up = m["r_V1_mV"] > -m[["s_V1_mV", "q_V1_mV"]].min(axis=1)
         is_woman = rows.factors["sex_female"].to_numpy() == 1 if "sex_female" in rows.factors else np.zeros(len(rows), bool)
-        q_depth = {lead: m[f"q_{lead}_mV"] <= -0.1 for lead in ("II", "III", "aVF", "V1", "V2", "V3", "V4")}
         return pd.DataFrame(
             {
                 "PR above 200 ms": m["pr_ms"] > 200,
@@ -218,8 +213,8 @@ class Rules(Representation):
                 "Sokolow-Lyon": m["sokolow_lyon_mV"] >= 3.5,
                 "Cornell": m["cornell_mV"] >= np.where(is_woman, 2.0, 2.8),
                 "axis left of -45 degrees": m["qrs_axis_deg"].between(-90, -45),
-                "inferior Q": sum(q_depth[lead].astype(int) for lead in ("II", "III", "aVF")) >= 2,
-                "anterior Q": sum(q_depth[lead].astype(int) for lead in ("V1", "V2", "V3", "V4")) >= 2,
+                "inferior Q": (m[["q_II_mV", "q_III_mV", "q_aVF_mV"]] <= -0.1).sum(axis=1) >= 2,
+                "anterior Q": (m[["q_V1_mV", "q_V2_mV", "q_V3_mV", "q_V4_mV"]] <= -0.1).sum(axis=1) >= 2,
                 "T inverted in V5 or V6": (m[["t_V5_mV", "t_V6_mV"]] < -0.1).any(axis=1),
                 "T inverted in II": m["t_II_mV"] < -0.1,
                 "ST down in V5 or V6": (m[["st_V5_mV", "st_V6_mV"]] < -0.05).any(axis=1),
@@ -233,9 +228,7 @@ class VAELatents(Representation):
     """Posterior means of a BeatVAE that is trained on the training rows and on nothing else."""
 
     def __init__(self, n_latents=24, budget="workshop", seed=0):
-        self.n_latents = n_latents
-        self.budget = budget
-        self.seed = seed
+        self.n_latents, self.budget, self.seed = n_latents, budget, seed
 
     def fit(self, rows, y=None):
         """Train the model of beats."""
@@ -277,8 +270,7 @@ class PCAScores(VAELatents):
     """Principal components of the median beat, as many as the VAE has latents: what a linear code of that size keeps."""
 
     def __init__(self, n_components=24, seed=0):
-        self.n_components = n_components
-        self.seed = seed
+        self.n_components, self.seed = n_components, seed
 
     def _model(self):
         return BeatPCA(self.n_components, seed=self.seed)

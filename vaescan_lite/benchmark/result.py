@@ -49,19 +49,7 @@ class Result:
         return tuple(dict.fromkeys((representation, model) for _, representation, model in self.estimates))
 
     def mean_estimate(self, pair, tasks=None):
-        """Mean AUROC of a pair over tasks.
-
-        Parameters
-        ----------
-        pair : tuple of str
-            (representation, model).
-        tasks : sequence of str, optional
-            None means those superclasses that were scored.
-
-        Returns
-        -------
-        Estimate
-        """
+        """Return the Estimate of a pair's mean AUROC over tasks; None means those superclasses that were scored."""
         tasks = [task for task in SUPERCLASSES if task in self.tasks] if tasks is None else list(tasks)
         missing = [task for task in tasks if (task, *pair) not in self.estimates]
         if missing or not tasks:
@@ -80,10 +68,10 @@ class Result:
             Columns representation, model, auroc, low, high, gain, gain_low, gain_high; the best first.
         """
         baseline = self.mean_estimate(BASELINE, tasks)
-        rows = []
-        for pair in self.pairs:
-            estimate = self.mean_estimate(pair, tasks)
-            rows.append({"representation": pair[0], "model": pair[1], **_auroc_and_gain(estimate, baseline)})
+        rows = [
+            {"representation": pair[0], "model": pair[1], **_auroc_and_gain(self.mean_estimate(pair, tasks), baseline)}
+            for pair in self.pairs
+        ]
         return pd.DataFrame(rows).sort_values("auroc", ascending=False, kind="stable", ignore_index=True)
 
 

@@ -64,11 +64,8 @@ def run(
         Training ECGs, drawn by seed, a smaller number from a larger one (None: all); bootstrap resamples of each interval.
     budget : {"smoke", "workshop", "full"}
         Of representations and models that are given by name.
-    keep : str or Path, optional
-        Folder in which finished cells are kept and found again, as in `cache.run_jobs`.
-    n_jobs : int
-        Processes; -1 means as many as this process has CPUs.
-    progress : bool
+    keep, n_jobs, progress
+        As in `cache.run_jobs`: folder in which finished cells are found again; processes, -1 for one per CPU; a bar.
 
     Returns
     -------
@@ -133,11 +130,9 @@ def _cells(representations, models, pairs, budget):
         if lonely:
             raise ValueError(f"{', '.join(map(repr, lonely))}: fits none of its counterparts; add one, or leave it out.")
     cells = collect_cells(representations, models, pairs)
-    for name, (representation, chosen) in cells.items():
-        for model in chosen:
-            reason = _misfit(representation, chosen[model])
-            if reason:
-                raise ValueError(f"{name!r} does not fit {model!r}: {reason}.")
+    for name, model in pairs:
+        if reason := _misfit(representations[name], models[model]):
+            raise ValueError(f"{name!r} does not fit {model!r}: {reason}.")
     name, model = BASELINE
     _, chosen = cells.setdefault(name, (AgeSex(), {}))
     if model not in chosen:

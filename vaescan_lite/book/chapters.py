@@ -95,7 +95,7 @@ def run_chapters(
     output_folder : str or Path
         Gets the executed chapters, ``report.json`` and ``report.csv``, and what each cell printed (``<chapter>.log``).
     profile, database, seed
-        Values for the parameters cell of every chapter; a folder as `database` is made absolute.
+        Values for the parameters cell of every chapter.
     only : sequence of str, optional
         Begins of file names, such as ``["04"]``.
     cell_timeout_s : float
@@ -106,12 +106,8 @@ def run_chapters(
     -------
     DataFrame
         One row per chapter: ``chapter``, ``seconds``, ``memory_mb`` (peak resident memory of the largest process),
-        ``budget_s``, ``budget_mb`` and ``error`` (None where it ran).
-
-    Raises
-    ------
-    ChaptersFailed
-        Names the chapters that failed and their errors, after all chapters are run and the report is written.
+        ``budget_s``, ``budget_mb`` and ``error`` (None where it ran). Where one failed, `ChaptersFailed` is raised instead,
+        after all are run and the report is written.
     """
     if profile not in BUDGETS:
         raise ValueError(f"profile must be one of {', '.join(BUDGETS)}; got {profile!r}.")
@@ -163,27 +159,27 @@ def _run_chapter(path, output, parameters, cell_timeout_s, progress):
     executed = output / path.name
     executed.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="vaescan-") as folder:
-        job = {
-            "chapter": str(Path(folder) / path.name),
-            "executed": str(executed),
-            "result": str(Path(folder) / "result.json"),
-            "log": str(output / f"{path.stem}.log"),
+        chapter, result_file = Path(folder) / path.name, Path(folder) / "result.json"
+        papermill = {
+            "input_path": str(chapter),
+            "output_path": str(executed),
             "cwd": str(path.parent),
-            "timeout_s": cell_timeout_s,
-            "progress": progress,
+            "execution_timeout": cell_timeout_s,
+            "progress_bar": progress,
         }
-        nbformat.write(notebook, job["chapter"])
+        job = {"papermill": papermill, "log": str(output / f"{path.stem}.log"), "result": str(result_file)}
+        nbformat.write(notebook, chapter)
         settings = Path(folder) / "profile_default" / "ipython_kernel_config.py"
         settings.parent.mkdir()
         settings.write_text("c.IPKernelApp.log_level = 40\n")  # errors only: not how the kernel's sockets are protected
         start = time.perf_counter()
         command = [sys.executable, "-c", CHILD, json.dumps(job)]
         run = subprocess.run(command, env=environment_for_child(IPYTHONDIR=folder), stdin=subprocess.DEVNULL, check=False)
-        seconds, result = time.perf_counter() - start, Path(job["result"])
-        if not result.exists():
+        seconds = time.perf_counter() - start
+        if not result_file.exists():
             error = f"the process ended with code {run.returncode} and no result"
             return {"seconds": seconds, "memory_mb": None, "error": error}
-        return {"seconds": seconds, **json.loads(result.read_text(encoding="utf-8"))}
+        return {"seconds": seconds, **json.loads(result_file.read_text(encoding="utf-8"))}
 
 
 def _child(job):
@@ -198,15 +194,7 @@ def _child(job):
     logging.basicConfig(filename=job["log"], filemode="w", level=logging.INFO, format="%(message)s", encoding="utf-8")
     error = None
     try:
-        papermill.execute_notebook(
-            job["chapter"],
-            job["executed"],
-            kernel_name="python3",
-            cwd=job["cwd"],
-            execution_timeout=job["timeout_s"],
-            progress_bar=job["progress"],
-            log_output=True,
-        )
+        papermill.execute_notebook(**job["papermill"], kernel_name="python3", log_output=True)
     except PapermillExecutionError as failure:
         first_line = next((line for line in failure.source.splitlines() if line.strip()), "")
         error = f"cell {failure.exec_count} ({first_line.strip()}): {failure.ename}: {failure.evalue}"

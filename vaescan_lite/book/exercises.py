@@ -35,18 +35,7 @@ class Check:
         self.conditions = conditions
 
     def __call__(self, answer):
-        """Look at an answer.
-
-        Parameters
-        ----------
-        answer : object
-            The reader's answer; ``...`` or None stands for none yet.
-
-        Returns
-        -------
-        Feedback
-            True where all conditions hold; shown as text in a terminal and as coloured text in a notebook.
-        """
+        """Return a Feedback on an answer, true where all conditions hold; ``...`` or None stands for no answer yet."""
         if answer is ... or answer is None:
             return Feedback(False, "Your turn: put your answer in place of the dots and run the cell again.")
         for test, hint in self.conditions:
@@ -63,8 +52,7 @@ class Feedback:
     """What an exercise says about an answer: whether it is right, and words for the reader."""
 
     def __init__(self, right, text):
-        self.right = right
-        self.text = text
+        self.right, self.text = right, text
 
     def __bool__(self):
         return self.right

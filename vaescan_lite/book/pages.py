@@ -36,7 +36,7 @@ def publishable(notebook):
 
 
 def build_book(source, executed, build_folder=None):
-    """Build the HTML book from executed chapters; every warning is an error.
+    """Build the HTML book from executed chapters.
 
     Parameters
     ----------
@@ -50,12 +50,8 @@ def build_book(source, executed, build_folder=None):
     Returns
     -------
     Path
-        The first page, ``_build/html/index.html``.
-
-    Raises
-    ------
-    RuntimeError
-        If Jupyter Book is not of version 1 (version 2 ignores ``_config.yml`` and builds nothing), or warns, or fails.
+        The first page, ``_build/html/index.html``. A RuntimeError says that Jupyter Book warned, failed, or is not of version 1
+        (version 2 ignores ``_config.yml`` and builds nothing).
     """
     require_book(source)
     build = Path(build_folder or source).resolve() / "_build"
@@ -119,5 +115,4 @@ def _is_progress_bar(output):
     if output.get("output_type") == "stream":
         return output.get("name") == "stderr" and bool(re.search(bar, output["text"]))
     data = output.get("data", {})
-    text = data.get("text/plain", "")
-    return WIDGET in data and "text/html" not in data and bool(re.search(bar, text))
+    return WIDGET in data and "text/html" not in data and bool(re.search(bar, data.get("text/plain", "")))

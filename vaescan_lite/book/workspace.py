@@ -41,18 +41,16 @@ class Workspace:
 
     Notes
     -----
-    An entry of the cache is found by profile, seed, the fingerprint of the database and a hash of the package's source: with
-    an edited helper or changed files everything is made again. Entries are written whole or not at all. They lie in
-    `cache.cache_folder`, and deleting that folder is always safe. Explained in chapter 1.
+    An entry of the cache (`cache.cache_folder`, always safe to delete) is found by profile, seed, the fingerprint of the
+    database and a hash of the package's source: with an edited helper or changed files everything is made again. Explained in
+    chapter 1.
     """
 
     def __init__(self, profile="workshop", database="auto", seed=0):
         if profile not in PROFILES:
             raise ValueError(f"profile must be one of {', '.join(PROFILES)}; got {profile!r}.")
-        self.profile = PROFILES[profile]
-        self.profile_name = profile
-        self.where = database
-        self.seed = seed
+        self.profile, self.profile_name = PROFILES[profile], profile
+        self.where, self.seed = database, seed
         self._made = {}
 
     def __repr__(self):
@@ -72,16 +70,13 @@ class Workspace:
         """Return the median beats at 100 Hz, a BeatSet in the order of the database's ids."""
         from ..beats.medians import median_beats
 
-        def make():
-            return median_beats(self.database(), fs=100, progress=True)
-
-        return self._cached("beats.joblib", make, joblib.dump, joblib.load)
+        return self._cached("beats.joblib", lambda: median_beats(self.database(), fs=100, progress=True))
 
     def measurements(self):
         """Return intervals, axes and amplitudes of `beats`, a DataFrame."""
         from ..measurements.values import measure
 
-        return self._cached("measurements.joblib", lambda: measure(self.beats()), joblib.dump, joblib.load)
+        return self._cached("measurements.joblib", lambda: measure(self.beats()))
 
     def vae(self):
         """Train a BeatVAE on the beats of folds 1-8, stopped by fold 9; fold 10 stays unseen."""
@@ -127,7 +122,7 @@ class Workspace:
             labels = self.factors().loc[seen.ids, [name for name in self.scan_factors() if name != "age_years"]]
             return [EcgCNN(budget=self.profile.budget, seed=self.seed + i).fit(seen, labels) for i in range(n)]
 
-        return self._cached(f"cnns_{n}.joblib", fit, joblib.dump, joblib.load)
+        return self._cached(f"cnns_{n}.joblib", fit)
 
     def _of(self, seed):
         """Name a seed that is not the workspace's own, for file names."""
@@ -140,7 +135,7 @@ class Workspace:
         def score():
             return run(self.database(), tasks=[*SUPERCLASSES, "AF"], **grid(self.profile.budget), **self._benchmark_settings())
 
-        return self._cached("benchmark.joblib", score, joblib.dump, joblib.load)
+        return self._cached("benchmark.joblib", score)
 
     def hybrids(self):
         """Score the hybrids of chapter 11 on the superclasses, affine model and network beside them; a `benchmark.Result`."""
@@ -151,13 +146,11 @@ class Workspace:
             rows = Recordings(self.database(), self.beats().ids, beats=self.beats())
             return run(rows, **grid(self.profile.budget), **self._benchmark_settings(), budget=self.profile.budget)
 
-        return self._cached("hybrids.joblib", score, joblib.dump, joblib.load)
+        return self._cached("hybrids.joblib", score)
 
     def _benchmark_settings(self):
         profile = self.profile
-        return {
-            "rotations": profile.rotations, "seeds": (self.seed,), "n_resamples": profile.n_bootstrap, "n_jobs": -1,
-        }  # fmt: skip
+        return {"rotations": profile.rotations, "seeds": (self.seed,), "n_resamples": profile.n_bootstrap, "n_jobs": -1}
 
     def split(self):
         """Return the rows of `beats` for training (folds 1-8), validation (9) and test (10): three masks, shape (n_beats,)."""
@@ -175,7 +168,7 @@ class Workspace:
             self._made[name] = make()
         return self._made[name]
 
-    def _cached(self, name, make, save, load):
+    def _cached(self, name, make, save=joblib.dump, load=joblib.load):
         def load_or_make():
             path = self._folder() / name
             if path.exists():

@@ -17,7 +17,7 @@ from ..cache import cache_folder, source_hash
 from ..cpus import available_cpus
 from ..ecg import LEADS_12, EcgSet
 from ..factors import FACTOR_NAMES, clean_ages, known_names, listed
-from .layouts import GROUND_TRUTH, LUDB_TABLE, PTBXL_TABLE, find_contents, read_table, scan
+from .layouts import GROUND_TRUTH, LUDB_TABLE, PTBXL_TABLE, find_contents, folds, read_table, scan
 from .records import resample, samples_needed, sound_leads
 from .wfdb_files import read_header, read_signals
 
@@ -39,23 +39,21 @@ def open_database(where="auto", *, n=None, seed=0):
         environment variable ``VAESCAN_DATABASE`` says if it is set, else ``"ptbxl"`` if that copy is there, else
         ``"simulated"``. ``Database.description`` and its repr say which was taken.
     n : int, optional
-        Open at most so many of a folder's ECGs, drawn at random by `seed` (uniformly, whatever their labels), in the order of
-        the label table. For a simulated database, the number of ECGs, 2,000 if not given.
+        At most so many of a folder's ECGs, drawn at random whatever their labels, in the order of the label table; of a
+        simulated database the number of ECGs, 2,000 if not given.
     seed : int
-        Seed of the drawing, or of the simulation.
+        Of the drawing, or of the simulation.
 
     Returns
     -------
     Database
-        Its labels are read; signals are read by ``Database.read``.
 
     Notes
     -----
     In a folder, ``ptbxl_database.csv`` decides for the PTB-XL layout, ``ludb.csv`` for LUDB (its ``data`` folder may be given
-    too); else WFDB records are found recursively, and the comments of their headers are the labels (``Dx`` holds SNOMED
-    CT codes, as in the PhysioNet Challenges). Rows of a label table without a file and files without a row are left out, listed
-    in ``Database.issues`` and announced by one warning. A simulated database is made once, in the cache folder, and made again
-    when the simulator's source has changed. Explained in chapter 1.
+    too); else WFDB records are found recursively, and the comments of their headers are the labels (``Dx`` holds SNOMED CT
+    codes). Rows without a file and files without a row are left out, listed in ``Database.issues`` and announced by a warning.
+    A simulated database is kept in the cache folder until the simulator's source changes. Explained in chapter 1.
     """
     if n is not None and (int(n) != n or n < 1):
         raise ValueError(f"n must be a number of ECGs, at least 1; got {n!r}.")
@@ -88,7 +86,7 @@ class Database:
     is_simulated : bool
         Whether a simulator made the ECGs; then `ground_truth` is there.
     labels : DataFrame, indexed by `ids`
-        The label table as it stands in the file, a row for each ECG with a signal. Without one, the comments of the headers.
+        The label table of the file, a row for each ECG with a signal; without one, the comments of the headers.
     ids : ndarray of int (PTB-XL layout) or of str, shape (n_ecgs,)
         The ECGs with a signal at any rate.
     fs_available : tuple of int or float
@@ -104,7 +102,7 @@ class Database:
     """
 
     def __init__(self, folder, contents, files, reason=""):
-        self.folder, self.labels, self.fold = folder, contents.labels, contents.fold
+        self.folder, self.labels, self.fold = folder, contents.labels, folds(contents.labels)
         self.ids = np.array(self.labels.index.tolist())
         self.issues = pd.DataFrame(contents.issues, columns=["issue", "where"])
         self.fingerprint = _fingerprint(folder, self.ids.tolist(), files)
@@ -162,23 +160,20 @@ class Database:
         ids : sequence, optional
             Which ECGs, in which order; None means all.
         fs : float
-            Sampling rate in Hz to return. The file nearest to it in rate (as a ratio) is read, and resampled without aliasing
-            where its rate differs; one with less than `fs` gains samples, not detail.
+            Sampling rate in Hz. The file nearest to it (as a ratio) is read, and resampled without aliasing where its rate
+            differs; one with less than `fs` gains samples, not detail.
         duration_s : float
             Seconds from the start of each record; longer records are cut.
-        n_jobs : int
-            Processes; -1 means as many as this process has CPUs.
-        progress : bool
-            Show a progress bar.
+        n_jobs, progress : int, bool
+            Processes (-1: as many as this process has CPUs), and whether to show a bar.
         errors : {"raise", "skip"}
-            What to do about an ECG that cannot be read, is too short, lacks a lead or holds NaN: stop, or leave it out and
-            list it in ``rejected``.
+            Stop at an ECG that cannot be read, is too short, lacks a lead or holds NaN; or leave it out and list it.
 
         Returns
         -------
         EcgSet
-            ECGs in mV, shape (n_ecgs, 12, round(duration_s * fs)), the leads in standard order whatever the file's order.
-            ``rejected`` has columns ``id`` and ``reason``.
+            ECGs in mV, shape (n_ecgs, 12, round(duration_s * fs)), the leads in standard order whatever the file's order;
+            those left out in ``rejected``, with columns ``id`` and ``reason``.
         """
         ids = self._checked_ids(ids)
         if errors not in ("raise", "skip"):
@@ -203,10 +198,8 @@ class Database:
     def _checked_ids(self, ids):
         if ids is None:
             return self.ids
-        given = np.atleast_1d(np.asarray(ids)).ravel()
-        if given.size == 0:
-            return self.ids[:0]
-        if given.dtype == bool:
+        given = np.ravel(ids)
+        if given.size and given.dtype == bool:
             raise ValueError("ids must be ids, not a mask; use db.read(db.ids[mask]).")
         unknown = [id_ for id_ in given.tolist() if id_ not in self._contents.files]
         if unknown:

@@ -11,14 +11,8 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ..factors import (
-    SCP_DIAGNOSTIC,
-    SCP_FORM_AND_RHYTHM,
-    diagnoses_from_ludb,
-    diagnoses_from_scp,
-    diagnoses_from_snomed,
-    listed,
-)
+from .. import factors
+from ..factors import listed
 from .wfdb_files import read_header
 
 PTBXL_TABLE = "ptbxl_database.csv"
@@ -33,14 +27,13 @@ _COMMENTS = ("Age", "Sex", "Dx", "Rx", "Hx", "Sx")  # "#Dx: 164889003" (Challeng
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """What was found in a folder. All fields but `annotated` and `issues` hold something for each ECG with a signal."""
+    """What was found in a folder. `labels`, `files` and `statements` have an entry for each ECG with a signal."""
 
     name: str  # of the database
     labels: pd.DataFrame  # indexed by id
     files: dict  # id -> list of (rate in Hz, path of the record relative to the folder, without extension)
     codes: str  # the kind of statements: "scp", "snomed" or "ludb"
     statements: list  # dict of statement and likelihood, set of codes, or set of texts; None where nothing is stated
-    fold: pd.Series  # 1 to 10 by id
     issues: list  # pairs of text: what is amiss, and where
     annotated: frozenset = frozenset()  # all SNOMED codes that occur in the folder; empty for the other kinds
 
@@ -49,17 +42,16 @@ class Contents:
         rows = np.sort(np.random.default_rng(seed).choice(len(self.labels), n, replace=False))
         labels = self.labels.iloc[rows]
         files = {id_: self.files[id_] for id_ in labels.index.tolist()}
-        statements = [self.statements[row] for row in rows]
-        return replace(self, labels=labels, files=files, statements=statements, fold=self.fold.iloc[rows])
+        return replace(self, labels=labels, files=files, statements=[self.statements[row] for row in rows])
 
     def diagnoses(self, min_likelihood=None):
         """Diagnoses and superclasses as numbers, DataFrame indexed by id; see `factors`."""
         if self.codes == "scp":
-            table = diagnoses_from_scp(self.statements, min_likelihood)
+            table = factors.diagnoses_from_scp(self.statements, min_likelihood)
         elif self.codes == "ludb":
-            table = diagnoses_from_ludb(self.statements)
+            table = factors.diagnoses_from_ludb(self.statements)
         else:
-            table = diagnoses_from_snomed(self.statements, self.annotated)
+            table = factors.diagnoses_from_snomed(self.statements, self.annotated)
         return table.set_axis(self.labels.index)
 
 
@@ -122,18 +114,12 @@ def _open_ptbxl(folder, files, records):
     unnamed = records.difference(*names.values())
     issues += [(f"record without a row in {PTBXL_TABLE}", record) for record in sorted(unnamed)]
     stated = {code for statement in statements if statement for code in statement}
-    unknown = sorted(stated - {*SCP_DIAGNOSTIC, *SCP_FORM_AND_RHYTHM})
+    unknown = sorted(stated - {*factors.SCP_DIAGNOSTIC, *factors.SCP_FORM_AND_RHYTHM})
     issues += [("statement that is not in SCP-ECG as PTB-XL uses it", code) for code in unknown]
     labels = table[has_file]
-    return Contents(
-        name="PTB-XL",
-        labels=labels,
-        files={id_: files_of_id[id_] for id_ in labels.index.tolist()},
-        codes="scp",
-        statements=[statement for statement, has in zip(statements, has_file) if has],
-        fold=_folds(labels),
-        issues=issues,
-    )
+    files_of_id = {id_: files_of_id[id_] for id_ in labels.index.tolist()}
+    statements = [statement for statement, has in zip(statements, has_file) if has]
+    return Contents("PTB-XL", labels, files_of_id, "scp", statements, issues)
 
 
 def _ptbxl_files(folder, names, files, records):
@@ -179,10 +165,9 @@ def _open_ludb(folder, files, records):
     path = folder / LUDB_TABLE
     table = read_table(path, ("ID", _LUDB_FIRST_TEXT), dtype=str)
     ids = table["ID"].str.strip()
-    if ids.isna().any() or ids.duplicated().any():
-        raise ValueError(
-            f"{path}: an ID is missing or occurs more than once: {ids[ids.isna() | ids.duplicated()].tolist()[:5]}."
-        )
+    wrong = ids[ids.isna() | ids.duplicated()].tolist()
+    if wrong:
+        raise ValueError(f"{path}: an ID is missing or occurs more than once: {wrong[:5]}.")
     table = table.assign(ID=ids).set_index("ID")
     headers, issues = _read_headers(folder, files, records)
     record_of = {record.rsplit("/", 1)[-1]: record for record in headers}
@@ -196,15 +181,8 @@ def _open_ludb(folder, files, records):
     for row in labels.loc[:, _LUDB_FIRST_TEXT:].itertuples(index=False):
         entries = {line.strip() for cell in row if isinstance(cell, str) for line in cell.splitlines()} - {""}
         statements.append(entries or None)
-    return Contents(
-        name="LUDB",
-        labels=labels,
-        files={id_: [(_tidy(headers[record_of[id_]].fs), record_of[id_])] for id_ in labels.index},
-        codes="ludb",
-        statements=statements,
-        fold=_folds(labels),
-        issues=issues,
-    )
+    files_of_id = {id_: [(_tidy(headers[record_of[id_]].fs), record_of[id_])] for id_ in labels.index}
+    return Contents("LUDB", labels, files_of_id, "ludb", statements, issues)
 
 
 def _open_wfdb(folder, files, records):
@@ -224,16 +202,9 @@ def _open_wfdb(folder, files, records):
     tables = [path for path in files if path.rsplit("/", 1)[-1] in (PTBXL_TABLE, LUDB_TABLE)]
     issues += [("label table in a folder below; open that folder to use its labels", path) for path in tables]
     labels = pd.DataFrame(rows, index=pd.Index(ids, name="id"))
-    return Contents(
-        name=folder.name,
-        labels=labels,
-        files={id_: [(_tidy(header.fs), record)] for id_, (record, header) in zip(ids, headers.items())},
-        codes="snomed",
-        statements=statements,
-        annotated=frozenset().union(*(codes for codes in statements if codes)),
-        fold=_folds(labels),
-        issues=issues,
-    )
+    files_of_id = {id_: [(_tidy(header.fs), record)] for id_, (record, header) in zip(ids, headers.items())}
+    annotated = frozenset().union(*(codes for codes in statements if codes))
+    return Contents(folder.name, labels, files_of_id, "snomed", statements, issues, annotated)
 
 
 def _read_headers(folder, files, records):
@@ -282,14 +253,14 @@ def _scp_statements(cell, id_, path):
         ) from None
 
 
-def _folds(labels):
-    """Return folds 1 to 10: strat_fold, or a hash of the id, which is the same on every machine and in every subset."""
-    folds = [int.from_bytes(hashlib.sha256(str(id_).encode()).digest()[:8], "big") % N_FOLDS + 1 for id_ in labels.index]
-    folds = pd.Series(folds, index=labels.index, name="fold", dtype=int)
+def folds(labels):
+    """Return folds 1 to 10 by id: strat_fold, or a hash of the id, which is the same on every machine and in every subset."""
+    hashed = [int.from_bytes(hashlib.sha256(str(id_).encode()).digest()[:8], "big") % N_FOLDS + 1 for id_ in labels.index]
+    hashed = pd.Series(hashed, index=labels.index, name="fold", dtype=int)
     if "strat_fold" not in labels:
-        return folds
+        return hashed
     given = pd.to_numeric(labels["strat_fold"], errors="coerce")
-    return given.where(given.isin(range(1, N_FOLDS + 1)), folds).astype(int).rename("fold")
+    return given.where(given.isin(range(1, N_FOLDS + 1)), hashed).astype(int).rename("fold")
 
 
 def _natural(name):

@@ -29,12 +29,8 @@ def read_record(path, fs=None):
     EcgSet
         One ECG in mV with the 12 leads in standard order, or the 8 independent ones where only these are there. Other
         signals of the file (Frank leads, respiration) are left out. The id is the name of the file. A lead that is missing,
-        and samples that are NaN or marked as invalid, are an error.
-
-    Notes
-    -----
-    Values are what the header's gains make of them, as in ``wfdb.rdrecord``. Where the gains are wrong (in LUDB every lead
-    is scaled by a gain of its own), the leads do not obey Einthoven's law; nothing is repaired here.
+        and samples that are NaN or marked as invalid, are an error. Wrong gains in a header (in LUDB every lead has one of its
+        own, so that the leads do not obey Einthoven's law) are not repaired.
     """
     path = Path(path)
     if path.is_dir():
@@ -108,16 +104,12 @@ def _read_csv(path, fs):
     lead_rows(leads, leads, path)  # a name in two spellings is refused
     text = [column for column in table.columns if column in (*leads, "time_s") and table[column].dtype.kind not in "iuf"]
     if text:
-        raise ValueError(
-            f"{path}: column(s) {', '.join(text)} hold something that is not a number; mV (and s for time_s) are wanted."
-        )
+        raise ValueError(f"{path}: column(s) {', '.join(text)} hold something that is not a number; mV, or s, are wanted.")
     fs_of_times = _fs_of_times(table["time_s"].to_numpy(dtype=float), path) if "time_s" in table else fs
     if fs_of_times is None:
         raise ValueError(f"{path}: the sampling rate is not known; give fs in Hz, or a column time_s in seconds.")
     if fs and abs(fs / fs_of_times - 1) > 1e-3:
-        raise ValueError(
-            f"{path}: fs = {fs:g} Hz was given, and the column time_s has {fs_of_times:g} Hz; leave one of them out."
-        )
+        raise ValueError(f"{path}: fs = {fs:g} Hz was given, and the column time_s has {fs_of_times:g} Hz; leave one out.")
     return table[list(leads)].to_numpy(dtype=np.float32).T.copy(), float(fs or fs_of_times), leads
 
 

@@ -62,9 +62,8 @@ def read_header(path):
     signal_lines = [] if is_segmented else [line.split(None, 8) for line in lines[1 : 1 + n_signals]]
     leads = tuple(lead_name(fields[8]) if len(fields) > 8 else f"signal {i + 1}" for i, fields in enumerate(signal_lines))
     if not is_segmented and (len(signal_lines) < n_signals or any(len(fields) < 2 for fields in signal_lines)):
-        raise ValueError(
-            f"{path}: the header announces {n_signals} signals and describes {len(signal_lines)}: {', '.join(leads) or 'none'}."
-        )
+        described = f"{len(signal_lines)}: {', '.join(leads) or 'none'}"
+        raise ValueError(f"{path}: the header announces {n_signals} signals and describes {described}.")
     return Header(path, fs, int(first["n_samples"] or 0) or None, leads, signal_lines, is_segmented, comments)
 
 

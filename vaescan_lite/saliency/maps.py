@@ -17,9 +17,8 @@ def by_wave(maps, beats):
     Parameters
     ----------
     maps : ndarray of float, shape (n, 8, n_times)
-        Attributions, as `saliency.attribute` gives them.
+        As `saliency.attribute` gives them.
     beats : BeatSet
-        The beats they belong to.
 
     Returns
     -------
@@ -39,13 +38,12 @@ def agreement(first, second):
     Parameters
     ----------
     first, second : ndarray or DataFrame of float, shape (n, ...)
-        Maps of the same ECGs in the same order, in one currency: samples, or waves and leads (`by_wave`).
+        In one currency: samples, or waves and leads (`by_wave`).
 
     Returns
     -------
     ndarray of float, shape (n,)
-        1: the same order of importance. Signs are left out, since some methods have none. A map that is the same everywhere
-        ranks nothing and agrees with nothing: 0.
+        1: the same order of importance. Signs are left out, since some methods have none. A map that is even has 0.
 
     Examples
     --------
@@ -67,7 +65,7 @@ def repeatability(maps, names, *, control=None):
     Parameters
     ----------
     maps : iterable of ndarray of float, shape (n_maps, n_leads, n_times)
-        One array per training, at least two: a map per factor, of the same factors in the same order.
+        One array per training, at least two: a map per factor.
     names : sequence of str, length n_maps
     control : ndarray of float, shape (n_maps, n_leads, n_times), optional
         Maps of a model that knows nothing, in the same form.
@@ -75,8 +73,8 @@ def repeatability(maps, names, *, control=None):
     Returns
     -------
     DataFrame, indexed by `names`
-        Pearson correlation over leads and times: ``mean`` and ``lowest`` over the pairs of trainings, and ``control``, the
-        mean over trainings of the correlation with the control. A map that is the same everywhere correlates with nothing: 0.
+        Pearson correlation over leads and times, 0 for a map that is even: ``mean`` and ``lowest`` over the pairs of
+        trainings, and ``control``, the mean over trainings of the correlation with the control.
     """
     maps = [np.asarray(of_training, dtype=float) for of_training in maps]
     controls = [] if control is None else [np.asarray(control, dtype=float)]
@@ -105,7 +103,7 @@ def paired_beats(factor, people, *, fs=100, seed=0):
     factor : str
         A factor of the simulator that is 0 or 1.
     people : DataFrame
-        One row per person, as `simulate` takes it; what it says about the factor itself is not used.
+        As `simulate` takes it; what it says about the factor itself is not used.
     fs : float
     seed : int
         Seed and id decide the heart, so that a pair differs in the factor only.
@@ -124,10 +122,9 @@ def truth_region(energy, *, share=0.9):
     Parameters
     ----------
     energy : ndarray or DataFrame of float, shape (n, ...)
-        Squared change at each place, at least 0: of `paired_beats` ``(with_factor.signals - without.signals) ** 2`` for
-        samples, `by_wave` of it for waves and leads.
+        Squared change at each place: of `paired_beats` ``(with_factor.signals - without.signals) ** 2``, or `by_wave` of it.
     share : float
-        The region is the smallest set of places that holds this share of the energy.
+        Of the energy that the region holds.
 
     Returns
     -------
@@ -160,9 +157,8 @@ def share_inside(maps, region):
     Parameters
     ----------
     maps : ndarray or DataFrame of float, shape (n, ...)
-        Maps; signs are left out.
-    region : ndarray of bool, shape (n, ...)
-        Where the truth is, in the currency of the maps (`truth_region`).
+        Their signs are left out.
+    region : ndarray of bool, shape (n, ...), from `truth_region`
 
     Returns
     -------
@@ -193,12 +189,8 @@ def sanity_table(trainings, controls, *, n_resamples=1000, seed=0):
     DataFrame
         One row per method and comparison: ``method``, ``comparison`` ("another training" or the name of a control), ``rho``
         (mean `agreement`), ``low``, ``high`` (95 %), ``lowest`` and ``highest`` (over pairs of trainings), and for a control
-        ``gap``, ``gap_low``, ``gap_high``: by how much another training agrees better, paired by ECG.
-
-    Notes
-    -----
-    Another training: all pairs of trainings, averaged. A control: compared with every training, averaged. Intervals
-    resample ECGs, for these trainings; what other seeds would give, `lowest` and `highest` hint at.
+        ``gap``, ``gap_low``, ``gap_high``: by how much another training agrees better, paired by ECG. A control is compared
+        with every training. Intervals resample ECGs; what other seeds would give, `lowest` and `highest` hint at.
     """
     rows = []
 

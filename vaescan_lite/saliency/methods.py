@@ -40,16 +40,14 @@ def attribute(
     baseline : None, BeatSet or ndarray of float, shape (8, n_times) or (m, 8, n_times), optional
         What "nothing" looks like. None: 0 mV, the isoelectric line. Several beats are a background: "shap" draws from them, and
         needs them; all other methods take their mean.
-    seed : int
-        Which `n_background` beats "shap" draws, the same for all ECGs. Nothing else is random.
+    seed, n_background : int
+        Which and how many beats "shap" draws, the same for all ECGs. Nothing else is random.
     batch_size : int
         Beats, altered copies included, that pass the network at once: bounds memory and does not change the result.
     n_steps : int
         Points on the way from the baseline, of "integrated_gradients"; "shap" takes a quarter of them from each beat.
     window : int
         Samples of one lead that "occlusion" replaces together; its change is spread evenly over them.
-    n_background : int
-        How many beats "shap" draws.
 
     Returns
     -------

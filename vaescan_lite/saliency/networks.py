@@ -11,7 +11,7 @@ NORMALISATIONS = (nn.BatchNorm1d, nn.LayerNorm, nn.GroupNorm)
 
 
 def randomised(model, *, n_layers=None, seed=0):
-    """Copy a network and draw new weights, as before any training, for the check of Adebayo (2018).
+    """Copy a network and draw new weights, for the check of Adebayo and others (Sanity checks for saliency maps, NeurIPS 2018).
 
     Parameters
     ----------
@@ -24,11 +24,7 @@ def randomised(model, *, n_layers=None, seed=0):
     Returns
     -------
     torch.nn.Module
-        In evaluation mode; `attribute` takes it as a model. Tasks of a randomised Scan keep their names.
-
-    Notes
-    -----
-    Adebayo J and others. Sanity checks for saliency maps. NeurIPS 2018;31. Scales of the input are kept.
+        In evaluation mode, the scales of its input and the names of its tasks kept; `attribute` takes it as a model.
     """
     network = copy.deepcopy(network_of(model))
     layers = _layers(network)
@@ -45,9 +41,8 @@ def randomised_scan(scan, beats, *, seed=0):
     Parameters
     ----------
     scan : fitted Scan with an affine decoder
-        Left as it is.
     beats : BeatSet
-        Beats whose latents give the new mean and SD, for example those of the training.
+        Their latents give the new mean and SD.
     seed : int
 
     Returns

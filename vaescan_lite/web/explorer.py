@@ -27,9 +27,8 @@ _numbers = itertools.count(1)  # of the explorers of this process, for ids that 
 class Explorer(anywidget.AnyWidget):
     """Sliders for the latents, switches for the factors, and the 12-lead ECG that they make.
 
-    The decoder runs in the page. In Jupyter this is a widget: Python reads and sets `z` and `factors`. A static page shows the
-    same figure from the HTML form, which needs neither a kernel nor another host, and where no JavaScript runs there is a
-    picture. Explained in chapter 5.
+    The decoder runs in the page. In Jupyter this is a widget: Python reads and sets `z` and `factors`. A static page needs
+    neither a kernel nor another host, and where no JavaScript runs there is a picture. Explained in chapter 5.
 
     Parameters
     ----------
@@ -48,10 +47,6 @@ class Explorer(anywidget.AnyWidget):
         What the switches say, such as ``{"LBBB": 1}``; a factor that is not named is unknown. May be set, and moves `z`.
     unspecified : {"observe", "average"}
         What unknown factors are taken to be, as in `Scan`.
-
-    Notes
-    -----
-    Weights travel as little-endian float16, which moves a decoded beat by less than 5 uV.
     """
 
     _esm = SOURCE.read_text(encoding="utf-8")
@@ -154,7 +149,7 @@ def _same_network(vae, vae_of_scan):
 
 
 def _decoder_state(decoder):
-    """Weights of the decoder as they travel: float16 in base 64, and name and shape of each matrix."""
+    """Weights of the decoder as they travel: float16 in base 64 (moves a beat by less than 5 uV), and names and shapes."""
     matrices = {}
     for name in ("hidden", "head", "skip", "back", "stretch"):
         layer = getattr(decoder, name)
@@ -198,8 +193,9 @@ def _network_state(vae, scan):
 
 def _scan_state(scan):
     """Matrices of the symbol encoder, in the names of `scan_network.SymbolEncoder`, and of an affine decoder."""
-    coding, encoder = scan.coding_, scan.encoder_
-    state = {
+    coding, is_affine = scan.coding_, scan.decoder == "affine"
+    matrices = ("m0", "weight", "log_variance", "variance_weight", "correlation", "mean", "sd")
+    return {
         "names": list(coding.names),
         "labels": [FACTOR_LABELS.get(name, name) for name in coding.names],
         "short": [{"sex_female": "female", "age_years": "age"}.get(name, name) for name in coding.names],
@@ -207,14 +203,9 @@ def _scan_state(scan):
         "ranges": [_range(coding, j) for j in range(len(coding.names))],
         "lam": float(scan.lam),
         "beta_y": float(scan.beta_y),
-        "weights": None,
-        "bias": None,
-    }
-    for name in ("m0", "weight", "log_variance", "variance_weight", "correlation", "mean", "sd"):
-        state[name] = _plain(getattr(encoder, name).detach().numpy())
-    if scan.decoder == "affine":
-        state |= {"weights": _plain(scan.weights_.to_numpy()), "bias": _plain(scan.bias_.to_numpy())}
-    return state
+        "weights": _plain(scan.weights_.to_numpy()) if is_affine else None,
+        "bias": _plain(scan.bias_.to_numpy()) if is_affine else None,
+    } | {name: _plain(getattr(scan.encoder_, name).detach().numpy()) for name in matrices}
 
 
 def _range(coding, j):

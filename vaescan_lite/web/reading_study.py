@@ -17,7 +17,7 @@ _numbers = itertools.count(1)  # of the studies of this process, for ids that a 
 
 
 class ReadingStudy:
-    """Ten ECGs with a bare probability and ten with an explanation, read in the page.
+    """Ten ECGs with a bare probability and ten with an explanation, read in the page. Explained in chapter 11.
 
     Parameters
     ----------
@@ -29,10 +29,8 @@ class ReadingStudy:
         Parts of the logit by (segment, lead), as `explain.wave_contributions` gives them; leads are added up.
     segments_s : dict of str to (float, float)
         Borders of the segments in seconds from the R peak, which together cover the beat.
-    disease : str
-        What the reader is asked about.
-    seed : int
-        Of the choice of ECGs.
+    disease, seed : str, int
+        What the reader is asked about, and the seed of the choice of ECGs.
 
     Attributes
     ----------
@@ -43,10 +41,9 @@ class ReadingStudy:
 
     Notes
     -----
-    In the page a coin decides which ECG of a pair is explained, and another whether bare or explained ones come first, so that
-    neither difficulty nor practice favours one kind. Cases and controls come half and half where there are enough of them, and
-    wrong answers more often than in life: accuracy here is not the model's accuracy. Nothing is stored or sent; a reload
-    forgets all. Explained in chapter 11.
+    In the page a coin decides which ECG of a pair is explained, and another whether bare or explained ones come first. There
+    are as many cases as controls where they suffice, and wrong answers more often than in life: accuracy here is not the
+    model's accuracy. Nothing is stored or sent; a reload forgets all.
     """
 
     def __init__(self, beats, y, probability, contributions, segments_s, disease, seed=0):
