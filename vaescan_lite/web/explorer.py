@@ -192,7 +192,7 @@ def _network_state(vae, scan):
 
 
 def _scan_state(scan):
-    """Matrices of the symbol encoder, in the names of `scan_network.SymbolEncoder`, and of an affine decoder."""
+    """Matrices of the symbol encoder, in the names of `scan.network.SymbolEncoder`, and of an affine decoder."""
     coding, is_affine = scan.coding_, scan.decoder == "affine"
     matrices = ("m0", "weight", "log_variance", "variance_weight", "correlation", "mean", "sd")
     return {
