@@ -110,15 +110,16 @@ def quick_noise_uv(signals, fs):
     rhythm too, bends are not. About 25 places of each second are looked at; the second may be shorter by a few samples.
     """
     reach, stride = max(1, round(0.01 * fs)), max(1, round(0.004 * fs))
-    every = max(1, round(fs) // 25 - 1)  # not 40 ms, at whose multiples mains always have the same phase
-    n_places = int(fs / every)
-    n_seconds = (signals.shape[-1] - 2 * reach) // (n_places * every)
-    before, here, soon, after = (
-        signals[..., start : start + n_seconds * n_places * every : every] for start in (0, reach, reach + stride, 2 * reach)
+    spacing = max(1, round(fs) // 25 - 1)  # not 40 ms, at whose multiples mains always have the same phase
+    n_places = int(fs / spacing)
+    n_seconds = (signals.shape[-1] - 2 * reach) // (n_places * spacing)
+    before, first, second, after = (
+        signals[..., start : start + n_seconds * n_places * spacing : spacing]
+        for start in (0, reach, reach + stride, 2 * reach)
     )
     middle, by_second = n_places // 2, (*signals.shape[:-1], n_seconds, n_places)
-    step = np.sort(np.abs(soon - here).reshape(by_second), axis=-1)[..., middle]
-    bend = np.sort(np.abs(before - 2 * here + after).reshape(by_second), axis=-1)[..., middle]
+    step = np.sort(np.abs(second - first).reshape(by_second), axis=-1)[..., middle]
+    bend = np.sort(np.abs(before - 2 * first + after).reshape(by_second), axis=-1)[..., middle]
     return 1000 * np.minimum(step / 0.954, bend / 1.652)
 
 

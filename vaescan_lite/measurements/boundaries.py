@@ -112,8 +112,8 @@ def delineate(time_ms, fine, slope, rr_s, noise_uV):
     Boundaries
         In ms from the R sample.
     """
-    every = round(FINE_HZ / GRID_HZ)
-    time_ms, fine, slope = time_ms[::every], fine[..., ::every], slope[..., ::every]
+    step = round(FINE_HZ / GRID_HZ)
+    time_ms, fine, slope = time_ms[::step], fine[..., ::step], slope[..., ::step]
     activity, qrs_onset, qrs_offset = _qrs(time_ms, slope)
     t_offset = _t_end(time_ms, slope, qrs_onset, qrs_offset, rr_s)
     p_onset, p_offset = _p_wave(time_ms, fine, activity, t_offset, rr_s, noise_uV)
@@ -230,8 +230,8 @@ def _p_wave(time_ms, fine, activity_ms, t_offset_ms, rr_s, noise_uV):
     before = (time_ms >= earliest_ms[:, None] + 25) & (time_ms <= onset[:, None] - 40)
     next_p_ms = np.fmin(rr_s * 1000 - 360, time_ms[-1] - 30)
     after = (time_ms > t_offset_ms[:, None] + 50) & (time_ms < next_p_ms[:, None])
-    there = _p_is_there(bump, _bumps(fine), wave, before | after, offset - onset, noise_uV)
-    return np.where(there, onset, np.nan), np.where(there, offset, np.nan)
+    has_p = _p_is_there(bump, _bumps(fine), wave, before | after, offset - onset, noise_uV)
+    return np.where(has_p, onset, np.nan), np.where(has_p, offset, np.nan)
 
 
 def _bumps(leads):
@@ -256,9 +256,9 @@ def _p_is_there(diastole, whole, wave, rest, p_ms, noise_uV):
     # Lead I points to the left, lead II to the left and down.
     direction = 1000 * diastole[rows, :2, at_peak].sum(axis=1) / height
     n_rest = rest.sum(axis=-1)
-    others = 1000 * np.sqrt(np.where(rest, np.square(whole).sum(axis=1), 0).sum(axis=-1) / np.maximum(n_rest, 1))
+    rest_uv = 1000 * np.sqrt(np.where(rest, np.square(whole).sum(axis=1), 0).sum(axis=-1) / np.maximum(n_rest, 1))
     enough = n_rest * 1000 / GRID_HZ >= 40
-    contrast = np.where(enough, np.log(np.clip(height / np.maximum(others, 1), 0.3, 30)), 1.5)
+    contrast = np.where(enough, np.log(np.clip(height / np.maximum(rest_uv, 1), 0.3, 30)), 1.5)
     # At fast rates the waves of the next beat count as noise, so more than 25 uV is not believed.
     noise = np.clip(np.where(np.isfinite(noise_uV), noise_uV, 10.0), 2, 25)
     score = (

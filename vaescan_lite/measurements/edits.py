@@ -85,10 +85,10 @@ def audit(beats, edits=None):
             change = subtract_measurements(measure(edited), before)[edited.usable]
             intended = (edit.intended(before[edit.measurement], amount) - before[edit.measurement])[edited.usable]
             measured = change[edit.measurement]
-            others = (change.drop(columns=[edit.measurement, *edit.follows]).abs().median() / spread).dropna()
+            side_effects = (change.drop(columns=[edit.measurement, *edit.follows]).abs().median() / spread).dropna()
             rows.append((
                 name, amount, edit.measurement, intended.median(), measured.median(), (measured - intended).abs().median(),
-                others.idxmax(), others.max(), int(measured.notna().sum()),
+                side_effects.idxmax(), side_effects.max(), int(measured.notna().sum()),
             ))  # fmt: skip
     columns = ["edit", "amount", "measurement", "intended", "measured", "error", "other", "other_sd", "n"]
     return pd.DataFrame(rows, columns=columns)

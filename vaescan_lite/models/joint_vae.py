@@ -106,17 +106,17 @@ class _LabelledVAE(BeatVAE):
         network = self._started_network(beats)
         step = self._step(network, beats, budget)
         with seeded_weights(self.seed):
-            both = nn.ModuleDict({"vae": network, "head": nn.Linear(self.n_latents, y.shape[1])})
+            networks = nn.ModuleDict({"vae": network, "head": nn.Linear(self.n_latents, y.shape[1])})
         known, y = torch.from_numpy(is_known).float(), torch.from_numpy(y)
 
         def loss(rows, generator):
             output, terms = step(rows, generator)
-            entropy = cross_entropy(both["head"](output.mu), known[rows], y[rows]) / len(rows)
+            entropy = cross_entropy(networks["head"](output.mu), known[rows], y[rows]) / len(rows)
             return terms | {"total": terms["total"] + label_weight * entropy, "cross_entropy": entropy}
 
         self.history_ = train(
-            both, loss, len(beats), budget, seed=self.seed, progress=False, description="joint VAE", n_threads=N_THREADS
+            networks, loss, len(beats), budget, seed=self.seed, progress=False, description="joint VAE", n_threads=N_THREADS
         )
         self.network_ = network
         self._count_latents(beats)
-        return both["head"]
+        return networks["head"]

@@ -122,8 +122,8 @@ def robust_effects(design, responses, column):
     if n_rows <= n_columns:
         return undetermined
     gram_inverse = np.linalg.pinv(design.T @ design, hermitian=True)
-    others = np.delete(design, column, axis=1)
-    own = design[:, column] - others @ np.linalg.lstsq(others, design[:, column], rcond=None)[0]
+    covariates = np.delete(design, column, axis=1)
+    own = design[:, column] - covariates @ np.linalg.lstsq(covariates, design[:, column], rcond=None)[0]
     if (own**2).sum() < 1e-8 * n_rows * max(design[:, column].var(), 1e-12):
         return undetermined
     coefficients = gram_inverse @ (design.T @ responses)

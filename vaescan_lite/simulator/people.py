@@ -184,9 +184,9 @@ def check_factors(factors):
             columns[name] = values if name in PERSON else np.nan_to_num(values)
     columns["has_interaction"] = np.full(len(factors), float("interaction" in factors))
     for first, second in EXCLUDED:
-        both = (columns[first] > 0) & (columns[second] > 0)
-        if both.any():
-            row = factors.index[both.argmax()]
+        conflict = (columns[first] > 0) & (columns[second] > 0)
+        if conflict.any():
+            row = factors.index[conflict.argmax()]
             raise ValueError(f"row {row!r} has both {first} and {second}, which contradict each other; set one of them to 0.")
     return columns
 

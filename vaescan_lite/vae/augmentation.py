@@ -76,11 +76,11 @@ def read_between_samples(x, positions):
     """
     n_times = x.shape[-1]
     positions = positions.clamp(0, n_times - 1)
-    left = positions.floor().clamp(max=n_times - 2)
-    f = (positions - left)[:, None]
+    lower = positions.floor().clamp(max=n_times - 2)
+    f = (positions - lower)[:, None]
 
     def at(offset):
-        index = (left.long() + offset).clamp(0, n_times - 1)
+        index = (lower.long() + offset).clamp(0, n_times - 1)
         return x.gather(2, index[:, None].expand(-1, x.shape[1], -1))
 
     a, b, c, d = at(-1), at(0), at(1), at(2)

@@ -191,11 +191,11 @@ def _p_peaks_ms(signals, time_ms):
     share = np.linspace(0, 1, len(time_ms))
     above = signals - signals[:, :, :1] * (1 - share) - signals[:, :, -1:] * share
     size = np.sqrt(np.square(above).mean(axis=1))
-    before, here, after = size[:, :-2], size[:, 1:-1], size[:, 2:]
-    height = np.where((here >= before) & (here > after), here, -np.inf)
+    before, peak, after = size[:, :-2], size[:, 1:-1], size[:, 2:]
+    height = np.where((peak >= before) & (peak > after), peak, -np.inf)
     rows, highest = np.arange(len(size)), height.argmax(axis=1)
-    before, here, after = (values[rows, highest] for values in (before, here, after))
-    bend = before - 2 * here + after  # of the parabola through the three samples, whose top is the peak
+    before, peak, after = (values[rows, highest] for values in (before, peak, after))
+    bend = before - 2 * peak + after  # of the parabola through the three samples, whose top is the peak
     offset = np.divide(0.5 * (before - after), bend, out=np.zeros(len(bend)), where=bend < 0)
     peak_ms = time_ms[highest + 1] + offset * (time_ms[1] - time_ms[0])
     return np.where(np.isfinite(height[rows, highest]), peak_ms, np.nan)

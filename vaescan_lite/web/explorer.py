@@ -144,7 +144,7 @@ def _same_network(vae, vae_of_scan):
     """Whether two VAEs have the same weights."""
     if vae is vae_of_scan:
         return True
-    weights, weights_of_scan = (each.network_.state_dict() for each in (vae, vae_of_scan))
+    weights, weights_of_scan = (model.network_.state_dict() for model in (vae, vae_of_scan))
     return weights.keys() == weights_of_scan.keys() and all(map(torch.equal, weights.values(), weights_of_scan.values()))
 
 
