@@ -5,7 +5,18 @@ import pytest
 import torch
 from torch import nn
 
-from vaescan_lite.training import Budget, _share_of_peak, budget_of, seeded_weights, torch_threads, train
+from vaescan_lite.book import PROFILES
+from vaescan_lite.models.cnn import KINDS
+from vaescan_lite.training import (
+    BUDGETS,
+    TABLE_BUDGETS,
+    Budget,
+    _share_of_peak,
+    budget_of,
+    seeded_weights,
+    torch_threads,
+    train,
+)
 
 X = torch.linspace(-1, 1, 40).reshape(-1, 1)
 Y = 3 * X - 1
@@ -132,7 +143,11 @@ def test_wrong_settings_are_refused():
 
 
 def test_a_budget_is_itself_or_the_one_of_its_name():
-    budgets = {"short": Budget(epochs=1), "long": Budget(epochs=9)}
-    assert budget_of("long", budgets).epochs == 9 and budget_of(Budget(epochs=3), budgets).epochs == 3
-    with pytest.raises(ValueError, match="a Budget or one of short, long; got 'shrt'"):
-        budget_of("shrt", budgets)
+    assert budget_of("full", "VAE") is BUDGETS["VAE"]["full"] and budget_of(Budget(epochs=3), "VAE").epochs == 3
+    with pytest.raises(ValueError, match="a Budget or one of smoke, workshop, full; got 'shrt'"):
+        budget_of("shrt", "joint VAE")
+
+
+def test_every_network_and_table_has_a_budget_in_every_profile():
+    assert {"VAE", "joint VAE", *(f"CNN, {kind}" for kind in KINDS)} == set(BUDGETS)
+    assert all(set(budgets) == set(PROFILES) == set(TABLE_BUDGETS) for budgets in BUDGETS.values())

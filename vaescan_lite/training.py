@@ -28,13 +28,43 @@ class Budget:
             raise ValueError(f"epochs and batch_size must be at least 1 and learning_rate above 0; got {self}.")
 
 
-def budget_of(budget, budgets):
-    """Return `budget` if it is a `Budget`, else the one that has this name in `budgets`, a dict."""
+# How long each profile trains: networks here, models of tables below; a Scan takes its 200 steps in every profile.
+BUDGETS = {
+    "VAE": {
+        "smoke": Budget(epochs=60, batch_size=64, learning_rate=5e-3, weight_decay=0.1),
+        "workshop": Budget(epochs=160, batch_size=128, learning_rate=3e-3, weight_decay=0.1),
+        "full": Budget(epochs=60, batch_size=128, learning_rate=3e-3, weight_decay=0.1),
+    },
+    "joint VAE": {
+        "smoke": Budget(epochs=8, batch_size=32, learning_rate=3e-3, weight_decay=0.3),
+        "workshop": Budget(epochs=40, batch_size=64, learning_rate=3e-3, weight_decay=0.3),
+        "full": Budget(epochs=40, batch_size=128, learning_rate=3e-3, weight_decay=0.3),
+    },
+    "CNN, beat": {
+        "smoke": Budget(epochs=4, batch_size=32, learning_rate=3e-3, weight_decay=1e-2),
+        "workshop": Budget(epochs=15, batch_size=64, learning_rate=2e-3, weight_decay=1e-2),
+        "full": Budget(epochs=30, batch_size=128, learning_rate=2e-3, weight_decay=1e-2),
+    },
+    "CNN, ten seconds": {
+        "smoke": Budget(epochs=3, batch_size=32, learning_rate=3e-3, weight_decay=1e-2),
+        "workshop": Budget(epochs=20, batch_size=64, learning_rate=3e-3, weight_decay=1e-2),
+        "full": Budget(epochs=30, batch_size=128, learning_rate=3e-3, weight_decay=1e-2),
+    },
+}
+TABLE_BUDGETS = {
+    "smoke": {"EBM": {"outer_bags": 1, "max_rounds": 50}, "boosting": {"max_iter": 30}},
+    "workshop": {"EBM": {"outer_bags": 2, "max_rounds": 400}, "boosting": {"max_iter": 150}},
+    "full": {"EBM": {"outer_bags": 8, "max_rounds": 2000}, "boosting": {"max_iter": 150}},
+}
+
+
+def budget_of(budget, network):
+    """Return `budget` if it is a `Budget`, else that of a network of `BUDGETS` in the profile of this name."""
     if isinstance(budget, Budget):
         return budget
-    if budget not in budgets:
-        raise ValueError(f"budget must be a Budget or one of {', '.join(budgets)}; got {budget!r}.")
-    return budgets[budget]
+    if budget not in BUDGETS[network]:
+        raise ValueError(f"budget must be a Budget or one of {', '.join(BUDGETS[network])}; got {budget!r}.")
+    return BUDGETS[network][budget]
 
 
 @contextmanager

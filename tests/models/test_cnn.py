@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from vaescan_lite.ecg import BeatSet
 from vaescan_lite.models.cnn import EcgCNN, EcgRegressor, FlatteningNetwork, PoolingNetwork
-from vaescan_lite.models.fitting import BUDGETS, SignalAugmentation
+from vaescan_lite.models.fitting import SignalAugmentation
 from vaescan_lite.training import Budget
 
 SHORT = Budget(epochs=8, batch_size=32, learning_rate=3e-3)
@@ -132,11 +132,6 @@ def test_mixup_mixes_signals_and_targets_alike_and_a_target_is_known_where_both_
 @pytest.mark.parametrize("n_times", [8, 95, 96, 97, 400])
 def test_a_beat_network_takes_windows_of_any_length(n_times):
     assert FlatteningNetwork(8, n_times, 3)(torch.zeros(2, 8, n_times)).shape == (2, 3)
-
-
-def test_both_kinds_have_a_budget_for_every_profile():
-    assert set(BUDGETS) == {"beat", "ten seconds"}
-    assert all(set(budgets) == {"smoke", "workshop", "full"} for budgets in BUDGETS.values())
 
 
 @pytest.mark.parametrize(

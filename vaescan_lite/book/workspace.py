@@ -83,12 +83,12 @@ class Workspace:
         return self._vae(self.seed)
 
     def _vae(self, seed):
-        from ..vae.beat_vae import BUDGETS, BeatVAE
+        from ..vae.beat_vae import BeatVAE
 
         def fit():
             training, validation, _ = self.split()
             beats = self.beats()
-            return BeatVAE(seed=seed, budget=BUDGETS[self.profile.budget]).fit(beats[training], beats[validation])
+            return BeatVAE(seed=seed, budget=self.profile.budget).fit(beats[training], beats[validation])
 
         return self._cached(f"vae{self._of(seed)}.safetensors", fit, lambda vae, path: vae.save(path), BeatVAE.load)
 

@@ -7,10 +7,12 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from ..training import budget_of
-from .fitting import BUDGETS, TaskClassifier, checked_labels, checked_signals, cross_entropy, predicted, train_on_signals
+from .fitting import TaskClassifier, checked_labels, checked_signals, cross_entropy, predicted, train_on_signals
 
 DROPOUT = 0.3
 LONGEST_BEAT = 400  # samples; what is longer is taken for a whole ECG
+
+KINDS = ("beat", "ten seconds")
 
 
 class FlatteningNetwork(nn.Module):
@@ -66,11 +68,11 @@ class _SignalModel(BaseEstimator):
         self.kind, self.budget, self.seed = kind, budget, seed
 
     def _fit(self, signals, known, y, error):
-        if self.kind not in ("auto", *BUDGETS):
-            raise ValueError(f"kind must be auto, {' or '.join(BUDGETS)}; got {self.kind!r}.")
+        if self.kind not in ("auto", *KINDS):
+            raise ValueError(f"kind must be auto, {' or '.join(KINDS)}; got {self.kind!r}.")
         fitting = "beat" if signals.shape[2] <= LONGEST_BEAT else "ten seconds"
         kind = fitting if self.kind == "auto" else self.kind
-        budget = budget_of(self.budget, BUDGETS[kind])
+        budget = budget_of(self.budget, f"CNN, {kind}")
         self.n_leads_, self.n_times_, self.n_tasks_ = *signals.shape[1:], y.shape[1]
         self.mean_beat_ = signals.mean(axis=0)  # where explanations start from
 

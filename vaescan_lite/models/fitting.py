@@ -8,22 +8,10 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import nn
 
-from ..training import Budget, seeded_weights, torch_threads, train
+from ..training import seeded_weights, torch_threads, train
 
 PREDICTION_BATCH = 256
 N_THREADS = 1  # of networks this small: sharing out work costs more than it gives; use processes, one per rotation
-BUDGETS = {
-    "beat": {
-        "smoke": Budget(epochs=4, batch_size=32, learning_rate=3e-3, weight_decay=1e-2),
-        "workshop": Budget(epochs=15, batch_size=64, learning_rate=2e-3, weight_decay=1e-2),
-        "full": Budget(epochs=30, batch_size=128, learning_rate=2e-3, weight_decay=1e-2),
-    },
-    "ten seconds": {
-        "smoke": Budget(epochs=3, batch_size=32, learning_rate=3e-3, weight_decay=1e-2),
-        "workshop": Budget(epochs=20, batch_size=64, learning_rate=3e-3, weight_decay=1e-2),
-        "full": Budget(epochs=30, batch_size=128, learning_rate=3e-3, weight_decay=1e-2),
-    },
-}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..training import budget_of
 from .cnn import FlatteningNetwork
-from .fitting import BUDGETS, TaskClassifier, checked_labels, checked_signals, cross_entropy, predicted, train_on_signals
+from .fitting import TaskClassifier, checked_labels, checked_signals, cross_entropy, predicted, train_on_signals
 from .tables import STRENGTHS, standard_models
 
 BEAT_AND_LATENTS = "beat + latents"  # the representation that hybrids are paired with
@@ -111,7 +111,7 @@ class CappedHybrid(TaskClassifier):
             1, 0, or NaN where not known; each task needs both.
         """
         _check_cap(self.cap)
-        budget = budget_of(self.budget, BUDGETS["beat"])
+        budget = budget_of(self.budget, "CNN, beat")
         signals, latents = _checked_beats(beats)
         y, is_known = checked_labels(y, len(signals))
         self.n_tasks_, self.shape_, self.n_latents_ = y.shape[1], signals.shape[1:], latents.shape[1]

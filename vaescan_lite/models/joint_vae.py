@@ -5,15 +5,9 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from ..ecg import BeatSet
-from ..training import Budget, budget_of, seeded_weights, torch_threads, train
+from ..training import budget_of, seeded_weights, torch_threads, train
 from ..vae.beat_vae import BeatVAE
 from .fitting import N_THREADS, TaskClassifier, checked_labels, checked_signals, cross_entropy
-
-BUDGETS = {
-    "smoke": Budget(epochs=8, batch_size=32, learning_rate=3e-3, weight_decay=0.3),
-    "workshop": Budget(epochs=40, batch_size=64, learning_rate=3e-3, weight_decay=0.3),
-    "full": Budget(epochs=40, batch_size=128, learning_rate=3e-3, weight_decay=0.3),
-}
 
 
 class JointVAE(TaskClassifier):
@@ -72,7 +66,7 @@ class JointVAE(TaskClassifier):
         """
         if not self.label_weight >= 0:
             raise ValueError(f"label_weight must be 0 or more; got {self.label_weight!r}.")
-        budget = budget_of(self.budget, BUDGETS)
+        budget = budget_of(self.budget, "joint VAE")
         signals = checked_signals(beats)
         y, is_known = checked_labels(y, len(signals))
         self.n_tasks_ = y.shape[1]

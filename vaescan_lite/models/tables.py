@@ -4,6 +4,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
+from ..training import TABLE_BUDGETS
 from .cnn import EcgCNN
 
 EBM = dict(
@@ -28,15 +29,15 @@ def standard_models(budget="workshop"):
     """
     from interpret.glassbox import ExplainableBoostingClassifier  # takes two seconds, which most imports do not need
 
-    outer_bags, max_rounds, max_iter = {"smoke": (1, 50, 30), "workshop": (2, 400, 150), "full": (8, 2000, 150)}[budget]
+    lengths = TABLE_BUDGETS[budget]
     return {
         "logistic": GridSearchCV(LogisticRegression(max_iter=1000), {"C": STRENGTHS}, cv=3, scoring="roc_auc"),
         "sparse logistic": GridSearchCV(
             LogisticRegression(l1_ratio=1, solver="liblinear", random_state=0), {"C": [0.01, 0.1, 1.0]}, cv=3, scoring="roc_auc"
         ),
-        "EBM": ExplainableBoostingClassifier(**EBM, outer_bags=outer_bags, max_rounds=max_rounds, random_state=0),
+        "EBM": ExplainableBoostingClassifier(**EBM, **lengths["EBM"], random_state=0),
         "boosting": HistGradientBoostingClassifier(
-            max_iter=max_iter,
+            **lengths["boosting"],
             learning_rate=0.08,
             max_leaf_nodes=8,
             min_samples_leaf=10,

@@ -1,11 +1,11 @@
 """The variational autoencoder of beats, its yardstick PCA, and the scores of its latents."""
 
-from .beat_vae import BUDGETS, BeatVAE, likelihood_profile
+from .beat_vae import BeatVAE, likelihood_profile
 from .disentanglement import MIN_CORRELATION, dci, linear_r2, match_latents, stability
 from .network import gaussian_kl
 from .reconstruction import BeatPCA, p_wave_fidelity, segment_errors
 
 __all__ = [
-    "BUDGETS", "BeatPCA", "BeatVAE", "MIN_CORRELATION", "dci", "gaussian_kl", "likelihood_profile", "linear_r2",
+    "BeatPCA", "BeatVAE", "MIN_CORRELATION", "dci", "gaussian_kl", "likelihood_profile", "linear_r2",
     "match_latents", "p_wave_fidelity", "segment_errors", "stability",
 ]  # fmt: skip

@@ -17,11 +17,6 @@ from .network import BeatNetwork, as_read, gaussian_kl, vae_loss
 from .reconstruction import BEFORE_QRS, BeatTransformer
 from .saving import load_tensors, save_tensors
 
-BUDGETS = {
-    "smoke": Budget(epochs=60, batch_size=64, learning_rate=5e-3, weight_decay=0.1),
-    "workshop": Budget(epochs=160, batch_size=128, learning_rate=3e-3, weight_decay=0.1),
-    "full": Budget(epochs=60, batch_size=128, learning_rate=3e-3, weight_decay=0.1),
-}
 ACTIVE_VARIANCE = 0.01
 N_FRONT = 160  # principal components that the encoder sees
 WARM_UP = 0.2  # share of the training over which the KL term comes in
@@ -97,7 +92,7 @@ class BeatVAE(BeatTransformer):
         validation : BeatSet or ndarray, optional
             Beats that choose the best epoch. None: a tenth of `beats`, drawn by `seed`, is held out for that.
         """
-        budget = budget_of(self.budget, BUDGETS)
+        budget = budget_of(self.budget, "VAE")
         if self.n_latents < 1 or not self.beta >= 0:
             raise ValueError(f"n_latents must be at least 1 and beta at least 0; got {self.n_latents} and {self.beta}.")
         new = clone(self)
