@@ -28,6 +28,9 @@ NEEDS = {
     "site": "book",
     "browser": "browser",
     "functions": "browser",
+    "made_results": "slow",
+    "pause": "slow",
+    "interaction": "slow",
 }  # what a fixture stands for
 
 

@@ -65,7 +65,7 @@ def database(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def folder(small, database, tmp_path_factory):
+def made_results(small, database, tmp_path_factory):
     """Results of small parts on simulated ECGs."""
     where = tmp_path_factory.mktemp("out")
     written = results.make_results(database, where, **SETTINGS)
@@ -74,48 +74,48 @@ def folder(small, database, tmp_path_factory):
     return where
 
 
-def test_every_part_writes_its_tables_and_figures(folder):
+def test_every_part_writes_its_tables_and_figures(made_results):
     assert set(FILES) == set(results.PARTS)
     assert {path.name for path in folder.iterdir()} == set.union(*FILES.values()) | WORLD_FILES | {"about.csv"}
 
 
-def test_it_says_what_was_run_part_by_part(folder):
-    about = pd.read_csv(folder / "about.csv").set_index("part")
+def test_it_says_what_was_run_part_by_part(made_results):
+    about = pd.read_csv(made_results / "about.csv").set_index("part")
     assert list(about.index) == [*results.PARTS, "worlds"]
     row = about.loc["grid"]
     assert "220 simulated ECGs" in row["database"] and row["test folds"] == "9+10" and str(row["seeds"]) == "0"
     assert pd.Timestamp(row["date"]) and "torch 2" in row["software"] and row["usable"].endswith("of 220")
 
 
-def test_costs_are_differences_of_the_scores_beside_them(folder):
-    cost = pd.read_csv(folder / "cost.csv")
+def test_costs_are_differences_of_the_scores_beside_them(made_results):
+    cost = pd.read_csv(made_results / "cost.csv")
     assert len(cost) and ((cost["auroc_before"] - cost["auroc_after"] - cost["cost"]).abs() <= 0.0021).all()
     assert ((cost["low"] <= cost["cost"] + 0.001) & (cost["cost"] <= cost["high"] + 0.001)).all()
 
 
-def test_the_learning_curve_ends_where_the_training_folds_do(folder, database):
+def test_the_learning_curve_ends_where_the_training_folds_do(made_results, database):
     most = studies.most_training(Recordings(vl.open_database(database)), 1)
-    assert 60 < most < 220 and set(pd.read_csv(folder / "learning_curve.csv")["n_training"]) == {60, most}
+    assert 60 < most < 220 and set(pd.read_csv(made_results / "learning_curve.csv")["n_training"]) == {60, most}
 
 
-def test_ids_of_people_stay_out(folder):
-    left_out = pd.read_csv(folder / "left_out.csv", keep_default_na=False)
+def test_ids_of_people_stay_out(made_results):
+    left_out = pd.read_csv(made_results / "left_out.csv", keep_default_na=False)
     assert (left_out.loc[left_out["kind"] == "ECG", "names"] == "").all()
 
 
-def test_reconstruction_is_of_unseen_beats_by_segment(folder):
-    table = pd.read_csv(folder / "reconstruction.csv")
+def test_reconstruction_is_of_unseen_beats_by_segment(made_results):
+    table = pd.read_csv(made_results / "reconstruction.csv")
     assert set(table["segment"]) >= {"P", "QRS", "ST-T", "all"} and set(table["rotation"]) == {5}
     assert (table["ratio"] - table["vae_uV"] / table["pca_uV"]).abs().max() < 0.002
 
 
-def test_a_list_made_for_one_database_excludes_nobody_of_another(folder):
-    assert len(pd.read_csv(folder / "exclusions.csv")) == 0
-    both = pd.read_csv(folder / "suspect_labels.csv").set_index("labels")["n"]
+def test_a_list_made_for_one_database_excludes_nobody_of_another(made_results):
+    assert len(pd.read_csv(made_results / "exclusions.csv")) == 0
+    both = pd.read_csv(made_results / "suspect_labels.csv").set_index("labels")["n"]
     assert both["all"].unique() == both["without the list"].unique()
 
 
-def test_what_is_finished_is_not_computed_again_and_comes_out_the_same(small, folder, database, tmp_path, monkeypatch):
+def test_what_is_finished_is_not_computed_again_and_comes_out_the_same(small, made_results, database, tmp_path, monkeypatch):
     def fail(*arguments, **settings):
         raise AssertionError("computed again")
 
@@ -128,7 +128,7 @@ def test_what_is_finished_is_not_computed_again_and_comes_out_the_same(small, fo
         assert (tmp_path / path.name).read_text() == path.read_text(), path.name
 
 
-def test_a_single_part_replaces_its_own_row_and_leaves_the_others(small, folder, database, tmp_path):
+def test_a_single_part_replaces_its_own_row_and_leaves_the_others(small, made_results, database, tmp_path):
     for path in folder.iterdir():
         shutil.copy(path, tmp_path)
     about = pd.read_csv(tmp_path / "about.csv", dtype=str)
@@ -162,8 +162,8 @@ def test_an_edit_of_any_file_that_computes_is_noticed_and_one_that_only_draws_is
     assert results.kept_folder("ecgs") == before
 
 
-def test_every_interval_of_the_worlds_is_in_the_summary(folder):
-    table, summary = pd.read_csv(folder / "worlds.csv"), pd.read_csv(folder / "worlds_summary.csv")
+def test_every_interval_of_the_worlds_is_in_the_summary(made_results):
+    table, summary = pd.read_csv(made_results / "worlds.csv"), pd.read_csv(made_results / "worlds_summary.csv")
     assert len(table) == 2 * len(benchmark.STEPS) and (summary["worlds"] == 2).all() and not summary["must_cost"].any()
 
 
@@ -211,8 +211,8 @@ def build(where, results_folder=None):
     return page[page.index("<article") : page.index("</article>")]
 
 
-def test_the_page_shows_every_table_and_figure_that_is_written(folder, tmp_path):
-    article = build(tmp_path / "site", folder)
+def test_the_page_shows_every_table_and_figure_that_is_written(made_results, tmp_path):
+    article = build(tmp_path / "site", made_results)
     shown = {f"{name}.{'png' if kind == 'results-figure' else 'csv'}" for kind, name, _ in directives()}
     raw = {"scores.csv", "trade_off.csv", "worlds.csv"}  # too long for a page, or shown as a figure
     assert shown | raw == set.union(*FILES.values()) | WORLD_FILES | {"about.csv"}
@@ -224,9 +224,9 @@ def test_the_page_shows_every_table_and_figure_that_is_written(folder, tmp_path)
     assert article.count("smoke budget") >= n_figures + 8  # in captions
 
 
-def test_numbers_of_the_page_are_those_of_the_files(folder, tmp_path):
-    text = re.sub(r"<[^>]+>", "", build(tmp_path / "site", folder))
-    best = pd.read_csv(folder / "macro.csv").iloc[0]
+def test_numbers_of_the_page_are_those_of_the_files(made_results, tmp_path):
+    text = re.sub(r"<[^>]+>", "", build(tmp_path / "site", made_results))
+    best = pd.read_csv(made_results / "macro.csv").iloc[0]
     assert f"{best['auroc']:.3f} ({best['low']:.3f} to {best['high']:.3f})" in text
 
 

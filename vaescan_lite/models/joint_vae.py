@@ -45,7 +45,7 @@ class JointVAE(TaskClassifier):
     --------
     >>> import numpy as np
     >>> beats = np.random.default_rng(0).normal(size=(40, 8, 24)).astype(np.float32)
-    >>> joint = JointVAE(n_latents=3, budget=Budget(epochs=1)).fit(beats, beats[:, 0].mean(axis=1) > 0)
+    >>> joint = JointVAE(n_latents=3, budget="smoke").fit(beats, beats[:, 0].mean(axis=1) > 0)
     >>> joint.predict_proba(beats).shape, joint.vae_.reconstruct(beats).shape
     ((40, 1), (40, 8, 24))
     """
