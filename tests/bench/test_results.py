@@ -76,7 +76,7 @@ def made_results(small, database, tmp_path_factory):
 
 def test_every_part_writes_its_tables_and_figures(made_results):
     assert set(FILES) == set(results.PARTS)
-    assert {path.name for path in folder.iterdir()} == set.union(*FILES.values()) | WORLD_FILES | {"about.csv"}
+    assert {path.name for path in made_results.iterdir()} == set.union(*FILES.values()) | WORLD_FILES | {"about.csv"}
 
 
 def test_it_says_what_was_run_part_by_part(made_results):
@@ -124,12 +124,12 @@ def test_what_is_finished_is_not_computed_again_and_comes_out_the_same(small, ma
     monkeypatch.setattr(results, "reconstruction_errors", fail)
     results.make_results(database, tmp_path, **SETTINGS)
     results.make_worlds(tmp_path, n_resamples=50, n_jobs=1, progress=False)
-    for path in folder.glob("*.csv"):
+    for path in made_results.glob("*.csv"):
         assert (tmp_path / path.name).read_text() == path.read_text(), path.name
 
 
 def test_a_single_part_replaces_its_own_row_and_leaves_the_others(small, made_results, database, tmp_path):
-    for path in folder.iterdir():
+    for path in made_results.iterdir():
         shutil.copy(path, tmp_path)
     about = pd.read_csv(tmp_path / "about.csv", dtype=str)
     about.assign(date="2001-01-01").to_csv(tmp_path / "about.csv", index=False)
