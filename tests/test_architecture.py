@@ -215,3 +215,16 @@ def test_no_module_prints_shows_figures_or_touches_global_random_state(name):
 
 def test_modules_have_names_that_say_something():
     assert not {"utils", "util", "helpers", "misc", "common", "tools"} & {name.split(".")[-1] for name in MODULES}
+
+
+def test_functions_can_be_read_aloud_and_files_at_a_sitting():
+    """At most 60 lines a function, its docstring included, and 450 a file; the package is a small helper package."""
+    long = [
+        f"{name}.{node.name}"
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= 60
+    ]
+    assert not long
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert max(lengths.values()) <= 450 and sum(lengths.values()) <= 14_500
