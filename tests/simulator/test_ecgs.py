@@ -365,3 +365,13 @@ def test_the_qt_interval_follows_the_rate_by_fridericia():
 
     assert ratio(1 / 3) == pytest.approx(1, abs=0.015)
     assert ratio(1 / 2) < 0.95 and ratio(0) > 1.05
+
+
+@pytest.mark.parametrize("detail", ["notch", "delta_wave", "small_q"])
+def test_who_is_simulated_beside_a_person_does_not_matter(detail):
+    """A person without details is the same to the bit whether or not somebody else in the table has one."""
+    alone = pd.DataFrame({"LBBB": [0.0, 1.0, 0.0, 0.0]})
+    company = alone.assign(**{detail: [0.0, 0.0, 0.0, 1.0]})
+    ecgs, others = (vl.simulate(table, fs=100, seed=4) for table in (alone, company))
+    np.testing.assert_array_equal(ecgs.signals[:3], others.signals[:3])
+    assert not np.array_equal(ecgs.signals[3], others.signals[3])

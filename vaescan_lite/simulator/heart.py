@@ -215,9 +215,10 @@ def _qrs_complex(factors, traits, parameters, matrix, not_dipolar):
     on, off = on * stretch, off * stretch
     centre, width = centre * stretch[:, None], width * stretch[:, None]
     parameters["p_on"] = on - parameters["pr_ms"]
-    if any(np.any(factors[name] != 0) for name in DETAILS):
-        # A delta wave starts early: it shortens PR and leaves P where it was.
-        on, off = wave_bounds(centre, width, leads, QRS_EDGE, QRS_TIMES_MS)
+    detailed = np.any([factors[name] != 0 for name in DETAILS], axis=0)
+    if detailed.any():  # a delta wave starts early: it shortens PR and leaves P where it was
+        parts = (array[detailed] for array in (centre, width, leads))
+        on[detailed], off[detailed] = wave_bounds(*parts, QRS_EDGE, QRS_TIMES_MS)
     parameters |= {"qrs_on": on, "qrs_off": off, "qrs_ms": off - on, "pr_ms": on - parameters["p_on"]}
     return Waves(centre, width, leads, _tilt(dipole, matrix)), dipole
 
