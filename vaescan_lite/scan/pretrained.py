@@ -8,12 +8,12 @@ from .scan import Scan
 WEIGHTS = Path(__file__).with_name("weights")
 
 
-def load_pretrained(folder=WEIGHTS):
+def load_pretrained(folder=None):
     """Load a VAE and a Scan trained on PTB-XL, to use without training.
 
     Parameters
     ----------
-    folder : str or Path
+    folder : str or Path, optional
         Where ``bench/pretraining.py`` wrote them; default: those that come with the package.
 
     Returns
@@ -35,5 +35,6 @@ def load_pretrained(folder=WEIGHTS):
     >>> vae.inverse_transform(np.zeros((1, vae.n_latents))).shape
     (1, 8, 96)
     """
-    vae = BeatVAE.load(Path(folder) / "vae.safetensors")
-    return vae, Scan.load(Path(folder) / "scan.safetensors", vae)
+    folder = WEIGHTS if folder is None else Path(folder)
+    vae = BeatVAE.load(folder / "vae.safetensors")
+    return vae, Scan.load(folder / "scan.safetensors", vae)
