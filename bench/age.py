@@ -9,7 +9,9 @@ from sklearn.linear_model import RidgeCV
 from vaescan_lite.benchmark.cells import Inputs, collect_cells, rotation_masks, run_cells, seeded
 from vaescan_lite.benchmark.representations import Recordings, Representation, standard_representations
 from vaescan_lite.models.cnn import EcgRegressor
+from vaescan_lite.models.tables import BOOSTING
 from vaescan_lite.statistics import mean_over_records, over_trainings
+from vaescan_lite.training import TABLE_BUDGETS
 
 PAIRS = (
     ("measurements", "affine"),
@@ -96,14 +98,7 @@ def _models(budget):
         "median": GroupMedian(),
         "affine": RidgeCV(np.logspace(-1, 4, 11)),
         "boosting": HistGradientBoostingRegressor(
-            loss="absolute_error",
-            max_iter={"smoke": 30, "workshop": 150, "full": 150}[budget],
-            learning_rate=0.08,
-            max_leaf_nodes=8,
-            min_samples_leaf=10,
-            l2_regularization=1.0,
-            early_stopping=False,
-            random_state=0,
+            loss="absolute_error", **BOOSTING, **TABLE_BUDGETS[budget]["boosting"], random_state=0
         ),
         "CNN": EcgRegressor(budget=budget),
     }

@@ -10,6 +10,9 @@ from .cnn import EcgCNN
 EBM = dict(
     interactions=0, learning_rate=0.1, max_bins=32, greedy_ratio=0, smoothing_rounds=20, early_stopping_rounds=20, n_jobs=1,
 )  # fmt: skip
+BOOSTING = dict(
+    learning_rate=0.08, max_leaf_nodes=8, min_samples_leaf=10, l2_regularization=1.0, early_stopping=False,
+)  # fmt: skip
 STRENGTHS = [0.003, 0.03, 0.3]  # C of the logistic models; three folds inside the training set choose by AUROC
 
 
@@ -36,14 +39,6 @@ def standard_models(budget="workshop"):
             LogisticRegression(l1_ratio=1, solver="liblinear", random_state=0), {"C": [0.01, 0.1, 1.0]}, cv=3, scoring="roc_auc"
         ),
         "EBM": ExplainableBoostingClassifier(**EBM, **lengths["EBM"], random_state=0),
-        "boosting": HistGradientBoostingClassifier(
-            **lengths["boosting"],
-            learning_rate=0.08,
-            max_leaf_nodes=8,
-            min_samples_leaf=10,
-            l2_regularization=1.0,
-            early_stopping=False,
-            random_state=0,
-        ),
+        "boosting": HistGradientBoostingClassifier(**BOOSTING, **lengths["boosting"], random_state=0),
         "CNN": EcgCNN(budget=budget),
     }
