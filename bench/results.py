@@ -259,7 +259,7 @@ def reconstruction_errors(beats, is_test, seed, budget):
 
 
 def measured_requirements(rows, seed, budget, n_resamples):
-    """Fit the models of chapter 7 on folds 1-8, and measure the four requirements on folds 9 and 10."""
+    """Fit the models of chapter 8 on folds 1-8, and measure the four requirements on folds 9 and 10."""
     beats, factors = rows.beats, rows.factors[list(FACTOR_NAMES)]
     training, unseen = beats[rows.fold <= 8], beats[rows.fold >= 9]
     known, tested = factors.loc[training.ids], factors.loc[unseen.ids]

@@ -1,4 +1,4 @@
-"""Other hospitals: recordings changed by a known cause, and an alarm that needs no labels (chapter 10)."""
+"""Other hospitals: recordings changed by a known cause, and an alarm that needs no labels (chapter 11)."""
 
 from dataclasses import replace
 

@@ -21,9 +21,10 @@ ON_REAL_ECGS = [
     "02_median_beats",
     "05_latent_space",
     "06_scan",
-    "07_reading_explanations",
-    "09_trade_off",
-    "10_external_validation",
+    "07_associations",
+    "08_reading_explanations",
+    "10_trade_off",
+    "11_external_validation",
 ]
 SECTIONS = ["Quiz", "On real ECGs", "Take-aways", "References"]
 MOST_LINES = 12
@@ -70,7 +71,7 @@ def text_of(output):
 
 
 def test_the_five_chapters_that_the_book_promises_exist():
-    assert {"01_reading_ecgs", "02_median_beats", "04_vae", "06_scan", "09_trade_off"} <= set(CHAPTERS)
+    assert {"01_reading_ecgs", "02_median_beats", "04_vae", "06_scan", "10_trade_off"} <= set(CHAPTERS)
 
 
 def test_the_table_of_contents_has_every_chapter_in_order_and_pages_that_exist():

@@ -17,7 +17,7 @@ class Profile:
     budget: str  # which training budget VAE, SCAN and CNN take
     rotations: int  # pairs of test folds the benchmark goes through
     n_bootstrap: int  # resamples behind each interval
-    n_trainings: int = 2  # VAE-SCANs of different seeds whose association maps chapter 8 compares
+    n_trainings: int = 2  # VAE-SCANs of different seeds whose association maps chapter 9 compares
 
 
 PROFILES = {
@@ -111,7 +111,7 @@ class Workspace:
         return [self._scan(self.seed + i) for i in range(self.profile.n_trainings)]
 
     def cnns(self, n=5):
-        """Train the beat CNN of chapter 8 `n` times on usable beats of folds 1-8; only the seed differs.
+        """Train the beat CNN of chapter 9 `n` times on usable beats of folds 1-8; only the seed differs.
 
         Each has one output per factor of `scan_factors` but age, in that order.
         """
@@ -129,7 +129,7 @@ class Workspace:
         return "" if seed == self.seed else f"_{seed}"
 
     def benchmark(self):
-        """Run the small grid of chapter 9 on the superclasses and atrial fibrillation; a `benchmark.Result`."""
+        """Run the small grid of chapter 10 on the superclasses and atrial fibrillation; a `benchmark.Result`."""
         from ..benchmark.running import grid, run
 
         def score():
@@ -138,7 +138,7 @@ class Workspace:
         return self._cached("benchmark.joblib", score)
 
     def hybrids(self):
-        """Score the hybrids of chapter 11 on the superclasses, affine model and network beside them; a `benchmark.Result`."""
+        """Score the hybrids of chapter 12 on the superclasses, affine model and network beside them; a `benchmark.Result`."""
         from ..benchmark import Recordings, run
         from ..benchmark.hybrids import grid
 

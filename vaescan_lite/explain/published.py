@@ -6,7 +6,7 @@ LARGE_SD = 0.1  # an effect of so many SDs of the measurement (of sex, or of ten
 _SIGNS = {"up": (1,), "down": (-1,), "none or up": (0, 1), "none or down": (0, -1)}
 
 # (factor, measurement): direction, for women against men and for higher age, and where it was published (full references are
-# in chapter 6). S waves are negative here: a smaller one goes up.
+# in chapter 7). S waves are negative here: a smaller one goes up.
 PUBLISHED = {
     ("sex_female", "heart_rate_bpm"): ("up", "Pinto-Filho 2017"),
     ("sex_female", "p_ms"): ("down", "Pinto-Filho 2017"),

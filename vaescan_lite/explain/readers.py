@@ -22,7 +22,7 @@ N_PERMUTED = 3
 
 
 def fit_readers(scan, beats, factors, names, *, budget="workshop", seed=0):
-    """Fit the models that chapter 7 compares, and its two controls.
+    """Fit the models that chapter 8 compares, and its two controls.
 
     Parameters
     ----------

@@ -117,7 +117,7 @@ class EcgCNN(_SignalModel, TaskClassifier):
     Notes
     -----
     Loss: binary cross-entropy in nats, summed over the tasks known for an ECG, averaged over ECGs. There is no early
-    stopping: on some thousand ECGs a validation set costs more than it tells. Explained in chapter 8.
+    stopping: on some thousand ECGs a validation set costs more than it tells. Explained in chapter 9.
 
     Examples
     --------

@@ -85,7 +85,7 @@ class CappedHybrid(TaskClassifier):
     ``logit = explained(latents) + cap * tanh(network(beat) / cap)``. The network is trained with the explained logit as a fixed
     offset, on the cross-entropy of the known labels, so that it learns what the explanation leaves open. The
     offsets come from five folds inside the training set: of beats the explained part was fitted to it would be too sure. What
-    mixup mixes, it mixes in beats, labels and offsets alike. Explained in chapter 11.
+    mixup mixes, it mixes in beats, labels and offsets alike. Explained in chapter 12.
 
     Examples
     --------

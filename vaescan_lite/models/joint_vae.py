@@ -39,7 +39,7 @@ class JointVAE(TaskClassifier):
     ``loss = E_q[-log p(x|z)] + beta KL(q(z|x) || N(0, 1)) + label_weight * CE(y, W mu + b)``: as in van der Valk et al. 2023
     (arXiv 2304.06476) the labels have a say in what the latents are. Cross-entropy is summed over the tasks known for a beat,
     averaged over beats; the head reads the posterior mean. The number of epochs is fixed: no beats are held out. Networks,
-    augmentation and weights are this project's choice. Explained in chapter 11.
+    augmentation and weights are this project's choice. Explained in chapter 12.
 
     Examples
     --------

@@ -17,7 +17,7 @@ _numbers = itertools.count(1)  # of the studies of this process, for ids that a 
 
 
 class ReadingStudy:
-    """Ten ECGs with a bare probability and ten with an explanation, read in the page. Explained in chapter 11.
+    """Ten ECGs with a bare probability and ten with an explanation, read in the page. Explained in chapter 12.
 
     Parameters
     ----------
