@@ -8,7 +8,7 @@ import pandas as pd
 
 from vaescan_lite.cache import written_whole
 from vaescan_lite.databases.database import open_database
-from vaescan_lite.factors import DIAGNOSES, FACTOR_LABELS
+from vaescan_lite.factors import BROADER, DIAGNOSES, FACTOR_LABELS
 from vaescan_lite.scan.pretrained import WEIGHTS
 from vaescan_lite.scan.scan import Scan
 from vaescan_lite.statistics import bootstrap_weights, weighted_auroc, weighted_mean, with_interval
@@ -38,8 +38,7 @@ def pretrain(database, folder=WEIGHTS, *, seed=0, budget="workshop", progress=Tr
     beats, factors = beats[beats.usable], db.factors()
     fold = db.fold.loc[beats.ids].to_numpy()
     training, validation, test = fold <= 8, fold == 9, fold == 10
-    counts = factors.loc[beats.ids[training]].sum()
-    names = ["sex_female", "age_years", *(name for name in DIAGNOSES if counts[name] >= MIN_POSITIVES)]
+    names = ["sex_female", "age_years", *learnt_diagnoses(factors.loc[beats.ids[training]])]
     log.info("training on %d beats of folds 1-8", training.sum())
     vae = BeatVAE(seed=seed, budget=budget, progress=progress).fit(beats[training], beats[validation])
     with written_whole(folder / "vae.safetensors") as path:
@@ -53,6 +52,13 @@ def pretrain(database, folder=WEIGHTS, *, seed=0, budget="workshop", progress=Tr
         path.write_text(card, encoding="utf-8")
     log.info("wrote %s", folder)
     return card
+
+
+def learnt_diagnoses(labels):
+    """Name the diagnoses that enough training ECGs carry, RBBB as RBBB_any where labels tell them apart: so others call it."""
+    wide = {narrower: broader for broader, narrower in BROADER.items() if not labels[broader].equals(labels[narrower])}
+    names = [wide.get(name, name) for name in DIAGNOSES]
+    return [name for name in names if labels[name].sum() >= MIN_POSITIVES]
 
 
 def fold_10_scores(scan, training, test, factors, *, n_resamples=N_RESAMPLES):

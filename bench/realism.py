@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 import vaescan_lite as vl
 from vaescan_lite.beats.medians import split_median_beats
-from vaescan_lite.factors import CONTRADICTIONS, DIAGNOSES, PERSON, SUPERCLASSES
+from vaescan_lite.factors import BROADER, CONTRADICTIONS, DIAGNOSES, PERSON, SUPERCLASSES
 
 N_PARTS, N_BINS = 5, 20
 BAR = 0.80
@@ -64,7 +64,7 @@ def twin_factors(factors):
 
     An unknown diagnosis is taken as absent; of two that contradict each other in the simulator the second is left out.
     """
-    twins = factors[[name for name in (*PERSON, *DIAGNOSES, *SUPERCLASSES) if name in factors]].copy()
+    twins = factors[[name for name in (*PERSON, *DIAGNOSES, *BROADER, *SUPERCLASSES) if name in factors]].copy()
     twins[[*DIAGNOSES, "STTC"]] = twins[[*DIAGNOSES, "STTC"]].fillna(0)
     for kept, left_out in CONTRADICTIONS:
         twins.loc[twins[kept] > 0, left_out] = 0.0

@@ -6,35 +6,58 @@ import pandas as pd
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 DIAGNOSES = ("LBBB", "RBBB", "AF", "AVB1", "LVH", "IMI", "AMI", "LAFB", "PVC")
 PERSON = ("sex_female", "age_years")
-FACTOR_NAMES = (*PERSON, *DIAGNOSES, *SUPERCLASSES)
+BROADER = {"RBBB_any": "RBBB"}  # nested factors: whoever carries the second carries the first, which says less
+FACTOR_NAMES = (*PERSON, *DIAGNOSES, *BROADER, *SUPERCLASSES)
 
 FACTOR_LABELS = {
     "sex_female": "Female sex", "age_years": "Age (years)",
     "LBBB": "Left bundle branch block", "RBBB": "Right bundle branch block", "AF": "Atrial fibrillation",
     "AVB1": "First-degree AV block", "LVH": "Left ventricular hypertrophy", "IMI": "Inferior infarction",
+    "RBBB_any": "Right bundle branch block, complete or not",
     "AMI": "Anterior infarction", "LAFB": "Left anterior fascicular block", "PVC": "Ventricular extrasystoles",
     "NORM": "Normal ECG", "MI": "Myocardial infarction (superclass)", "STTC": "ST-T change (superclass)",
     "CD": "Conduction disturbance (superclass)", "HYP": "Hypertrophy (superclass)",
 }  # fmt: skip
 
-# The codes of each diagnosis in three kinds of database:
-# - SCP-ECG statements of PTB-XL (scp_statements.csv);
+# What each diagnosis is called in three kinds of database, and what to know when labels are compared:
+# - SCP-ECG statements of PTB-XL (scp_statements.csv), which the simulator writes too;
 # - SNOMED CT codes of the PhysioNet Challenges 2020 and 2021 (their dx_mapping_scored.csv and dx_mapping_unscored.csv), which
 #   have none for inferior infarction;
 # - entries of LUDB's diagnosis columns, in any case of letters, alone or followed by ":" or "," and details.
 _CODES = {
-    "LBBB": (("CLBBB",), ("164909002", "733534002"), ("Complete left bundle branch block",)),
-    "RBBB": (("CRBBB",), ("59118001", "713427006"), ("Complete right bundle branch block",)),
-    "AF": (("AFIB",), ("164889003",), ("Atrial fibrillation",)),
-    "AVB1": (("1AVB",), ("270492004",), ("I degree AV block", "I degree AV-block")),
-    "LVH": (("LVH",), ("164873001",), ("Left ventricular hypertrophy",)),
-    "IMI": (("IMI",), (), ("STEMI: inferior wall", "Scar formation: inferior wall")),
-    "AMI": (("AMI",), ("54329005",), ("STEMI: anterior wall", "Scar formation: anterior wall")),
-    "LAFB": (("LAFB",), ("445118002",), ("Left anterior hemiblock",)),
-    "PVC": (("PVC",), ("427172004", "17338001", "164884008"), ("Ventricular extrasystole",)),
-}
-SCP_CODES, SNOMED_CODES, LUDB_TEXTS = ({name: codes[kind] for name, codes in _CODES.items()} for kind in range(3))
-# What LUDB itself leaves undefined between ischaemia, scar and infarction makes the factor unknown.
+    "LBBB": (("CLBBB",), ("164909002", "733534002"), ("Complete left bundle branch block",),
+             "complete; 164909002 does not say so, but stands for CLBBB in the Challenge's copy of PTB-XL"),
+    "RBBB": (("CRBBB",), ("713427006",), ("Complete right bundle branch block",),
+             "complete; unknown where only 59118001 is given, which does not say"),
+    "AF": (("AFIB",), ("164889003", "426749004", "314208002"), ("Atrial fibrillation",),
+           "fibrillation alone, no flutter; unknown where a code says paroxysmal, or either of the two"),
+    "AVB1": (("1AVB",), ("270492004",), ("I degree AV block", "I degree AV-block"),
+             "as stated; a PR called long (LPR, 164947007) is not counted, and a block without a degree leaves it unknown"),
+    "LVH": (("LVH",), ("164873001",), ("Left ventricular hypertrophy",),
+            "as stated, by criteria that differ: two thirds of LUDB carry it; voltage alone (VCLVH) is not counted"),
+    "IMI": (("IMI",), (), ("STEMI: inferior wall", "Scar formation: inferior wall"),
+            "inferior alone; inferolateral and the like are other statements of PTB-XL"),
+    "AMI": (("AMI",), ("54329005",), ("STEMI: anterior wall", "Scar formation: anterior wall"),
+            "anterior; anteroseptal and anterolateral are other statements of PTB-XL, elsewhere they may be meant"),
+    "LAFB": (("LAFB",), ("445118002",), ("Left anterior hemiblock",), "the same everywhere"),
+    "PVC": (("PVC",), ("427172004", "17338001", "164884008", "11157007", "251180001", "251182009"),
+            ("Ventricular extrasystole",), "any in the record, most of which the median beat leaves out"),
+    "RBBB_any": (("CRBBB", "IRBBB"), ("713427006", "59118001", "713426002"),
+                 ("Complete right bundle branch block", "Incomplete right bundle branch block"),
+                 "complete or incomplete; in simulated databases every block is complete, so that it equals RBBB"),
+}  # fmt: skip
+SCP_CODES, SNOMED_CODES, LUDB_TEXTS, REMARKS = ({name: row[kind] for name, row in _CODES.items()} for kind in range(4))
+# Headers of the Challenge's first phase name the nine classes of CPSC2018: their codes in the second phase.
+CPSC_NAMES = {
+    "Normal": "426783006", "AF": "164889003", "I-AVB": "270492004", "LBBB": "164909002", "RBBB": "59118001",
+    "PAC": "284470004", "PVC": "164884008", "STD": "429622005", "STE": "164931005",
+}  # fmt: skip
+# Where only such a thing is said, the factor is unknown: bundle branch block, block or infarction of no kind in SNOMED CT, and
+# what LUDB itself leaves undefined between ischaemia, scar and infarction.
+SNOMED_UNDEFINED = {
+    "LBBB": ("6374002",), "RBBB": ("59118001", "6374002"), "RBBB_any": ("6374002",), "AF": ("195080001", "282825002"),
+    "AVB1": ("233917008",), "LVH": ("266249003",), "AMI": ("164865005", "164867002", "57054005"),
+}  # fmt: skip
 LUDB_UNDEFINED = {
     "IMI": ("Undefined ischemia/scar/supp.NSTEMI: inferior wall",),
     "AMI": ("Undefined ischemia/scar/supp.NSTEMI: anterior wall",),
@@ -56,7 +79,7 @@ SCP_FORM_AND_RHYTHM = (
 )  # fmt: skip
 
 # A heart cannot show both of a pair: no P wave in atrial fibrillation, hence no PR interval; one QRS shape at a time.
-CONTRADICTIONS = (("AF", "AVB1"), ("LBBB", "RBBB"), ("LBBB", "LAFB"))
+CONTRADICTIONS = (("AF", "AVB1"), ("LBBB", "RBBB"), ("LBBB", "RBBB_any"), ("LBBB", "LAFB"))
 
 OLDEST_AGE_YEARS = 120
 
@@ -74,11 +97,11 @@ def diagnoses_from_scp(statements, min_likelihood=None):
 
     Returns
     -------
-    DataFrame of float, one row per ECG, columns `DIAGNOSES` and `SUPERCLASSES`
+    DataFrame of float, one row per ECG, columns `DIAGNOSES`, `BROADER` and `SUPERCLASSES`
         1 stated, 0 not stated, NaN unknown. Superclasses are NaN for an ECG without a diagnostic statement that counts.
     """
     threshold = -np.inf if min_likelihood is None else float(min_likelihood)
-    columns = [*DIAGNOSES, *SUPERCLASSES]
+    columns = [*SCP_CODES, *SUPERCLASSES]
     columns_of_code = {}
     for name, codes in (*SCP_CODES.items(), *SCP_SUPERCLASSES.items()):
         for code in codes:
@@ -92,7 +115,7 @@ def diagnoses_from_scp(statements, min_likelihood=None):
         for code in counts:
             row[columns_of_code.get(code, [])] = 1
         if SCP_DIAGNOSTIC.keys().isdisjoint(counts):
-            row[len(DIAGNOSES) :] = np.nan
+            row[len(SCP_CODES) :] = np.nan
     return pd.DataFrame(values, columns=columns)
 
 
@@ -109,10 +132,15 @@ def diagnoses_from_snomed(codes, annotated):
     Returns
     -------
     DataFrame of float
-        Superclasses are NaN: Challenge codes do not map one to one onto PTB-XL's grouping of its own statements.
+        NaN where all that is stated leaves a factor open (`SNOMED_UNDEFINED`). Superclasses are NaN: Challenge codes do not map
+        one to one onto PTB-XL's grouping of its own statements.
     """
-    known = [name for name in DIAGNOSES if not annotated.isdisjoint(SNOMED_CODES[name])]
-    return _from_sets(codes, lambda name, stated: float(not stated.isdisjoint(SNOMED_CODES[name])), known)
+
+    def value(name, stated):
+        otherwise = 0.0 if stated.isdisjoint(SNOMED_UNDEFINED.get(name, ())) else np.nan
+        return 1.0 if not stated.isdisjoint(SNOMED_CODES[name]) else otherwise
+
+    return _from_sets(codes, value, [name for name in SNOMED_CODES if not annotated.isdisjoint(SNOMED_CODES[name])])
 
 
 def diagnoses_from_ludb(entries):
@@ -134,12 +162,12 @@ def diagnoses_from_ludb(entries):
         otherwise = np.nan if _any_begins(stated, LUDB_UNDEFINED.get(name, ())) else 0.0
         return 1.0 if _any_begins(stated, LUDB_TEXTS[name]) else otherwise
 
-    return _from_sets(entries, value, DIAGNOSES)
+    return _from_sets(entries, value, LUDB_TEXTS)
 
 
 def _from_sets(sets, value, known):
     """Tabulate `value(name, set)` of the known names; NaN for the others and for rows without a set."""
-    table = pd.DataFrame(np.nan, index=range(len(sets)), columns=[*DIAGNOSES, *SUPERCLASSES])
+    table = pd.DataFrame(np.nan, index=range(len(sets)), columns=[*SCP_CODES, *SUPERCLASSES])
     for name in known:
         table[name] = [np.nan if stated is None else value(name, stated) for stated in sets]
     return table
@@ -149,6 +177,46 @@ def _any_begins(entries, texts):
     texts = tuple(text.casefold() for text in texts)
     begins = tuple(text + mark for text in texts for mark in ":,")
     return any(entry in texts or entry.startswith(begins) for entry in map(str.casefold, entries))
+
+
+def meanings():
+    """Say what each database means by the name of a factor.
+
+    Returns
+    -------
+    DataFrame of str, indexed by factor
+        Columns ``PTB-XL`` (and the simulator), ``SNOMED CT`` (Challenge headers), ``CPSC2018`` (headers of its first phase),
+        ``LUDB``, ``remark``; empty where a database has no word for it, and the factor is unknown there.
+    """
+    cpsc = {name: [word for word, code in CPSC_NAMES.items() if code in SNOMED_CODES[name]] for name in SNOMED_CODES}
+    words = {"PTB-XL": SCP_CODES, "SNOMED CT": SNOMED_CODES, "CPSC2018": cpsc, "LUDB": LUDB_TEXTS}
+    table = pd.DataFrame({database: {name: ", ".join(of[name]) for name in of} for database, of in words.items()})
+    classes = pd.DataFrame({"PTB-XL": {name: ", ".join(codes) for name, codes in SCP_SUPERCLASSES.items()}})
+    remarks = REMARKS | dict.fromkeys(SUPERCLASSES, "PTB-XL's own grouping of its diagnostic statements")
+    remarks["NORM"] = "a diagnosis; sinus rhythm (426783006) is none, and Normal of CPSC2018 is one of nine classes"
+    return pd.concat([table, classes]).fillna("").assign(remark=pd.Series(remarks))
+
+
+def repeated_factors(table):
+    """Columns that say the same as a narrower factor beside them; refuse nested factors that differ, or contradict each other.
+
+    Side by side in one regression, neither effect of two nested factors means what its name says.
+    """
+    repeated = []
+    for broader, narrower in BROADER.items():
+        if broader not in table or narrower not in table:
+            continue
+        wide, narrow = table[broader], table[narrower]
+        if ((narrow == 1) & (wide == 0)).any():
+            id_ = table.index[((narrow == 1) & (wide == 0)).argmax()]
+            raise ValueError(f"ECG {id_!r} has {narrower} = 1 and {broader} = 0, but {narrower} is part of {broader}.")
+        if not wide.equals(narrow):
+            raise ValueError(
+                f"{narrower} is part of {broader}, and they cannot be learnt side by side: take {broader} where another "
+                f"hospital does not tell them apart, else {narrower}."
+            )
+        repeated.append(broader)
+    return repeated
 
 
 def clean_ages(ages):

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 import vaescan_lite as vl
 from bench import pretraining
+from vaescan_lite.factors import DIAGNOSES
 from vaescan_lite.scan.pretrained import WEIGHTS
 from vaescan_lite.training import Budget
 
@@ -34,8 +35,15 @@ def test_the_files_are_small_hold_float16_and_come_with_a_card():
 def test_a_vae_and_a_scan_of_it_are_loaded(pretrained):
     vae, scan = pretrained
     assert scan.vae is vae and vae.fs_ == 100 and vae.n_times_ == 96
-    assert {"sex_female", "age_years", "LBBB", "RBBB", "AF", "AVB1", "LVH"} <= set(scan.factors)
-    assert len(vae.active_latents_) >= 12
+    assert {"sex_female", "age_years", "LBBB", "AF", "AVB1", "LVH"} <= set(scan.factors)
+    assert len({"RBBB", "RBBB_any"} & set(scan.factors)) == 1 and len(vae.active_latents_) >= 12
+
+
+def test_right_bundle_branch_block_is_learnt_as_other_hospitals_call_it():
+    labels = pd.DataFrame(1.0, index=range(12), columns=[*DIAGNOSES, "RBBB_any"])
+    assert "RBBB" in pretraining.learnt_diagnoses(labels)  # the same people: the narrower name says more
+    names = pretraining.learnt_diagnoses(labels.assign(RBBB=0.0, AMI=0.0))
+    assert "RBBB_any" in names and not {"RBBB", "AMI"} & set(names)
 
 
 def test_simulated_people_with_and_without_a_block_are_told_apart(pretrained):

@@ -137,6 +137,15 @@ def test_a_task_with_too_few_positives_is_left_out_by_rule_and_listed(rows):
     assert row["name"] == "rare" and "20 positives" in row["reason"] and "25" in row["reason"]
 
 
+def test_nested_tasks_are_refused_and_one_that_repeats_another_is_left_out(rows):
+    nested = rows.factors.rename(columns={"clear": "RBBB"}).assign(RBBB_any=rows.factors["clear"])
+    result = run(rows.with_factors(nested), tasks=["RBBB", "RBBB_any"], rotations=1)
+    assert list(result.tasks) == ["RBBB"] and "the same labels as a narrower factor" in result.left_out["reason"].tolist()
+    differ = nested.assign(RBBB_any=1.0)
+    with pytest.raises(ValueError, match="RBBB is part of RBBB_any"):
+        run(rows.with_factors(differ), tasks=["RBBB", "RBBB_any"], rotations=1)
+
+
 def test_a_training_set_without_examples_teaches_nothing_and_does_not_fail(rows):
     factors = rows.factors.copy()
     factors["late"] = ((rows.ids - 1000 >= 300) & (rows.ids % 3 == 0)).astype(float)

@@ -365,12 +365,12 @@ def test_diagnoses_follow_the_statements_whatever_their_likelihood(ptbxl):
     table = open_database(ptbxl).factors()
     assert table.columns.tolist() == list(factors.FACTOR_NAMES)
     positive = {
-        id_: {name for name in (*factors.DIAGNOSES, *factors.SUPERCLASSES) if table.loc[id_, name] == 1} for id_ in table.index
+        id_: {name for name in table if name not in factors.PERSON and table.loc[id_, name] == 1} for id_ in table.index
     }
     assert positive == {
         1: {"NORM"},
         2: {"LBBB", "AF", "CD"},
-        3: {"RBBB", "AVB1", "IMI", "CD", "MI"},
+        3: {"RBBB", "RBBB_any", "AVB1", "IMI", "CD", "MI"},
         4: {"PVC"},
         5: {"LVH", "LAFB", "MI", "CD", "HYP", "STTC"},
     }
@@ -422,9 +422,10 @@ def test_only_the_named_factors_are_given_in_their_order(ptbxl):
 def test_snomed_codes_become_factors_and_what_never_occurs_is_unknown(challenge):
     db = open_database(challenge)
     table = db.factors()
-    assert table.loc["JS1", ["AF", "RBBB", "AVB1", "PVC"]].tolist() == [1, 1, 0, 0]
-    assert table.loc["JS2", ["AF", "RBBB", "AVB1", "PVC"]].tolist() == [0, 0, 1, 1]
-    assert table.loc["JS10", ["AF", "RBBB", "AVB1", "PVC"]].tolist() == [0, 0, 0, 0]
+    assert table.loc["JS1", ["AF", "RBBB_any", "AVB1", "PVC"]].tolist() == [1, 1, 0, 0]
+    assert table.loc["JS2", ["AF", "RBBB_any", "AVB1", "PVC"]].tolist() == [0, 0, 1, 1]
+    assert table.loc["JS10", ["AF", "RBBB_any", "AVB1", "PVC"]].tolist() == [0, 0, 0, 0]
+    assert table["RBBB"].isna().all()  # 59118001 does not say whether it is complete, and no other code occurs
     assert table.loc["JS11", list(factors.DIAGNOSES)].isna().all()  # no codes: nothing is known
     assert table[["LBBB", "LVH", "IMI", *factors.SUPERCLASSES]].isna().all().all()
     assert "LBBB" in table.attrs["notes"][-1]
@@ -433,6 +434,69 @@ def test_snomed_codes_become_factors_and_what_never_occurs_is_unknown(challenge)
     assert np.isnan(table.loc["JS2", "age_years"])
     one = open_database(challenge, n=1, seed=2)
     pd.testing.assert_frame_equal(one.factors(), table.loc[one.ids])  # what occurs is asked of the whole folder
+
+
+def test_headers_that_name_the_classes_of_cpsc_are_read(challenge):
+    path = next(challenge.rglob("JS1.hea"))
+    others = [other for other in challenge.rglob("*.hea") if other != path]
+    for name in ("AF,RBBB", "rbbb", "I-AVB, LBBB", "Normal", "Unknown", "AF, Fibrilation"):
+        text = path.read_text()
+        for old in [line for line in text.splitlines() if line.startswith("#Dx")]:
+            path.write_text(text.replace(old, f"#Dx: {name}"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            db = open_database(challenge)
+        row = db.factors().loc["JS1"]
+        if name == "Unknown":
+            assert row[list(factors.DIAGNOSES)].isna().all()
+            continue
+        assert {d for d in ("AF", "RBBB_any", "LBBB", "AVB1") if row[d] == 1} == {
+            {"AF": "AF", "RBBB": "RBBB_any", "I-AVB": "AVB1", "LBBB": "LBBB"}[word]
+            for word in name.replace("rbbb", "RBBB").replace(" ", "").split(",") if word not in ("Normal", "Fibrilation")
+        }  # fmt: skip
+        assert np.isnan(row["RBBB"]) or row["RBBB"] == 0
+        assert ("JS1: Fibrilation" in db.issues["where"].tolist()) == ("Fibrilation" in name)
+    assert others
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        ({"713427006"}, {"RBBB": 1, "RBBB_any": 1}),
+        ({"713426002"}, {"RBBB": 0, "RBBB_any": 1}),
+        ({"59118001"}, {"RBBB": np.nan, "RBBB_any": 1}),
+        ({"59118001", "713427006"}, {"RBBB": 1, "RBBB_any": 1}),
+        ({"6374002"}, {"RBBB": np.nan, "RBBB_any": np.nan, "LBBB": np.nan, "AF": 0}),
+        ({"251120003"}, {"LBBB": 0}),
+        ({"164890007"}, {"AF": 0}),
+        ({"195080001"}, {"AF": np.nan}),
+        ({"164865005"}, {"AMI": np.nan}),
+    ],
+)
+def test_a_code_that_leaves_a_factor_open_makes_it_unknown(codes, expected):
+    annotated = {code for listed in factors.SNOMED_CODES.values() for code in listed}
+    row = factors.diagnoses_from_snomed([codes], annotated).iloc[0]
+    for name, value in expected.items():
+        assert row[name] == value or (np.isnan(value) and np.isnan(row[name])), name
+
+
+def test_the_meanings_of_all_factors_stand_in_one_table():
+    table = factors.meanings()
+    assert list(table.index) == [name for name in (*factors.SCP_CODES, *factors.SUPERCLASSES)]
+    assert (table["PTB-XL"] != "").all() and (table["remark"] != "").all()
+    assert table.loc["RBBB_any", "CPSC2018"] == "RBBB" and table.loc["RBBB", "CPSC2018"] == ""
+    for broader, narrower in factors.BROADER.items():  # by every kind of code the broader factor holds the narrower
+        for codes in (factors.SCP_CODES, factors.SNOMED_CODES, factors.LUDB_TEXTS):
+            assert set(codes[narrower]) < set(codes[broader])
+
+
+def test_nested_factors_are_refused_unless_they_are_the_same():
+    table = pd.DataFrame({"RBBB": [1.0, 0, np.nan], "RBBB_any": [1.0, 0, np.nan]}, index=["a", "b", "c"])
+    assert factors.repeated_factors(table) == ["RBBB_any"] and factors.repeated_factors(table[["RBBB"]]) == []
+    with pytest.raises(ValueError, match="RBBB is part of RBBB_any, and they cannot be learnt side by side"):
+        factors.repeated_factors(table.assign(RBBB_any=[1.0, 1, np.nan]))
+    with pytest.raises(ValueError, match="ECG 'a' has RBBB = 1 and RBBB_any = 0"):
+        factors.repeated_factors(table.assign(RBBB_any=[0.0, 0, np.nan]))
 
 
 def test_ludb_texts_become_factors(ludb):
@@ -593,7 +657,7 @@ def test_the_real_ptbxl_copy_has_the_counts_its_readme_states(real_data):
     assert (len(db), db.fs_available, len(db.issues)) == (2015, (100, 500), 0)
     table = db.factors()
     counts = {"NORM": 1067, "STTC": 472, "CD": 415, "MI": 378, "HYP": 220, "LVH": 176, "AF": 100, "PVC": 99, "AVB1": 65,
-              "RBBB": 41, "LBBB": 34}  # fmt: skip
+              "RBBB": 41, "LBBB": 34, "RBBB_any": 148}  # fmt: skip
     assert {name: int(table[name].sum()) for name in counts} == counts
     assert table["NORM"].isna().sum() == 22
     assert table["age_years"].isna().sum() == 24  # 12 missing, 12 hidden
@@ -641,11 +705,13 @@ def test_the_real_chapman_and_ludb_folders_are_read(real_data):
     chapman = open_database(real_data / "chapman-ningbo")
     assert (len(chapman), chapman.fs_available) == (86, (500,))
     table = chapman.factors()
-    assert (table["AF"].sum(), table["RBBB"].sum(), table["LBBB"].isna().all()) == (2, 3, True)
+    assert (table["AF"].sum(), table["RBBB"].sum(), table["RBBB"].isna().sum(), table["LBBB"].isna().all()) == (2, 1, 2, True)
+    assert table["RBBB_any"].sum() == 3
     assert table["age_years"].notna().all() and table["sex_female"].notna().all()
     ludb = open_database(real_data / "ludb-dev")
     table = ludb.factors()
     assert (len(ludb), table["AF"].sum(), table["LBBB"].sum(), table["RBBB"].sum()) == (100, 9, 4, 2)
+    assert table["RBBB_any"].sum() == 22
     for db in (chapman, ludb):
         ecgs = db.read()
         assert ecgs.signals.shape == (len(db), 12, 1000)

@@ -224,6 +224,19 @@ def test_a_named_unknown_is_like_a_factor_that_is_not_named(fitted):
         np.testing.assert_array_equal(logvar, scan.factors_to_latents({"LBBB": 1})[1])
 
 
+def test_nested_factors_share_no_regression():
+    vae, beats, factors = population()
+    same = factors.rename(columns={"LBBB": "RBBB"}).assign(RBBB_any=factors["LBBB"])
+    with pytest.warns(UserWarning, match="RBBB_any left out: the same"):
+        scan = quiet(Scan(vae, ["RBBB", "RBBB_any"], budget=SHORT), beats, same)
+    assert scan.factors == ["RBBB"] == list(scan.coding_.names)
+    wider = same.assign(RBBB_any=np.maximum(same["RBBB"], np.arange(len(same)) % 3 == 0))
+    with pytest.raises(ValueError, match="RBBB is part of RBBB_any, and they cannot be learnt side by side"):
+        quiet(Scan(vae, ["RBBB", "RBBB_any"]), beats, wider)
+    with pytest.raises(ValueError, match="has RBBB = 1 and RBBB_any = 0"):
+        quiet(Scan(vae, ["RBBB", "RBBB_any"]), beats, same.assign(RBBB_any=1 - same["RBBB"]))
+
+
 def test_unusable_beats_are_left_out_counted_and_answered_with_nan():
     vae, beats, factors = population(n=600)
     signals = beats.signals.copy()

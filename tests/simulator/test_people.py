@@ -69,3 +69,15 @@ def test_label_flips_keep_the_number_of_positives():
         wrong = (factors[name] != flipped[name]).sum()
         assert factors[name].sum() == flipped[name].sum()
         assert 0.05 < wrong / 2 / factors[name].sum() < 0.2
+
+
+def test_any_right_bundle_branch_block_follows_the_complete_one_and_alone_is_incomplete():
+    rows = {"none": (0, 0), "complete": (1, 1), "incomplete": (0, 1), "follows": (1, np.nan)}
+    tables = [pd.DataFrame([values], columns=["RBBB", "RBBB_any"], index=[7]) for values in rows.values()]  # one person
+    truth = pd.concat([simulate_with_truth(table, noise=False)[1] for table in tables]).set_axis(list(rows))
+    assert truth["RBBB_any"].tolist() == [0, 1, 1, 1] and truth["RBBB"].tolist() == [0, 1, 0, 1]
+    assert truth["CD"].tolist() == [0, 1, 1, 1] and truth["NORM"].tolist() == [1, 0, 0, 0]
+    qrs_ms = truth["qrs_ms"]
+    assert qrs_ms["none"] + 10 < qrs_ms["incomplete"] < qrs_ms["complete"] - 10 and qrs_ms["follows"] == qrs_ms["complete"]
+    with pytest.raises(ValueError, match="row 1 has RBBB = 1 and RBBB_any = 0, but RBBB is part of RBBB_any"):
+        simulate(pd.DataFrame({"RBBB": [0, 1], "RBBB_any": [0, 0]}))

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from ..factors import PERSON, SUPERCLASSES, known_names
+from ..factors import PERSON, SUPERCLASSES, known_names, repeated_factors
 from ..models.tables import standard_models
 from .cells import Inputs, collect_cells, rotation_masks, run_cells, seeded
 from .representations import AgeSex, Recordings, standard_representations
@@ -51,7 +51,8 @@ def run(
     ----------
     db : Database or Recordings
     tasks : sequence of str
-        Factors to tell, each yes or no. One with fewer than 25 positives or negatives is left out, and listed.
+        Factors to tell, each yes or no; not RBBB and RBBB_any together. One that repeats another, or has
+        fewer than 25 positives or negatives, is left out, and listed.
     representations, models : sequence of str, or dict of str to transformer or classifier, optional
         Names from `standard_representations` and `standard_models`, or one's own; None means all of them.
     pairs : sequence of (str, str), optional
@@ -149,6 +150,7 @@ def _scorable(tasks, factors, masks):
     if continuous:
         raise ValueError(f"task(s) {', '.join(continuous)} are not yes or no: only 1, 0 and NaN for unknown can be scored.")
     reasons = {task: _why_left_out(factors[task].to_numpy(dtype=float), masks) for task in tasks}
+    reasons |= dict.fromkeys(repeated_factors(factors[tasks]), "the same labels as a narrower factor")
     kept = [task for task in tasks if not reasons[task]]
     if not kept:
         raise ValueError("no task can be scored: " + "; ".join(f"{task}: {reason}" for task, reason in reasons.items()) + ".")

@@ -52,7 +52,8 @@ def open_database(where="auto", *, n=None, seed=0):
     -----
     In a folder, ``ptbxl_database.csv`` decides for the PTB-XL layout, ``ludb.csv`` for LUDB (its ``data`` folder may be given
     too); else WFDB records are found recursively, and the comments of their headers are the labels (``Dx`` holds SNOMED CT
-    codes). Rows without a file and files without a row are left out, listed in ``Database.issues`` and announced by a warning.
+    codes or the names of CPSC2018). Rows without a file and files without a row are left out, listed in ``Database.issues``
+    and announced by a warning.
     A simulated database is kept in the cache folder until the simulator's source changes. Explained in chapter 1.
     """
     if n is not None and (int(n) != n or n < 1):
@@ -138,7 +139,8 @@ class Database:
         -------
         DataFrame of float, indexed by `ids`, one column per factor
             1 or 0, years for ``age_years``; NaN where unknown, and where the database never annotates a factor: for SNOMED
-            codes, where none of the factor's codes occurs in the whole folder. ``attrs["notes"]`` lists what was set to NaN.
+            codes, where none of the factor's codes occurs in the whole folder. ``attrs["notes"]`` lists what was set to NaN;
+            `factors.meanings` says what each database means by a name.
             The superclasses are NaN for an ECG without a diagnostic statement, and everywhere outside the PTB-XL layout.
         """
         names = known_names(FACTOR_NAMES if names is None else names, FACTOR_NAMES, "factor(s)")

@@ -23,6 +23,8 @@ N_FOLDS = 10
 _RECORD_COLUMNS = {"filename_lr": 100, "filename_hr": 500}  # of PTB-XL's table, and their rates in Hz
 _LUDB_FIRST_TEXT = "Rhythms"  # this column of ludb.csv and all after it hold diagnoses
 _COMMENTS = ("Age", "Sex", "Dx", "Rx", "Hx", "Sx")  # "#Dx: 164889003" (Challenges), "#<age>: 51" (LUDB)
+_CPSC_CODES = {name.casefold(): code for name, code in factors.CPSC_NAMES.items()}
+_NOTHING = ("unknown", "nan", "none")  # words of headers that state nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,13 +200,22 @@ def _open_wfdb(folder, files, records):
         pairs = (comment.split(":", 1) for comment in header.comments if ":" in comment)
         said = {key.strip("<> \t").capitalize(): value.strip() for key, value in pairs}
         rows.append({key: said[key] for key in _COMMENTS if key in said})
-    statements = [set(re.findall(r"\d+", row.get("Dx", ""))) or None for row in rows]
+    statements, unread = zip(*(_challenge_codes(row.get("Dx", "")) for row in rows))
     tables = [path for path in files if path.rsplit("/", 1)[-1] in (PTBXL_TABLE, LUDB_TABLE)]
     issues += [("label table in a folder below; open that folder to use its labels", path) for path in tables]
+    unread = [f"{id_}: {word}" for id_, words in zip(ids, unread) for word in words]
+    issues += [("diagnosis that is neither a SNOMED CT code nor a name of CPSC2018", where) for where in unread]
     labels = pd.DataFrame(rows, index=pd.Index(ids, name="id"))
     files_of_id = {id_: [(_tidy(header.fs), record)] for id_, (record, header) in zip(ids, headers.items())}
     annotated = frozenset().union(*(codes for codes in statements if codes))
-    return Contents(folder.name, labels, files_of_id, "snomed", statements, issues, annotated)
+    return Contents(folder.name, labels, files_of_id, "snomed", list(statements), issues, annotated)
+
+
+def _challenge_codes(text):
+    """SNOMED CT codes of one ``Dx`` comment, given as codes or as the names of CPSC2018; None without any. And other words."""
+    words = [word for word in re.split(r"[,;\s]+", text) if word and word.casefold() not in _NOTHING]
+    codes = [word if word.isdigit() else _CPSC_CODES.get(word.casefold()) for word in words]
+    return {code for code in codes if code} or None, [word for word, code in zip(words, codes) if not code]
 
 
 def _read_headers(folder, files, records):

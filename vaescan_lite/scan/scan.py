@@ -3,13 +3,15 @@
 Networks and loss are in `network`, effects and their tests in `associations`.
 """
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import torch
 from sklearn.exceptions import NotFittedError
 
 from ..ecg import BeatSet
-from ..factors import aligned, known_names
+from ..factors import aligned, known_names, repeated_factors
 from ..training import Budget, seeded_weights, train
 from ..vae.network import sample_gaussian
 from .associations import CONTINUOUS, FactorCoding, associate, bootstrapped_slopes, checked_values, conditional_mean
@@ -37,7 +39,8 @@ class Scan:
     vae : BeatVAE
         Fitted; only its ``posterior`` and ``inverse_transform`` are used.
     factors : list of str
-        Names of the factors to learn.
+        Names of the factors to learn; RBBB and RBBB_any, of which one holds the other, are refused together, or
+        RBBB_any is left out with a warning where both are the same.
     decoder : {"affine", "mlp"}
         From latents to factors. The affine one can be explained exactly: `explain.contributions`.
     beta_y, lam : float
@@ -131,6 +134,11 @@ class Scan:
     def _usable_rows(self, beats, factors):
         """Return the factors of the usable beats, and the means and variances of their latents."""
         table = aligned(factors, beats.ids, self.factors, "factors")
+        repeated = repeated_factors(table)
+        if repeated:
+            warnings.warn(f"{', '.join(repeated)} left out: the same in all of these ECGs as a narrower factor.", stacklevel=3)
+            self.factors = [name for name in self.factors if name not in repeated]
+            table = table[self.factors]
         mu, logvar = (np.asarray(part, dtype=np.float64) for part in self.vae.posterior(beats))
         usable = np.isfinite(mu).all(axis=1)
         if not usable.any():

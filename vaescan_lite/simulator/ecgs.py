@@ -28,6 +28,7 @@ def simulate(factors, *, fs=100, duration_s=10, seed=0, noise=True, effect_sizes
 
         - ``age_years`` and ``sex_female`` (0, 1): drawn by the seed where missing or NaN;
         - diagnoses ``LBBB RBBB AF AVB1 LVH IMI AMI LAFB PVC STTC`` (0, 1): 0 where the column is missing;
+        - ``RBBB_any`` (0, 1, NaN): follows RBBB; 1 where RBBB is 0 makes an incomplete block;
         - superclasses ``NORM MI CD HYP`` (0, 1, NaN): they change the ECG only where nothing else explains them (MI without
           IMI or AMI becomes an infarction drawn by the seed, CD without a named block a slow QRS of 110-130 ms, HYP without
           LVH a mild one); NORM and NaN change nothing;

@@ -32,7 +32,7 @@ STATEMENTS = {
     "BIGU": ("bigeminal pattern (unknown origin, SV or Ventricular)", None, None, 1, None, None),
     "SARRH": ("sinus arrhythmia", None, None, 1, None, None),
 }
-CODE_OF = {factor: code for factor, (code,) in SCP_CODES.items()} | {
+CODE_OF = {factor: SCP_CODES[factor][0] for factor in DIAGNOSES} | {
     "STTC": "NDT", "bigeminy": "BIGU", "wenckebach": "2AVB", "sinus_arrhythmia": "SARRH", "delta_wave": "WPW",
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, ndtr
 
-from ..factors import CONTRADICTIONS, DIAGNOSES, FACTOR_NAMES, OLDEST_AGE_YEARS, PERSON, known_names
+from ..factors import BROADER, CONTRADICTIONS, DIAGNOSES, FACTOR_NAMES, OLDEST_AGE_YEARS, PERSON, known_names
 from .heart import N_QRS
 
 RHYTHM_FACTORS = ("bigeminy", "wenckebach", "sinus_pause", "sinus_arrhythmia")
@@ -16,9 +16,10 @@ DETAIL_FACTORS = ("small_q", "delta_wave", "notch", "long_qt")
 SIMULATED_FACTORS = (*FACTOR_NAMES, *RHYTHM_FACTORS, *DETAIL_FACTORS, "interaction")
 # In the order in which they are drawn; what is new goes to the end, so that the same seed gives the same people as before.
 DRAWN = (*DIAGNOSES, "STTC", *RHYTHM_FACTORS, "small_q", "delta_wave", "notch", "interaction", "long_qt")
-MAY_BE_UNKNOWN = ("sex_female", "NORM", "MI", "CD", "HYP")
-EXPLAINED_BY = {"MI": ("IMI", "AMI"), "CD": ("LBBB", "RBBB", "AVB1", "LAFB"), "HYP": ("LVH",)}
+MAY_BE_UNKNOWN = ("sex_female", *BROADER, "NORM", "MI", "CD", "HYP")
+EXPLAINED_BY = {"MI": ("IMI", "AMI"), "CD": ("LBBB", "RBBB_any", "AVB1", "LAFB"), "HYP": ("LVH",)}
 EXCLUDED = (*CONTRADICTIONS, ("AF", "bigeminy"), ("AF", "wenckebach"), ("AF", "sinus_arrhythmia"))  # pairs no heart can have
+INCOMPLETE = 0.5  # of a complete right bundle branch block: QRS of about 110 ms (incomplete by AHA/ACCF/HRS 2009: 110-119 ms)
 PREVALENCE = {
     "LBBB": 0.04, "RBBB": 0.045, "AF": 0.06, "AVB1": 0.05, "LVH": 0.085,
     "IMI": 0.07, "AMI": 0.045, "LAFB": 0.05, "PVC": 0.05, "STTC": 0.14,
@@ -183,6 +184,12 @@ def check_factors(factors):
             _check_values(name, values, factors.index)
             columns[name] = values if name in PERSON else np.nan_to_num(values)
     columns["has_interaction"] = np.full(len(factors), float("interaction" in factors))
+    for broader, narrower in BROADER.items():  # RBBB_any follows RBBB; alone it is an incomplete block
+        denied = (columns[narrower] > 0) & (np.asarray(factors.get(broader, np.nan), dtype=float) == 0)
+        if denied.any():
+            row = factors.index[denied.argmax()]
+            raise ValueError(f"row {row!r} has {narrower} = 1 and {broader} = 0, but {narrower} is part of {broader}.")
+        columns[broader] = np.maximum(columns[broader], columns[narrower])
     for first, second in EXCLUDED:
         conflict = (columns[first] > 0) & (columns[second] > 0)
         if conflict.any():
@@ -232,6 +239,8 @@ def apply_effect_sizes(columns, traits, uniform, effect_sizes):
     effects = {name: values * effect_sizes.get(name, 1.0) for name, values in labels.items()}
     for name, middle in (("age_years", 55), ("sex_female", 0.5)):
         effects[name] = middle + effect_sizes.get(name, 1.0) * (labels[name] - middle)
+    incomplete = INCOMPLETE * effects["RBBB_any"] * effect_sizes.get("RBBB", 1.0)
+    effects["RBBB"] = np.where(labels["RBBB"] > 0, effects["RBBB"], incomplete)
     effects["interaction"] = labels["interaction"]
     effects["interaction_dial"] = columns["has_interaction"] * effect_sizes.get("interaction", 1.0)
     for name, diagnoses in EXPLAINED_BY.items():  # a superclass acts only where no diagnosis explains it
