@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(vl.__file__).parent
 # The rooms, from the ground up: what stands in a row imports only from the rows above it.
 FLOORS = (
+    ("leads",),
     ("ecg", "factors", "statistics", "cpus"),
     ("training", "cache"),
     ("beats", "plots", "hospitals", "decisions"),
@@ -28,7 +29,7 @@ FLOORS = (
     ("cli",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-PHYSIOLOGY = ("ecg", "factors", "beats", "simulator", "measurements", "databases")
+PHYSIOLOGY = ("leads", "ecg", "factors", "beats", "simulator", "measurements", "databases")
 LEGACY_RANDOM = re.compile(r"^(np|numpy)\.random\.(?!default_rng$|Generator$|SeedSequence$|BitGenerator$|PCG64$|Philox$)\w+$")
 
 

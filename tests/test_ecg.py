@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vaescan_lite.ecg import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT, BeatSet, EcgSet, to_eight_leads, to_twelve_leads
+from vaescan_lite.ecg import BeatSet, EcgSet, to_eight_leads, to_twelve_leads
+from vaescan_lite.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
 
 
 @pytest.fixture

@@ -1,22 +1,15 @@
-"""Sets of ECGs and of beats, lead names and lead algebra. Reading files lives in `databases`."""
+"""Sets of ECGs and of beats, and lead algebra. Names of leads: `leads`; reading files: `databases`."""
 
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
 
-LEADS_12 = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
-LEADS_8 = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+from .leads import LEADS_8, LEADS_12, lead_name, lead_rows
 
 # The waves of a beat whose own waves are not delineated: borders in seconds from the R peak. Everything that says "P" or "QRS"
 # of a fixed window means these.
 SEGMENTS_S = {"P": (-0.40, -0.12), "PR": (-0.12, -0.05), "QRS": (-0.05, 0.07), "ST": (0.07, 0.16), "T": (0.16, 0.56)}
-
-# Rows: the twelve leads; columns: the eight independent ones. Einthoven: III = II - I.
-# Goldberger: aVR = -(I + II)/2, aVL = I - II/2, aVF = II - I/2.
-TWELVE_FROM_EIGHT = np.zeros((12, 8), dtype=np.float32)
-TWELVE_FROM_EIGHT[:6, :2] = (1, 0), (0, 1), (-1, 1), (-0.5, -0.5), (1, -0.5), (-0.5, 1)
-TWELVE_FROM_EIGHT[6:, 2:] = np.eye(6)
 
 # Dower's forward matrix, leads I, II, V1 ... V6 from x, y, z (Dower 1980, as used by Clifford and by Sameni).
 DOWER = np.array([
@@ -224,19 +217,6 @@ def pick_leads(x, leads):
     return replace(x, signals=x.signals[:, lead_rows(x.leads, leads, type(x).__name__)], leads=leads)
 
 
-def lead_rows(names, wanted, what):
-    """Return the row of each wanted lead among `names`, or refuse `what` where one is missing or there twice."""
-    names = list(names)
-    missing = [lead for lead in wanted if lead not in names]
-    if missing:
-        wants = f"{len(wanted)} leads are wanted, and it has {len(names)}: {', '.join(names)}"
-        raise ValueError(f"{what}: lead(s) {', '.join(missing)} are missing; {wants}.")
-    twice = sorted({lead for lead in wanted if names.count(lead) > 1})
-    if twice:
-        raise ValueError(f"{what}: lead(s) {', '.join(twice)} occur more than once: {', '.join(names)}.")
-    return [names.index(lead) for lead in wanted]
-
-
 def _leads_before_time(x):
     x = np.asarray(x)
     if not np.issubdtype(x.dtype, np.floating):
@@ -253,7 +233,12 @@ def _set(frozen, **values):
 
 def _check_common_fields(x):
     """Check and complete what both kinds of set have: signals, fs, leads and ids."""
-    signals = np.asarray(x.signals, dtype=np.float32)
+    try:
+        signals = np.asarray(x.signals, dtype=np.float32)
+    except (TypeError, ValueError) as error:  # text, rows of different lengths, a set
+        raise ValueError(
+            f"signals must be an array of numbers, (ecg, lead, time) in mV; {type(x.signals).__name__}: {error}"
+        ) from None
     if signals.ndim != 3:
         shape = signals.shape
         raise ValueError(f"signals must have shape (ecg, lead, time) in mV; got {shape}. For one ECG use signal[np.newaxis].")
@@ -264,11 +249,15 @@ def _check_common_fields(x):
     if not 0 < fs < np.inf:
         raise ValueError(f"fs must be a sampling frequency in Hz above 0; got {x.fs!r}.")
     n_rows, n_leads, _ = signals.shape
-    leads = tuple(map(str, {8: LEADS_8, 12: LEADS_12}.get(n_leads, ()) if x.leads is None else x.leads))
+    leads = tuple(
+        lead_name(str(lead)) for lead in ({8: LEADS_8, 12: LEADS_12}.get(n_leads, ()) if x.leads is None else x.leads)
+    )
     if len(leads) != n_leads or len(set(leads)) != n_leads:
+        is_turned = signals.shape[2] in (8, 12, len(leads)) and n_leads > 12
+        turn = " Time comes last: (ecg, lead, time); swap the axes with signals.swapaxes(1, 2)." if is_turned else ""
         raise ValueError(
             f"leads must be different names, one for each row of axis 1; signals have {n_leads}, and the names are {leads}. "
-            "They can be left out for the 8 or 12 standard leads."
+            f"They can be left out for the 8 or 12 standard leads.{turn}"
         )
     ids = np.arange(n_rows) if x.ids is None else np.asarray(x.ids)
     if ids.shape != (n_rows,):
@@ -283,6 +272,8 @@ def _take(x, rows, per_row):
         if rows.dtype == bool and rows.shape != (len(x),):
             raise ValueError(f"a mask must have one entry for each of the {len(x)} rows; got shape {rows.shape}.")
         rows = rows if rows.size else rows.astype(int)  # an empty list is an array of float
+        if rows.dtype.kind not in "iub":
+            raise ValueError(f"rows are whole numbers, a mask or a slice; got {rows.ravel()[:3]}. For ids use x[x.ids == id].")
     index = np.atleast_1d(np.arange(len(x))[rows])
     values = {field.name: getattr(x, field.name) for field in fields(x)}
     for name in per_row:

@@ -8,7 +8,7 @@ import pytest
 
 import vaescan_lite as vl
 from vaescan_lite.beats.medians import median_beats, split_median_beats
-from vaescan_lite.ecg import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
+from vaescan_lite.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
 from vaescan_lite.simulator import Population, draw_factors, simulate, simulate_with_truth, true_effects
 from vaescan_lite.simulator.ecgs import _draw
 from vaescan_lite.simulator.heart import make_beats

@@ -15,6 +15,8 @@ from . import alignment, faults
 from .detection import check_rate_and_length, find_qrs
 from .filters import BAND_HZ, BLOCK, band_pass_gain, from_spectrum, padded_length, to_spectrum
 
+SHORTEST_S = 5  # seconds that an ECG of a database must last
+
 
 def median_beats(
     ecgs_or_db, ids=None, *, fs=None, before_s=0.40, after_s=0.56, band_hz=BAND_HZ, batch_size=512, n_jobs=1, progress=False
@@ -24,7 +26,8 @@ def median_beats(
     Parameters
     ----------
     ecgs_or_db : EcgSet or Database
-        ECGs with at least the leads I, II and V1 ... V6; or a database, which is read in batches.
+        ECGs with at least the leads I, II and V1 ... V6; or a database, which is read in batches: of each ECG the first 10 s,
+        or what is there from 5 s on.
     ids : sequence, optional
         Which ECGs, in which order; an id may come more than once. Default: all.
     fs : float, optional
@@ -206,7 +209,7 @@ def _beat_sets(wanted, ecgs_or_db, ids, settings):
     if is_set and ids is not None:
         ecgs_or_db = ecgs_or_db[_positions(ecgs_or_db.ids, ids)]
     ids = np.asarray(ecgs_or_db.ids if ids is None else ids)
-    settings = replace(settings, fs=float(settings.fs or (ecgs_or_db.fs if is_set else min(ecgs_or_db.fs_available))))
+    settings = replace(settings, fs=float(settings.fs or (ecgs_or_db.fs if is_set else _lowest_fs(ecgs_or_db))))
     starts = range(0, max(len(ids), 1), settings.batch_size)
     batches = [np.arange(len(ids))[start : start + settings.batch_size] for start in starts]
     if is_set:
@@ -218,6 +221,11 @@ def _beat_sets(wanted, ecgs_or_db, ids, settings):
     parts, tables = zip(*done)
     table = _stacked(tables)
     return tuple(_beat_set(signals, table, ids, settings) for signals in np.concatenate(parts, axis=1))
+
+
+def _lowest_fs(database):
+    """Lowest rate of a database at which beats can be found, in Hz; numerics of a monitor may lie beside its ECGs."""
+    return min((fs for fs in database.fs_available if fs >= 100), default=max(database.fs_available, default=100))
 
 
 def _positions(known, wanted):
@@ -248,15 +256,22 @@ def _beat_set(signals, table, ids, settings):
 
 def _beats_of_database(wanted, database, ids, number, settings):
     """Read a batch and make its beats; what cannot be read becomes a NaN row with the reader's reason."""
-    ecgs = database.read(pd.unique(pd.Series(ids)).tolist(), fs=settings.fs, errors="skip")
-    at = pd.Index(ecgs.ids).get_indexer(pd.Index(ids))
-    is_read = at >= 0
-    signals, table = _beats_of_set(wanted, ecgs[at[is_read]], number[is_read], settings)
-    reasons = dict(zip(ecgs.rejected["id"], ecgs.rejected["reason"]))
-    unread = faults.unread([reasons.get(id_, "not read") for id_ in ids[~is_read]])
-    order = np.argsort(np.r_[np.flatnonzero(is_read), np.flatnonzero(~is_read)])
-    lost = np.full((len(signals), len(unread), *signals.shape[2:]), np.nan, dtype=np.float32)
-    return np.concatenate([signals, lost], axis=1)[:, order], _stacked([table, unread]).iloc[order]
+    unique = pd.unique(pd.Series(ids)).tolist()
+    if hasattr(database, "read_by_length"):
+        sets, reasons = database.read_by_length(unique, settings.fs, SHORTEST_S)
+    else:  # what else can be read like a database
+        sets = [database.read(unique, fs=settings.fs, errors="skip")]
+        reasons = dict(zip(sets[0].rejected["id"], sets[0].rejected["reason"]))
+    parts, tables, order = [], [], []
+    for ecgs in sets:
+        at = pd.Index(ecgs.ids).get_indexer(pd.Index(ids))
+        signals, table = _beats_of_set(wanted, ecgs[at[at >= 0]], number[at >= 0], settings)
+        parts, tables, order = [*parts, signals], [*tables, table], [*order, np.flatnonzero(at >= 0)]
+    is_lost = np.isin(np.arange(len(ids)), np.concatenate(order), invert=True)
+    unread = faults.unread([reasons.get(id_, "not read") for id_ in ids[is_lost]])
+    lost = np.full((len(parts[0]), len(unread), *parts[0].shape[2:]), np.nan, dtype=np.float32)
+    order = np.argsort(np.concatenate([*order, np.flatnonzero(is_lost)]))
+    return np.concatenate([*parts, lost], axis=1)[:, order], _stacked([*tables, unread]).iloc[order]
 
 
 def _beats_of_set(wanted, ecgs, number, settings):

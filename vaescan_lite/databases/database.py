@@ -15,14 +15,15 @@ from tqdm.auto import tqdm
 
 from ..cache import cache_folder, source_hash
 from ..cpus import available_cpus
-from ..ecg import LEADS_12, EcgSet
+from ..ecg import EcgSet
 from ..factors import FACTOR_NAMES, clean_ages, known_names, listed
+from ..leads import LEADS_12, computable
 from .layouts import GROUND_TRUTH, LUDB_TABLE, PTBXL_TABLE, find_contents, folds, read_table, scan
 from .records import resample, samples_needed, sound_leads
 from .wfdb_files import read_header, read_signals
 
 N_SIMULATED = 2000
-SIMULATED_BY = ("simulator", "factors", "ecg")  # what simulated ECGs depend on
+SIMULATED_BY = ("simulator", "factors", "ecg", "leads")  # what simulated ECGs depend on
 
 _BATCH = 128  # ECGs per job of `Database.read`: 128 ECGs of 10 s at 500 Hz are 30 MB
 
@@ -175,27 +176,51 @@ class Database:
         -------
         EcgSet
             ECGs in mV, shape (n_ecgs, 12, round(duration_s * fs)), the leads in standard order whatever the file's order;
-            those left out in ``rejected``, with columns ``id`` and ``reason``.
+            those left out in ``rejected``, with columns ``id`` and ``reason``. Limb leads that a file lacks are computed from
+            those that it has, and a warning names them.
         """
         ids = self._checked_ids(ids)
         if errors not in ("raise", "skip"):
             raise ValueError(f'errors must be "raise" or "skip"; got {errors!r}.')
-        if not (np.isfinite(fs) and fs > 0 and np.isfinite(duration_s) and round(duration_s * fs) > 0):
+        are_numbers = all(isinstance(value, (int, float, np.number)) and np.isfinite(value) for value in (fs, duration_s))
+        if not are_numbers or fs <= 0 or round(duration_s * fs) <= 0:
             raise ValueError(f"fs (Hz) and duration_s (s) must be above 0; got {fs!r} and {duration_s!r}.")
         paths = [self._nearest(self._contents.files[id_], fs) for id_ in ids.tolist()]
         batches = [slice(start, start + _BATCH) for start in range(0, len(ids), _BATCH)]
-        jobs = (delayed(_read_batch)(ids[rows].tolist(), paths[rows], fs, duration_s, errors) for rows in batches)
+        limits = (duration_s, duration_s, 0)
+        jobs = (delayed(_read_batch)(ids[rows].tolist(), paths[rows], fs, limits, errors) for rows in batches)
         parallel = Parallel(n_jobs=available_cpus() if n_jobs == -1 else n_jobs, return_as="generator")
         signals = np.empty((len(ids), len(LEADS_12), round(duration_s * fs)), dtype=np.float32)
-        kept, rejected = [], []
+        kept, rejected, computed = [], [], Counter()
         with tqdm(total=len(ids), desc="reading ECGs", unit="ECG", disable=not progress, leave=False) as bar:
-            for rows, (block, kept_ids, reasons) in zip(batches, parallel(jobs)):
-                signals[len(kept) : len(kept) + len(block)] = block
-                kept += kept_ids
+            for rows, (blocks, reasons, added) in zip(batches, parallel(jobs)):
+                for block, kept_ids in blocks:
+                    signals[len(kept) : len(kept) + len(block)] = block
+                    kept += kept_ids
                 rejected += reasons
+                computed += added
                 bar.update(len(ids[rows]))
+        _tell_computed(computed)
         rejected = pd.DataFrame(rejected, columns=["id", "reason"])
         return EcgSet(signals[: len(kept)], fs, LEADS_12, np.array(kept, dtype=ids.dtype), rejected)
+
+    def read_by_length(self, ids, fs, shortest_s, longest_s=10.0, least_fs=100):
+        """Read the start of ECGs, or as much as there is of it.
+
+        An EcgSet for each length that occurs, one at least, and the reasons by id of those that are shorter than `shortest_s`,
+        sampled with less than `least_fs` Hz or cannot be read.
+        """
+        ids = self._checked_ids(ids)
+        sets, rejected, computed = [], [], Counter()
+        for start in range(0, max(len(ids), 1), _BATCH):
+            some = ids[start : start + _BATCH].tolist()
+            paths = [self._nearest(self._contents.files[id_], fs) for id_ in some]
+            blocks, reasons, added = _read_batch(some, paths, fs, (shortest_s, longest_s, least_fs), "skip")
+            sets += [EcgSet(block, fs, LEADS_12, np.array(kept, dtype=ids.dtype)) for block, kept in blocks]
+            rejected += reasons
+            computed += added
+        _tell_computed(computed)
+        return sets, dict(rejected)
 
     def _checked_ids(self, ids):
         if ids is None:
@@ -217,40 +242,57 @@ class Database:
         return os.path.join(self.folder, nearest[1])
 
 
-def _read_batch(ids, paths, fs, duration_s, errors):
-    """Signals (n, 12, time) of the ECGs that can be read, their ids, and (id, reason) for the rest."""
-    n_times = round(duration_s * fs)
-    signals, kept, rejected = [], [], []
-    alike = {}  # (rate, samples) -> positions: records of one kind are resampled together
+def _read_batch(ids, paths, fs, limits, errors):
+    """Read the ECGs that can be read.
+
+    A pair (signals (n, 12, time), ids) for each length, one at least; (id, reason) for the rest; how many leads were computed.
+    """
+    signals, kept, rejected, computed = [], [], [], Counter()
+    alike = {}  # (samples wanted, rate, samples) -> positions: records of one kind are resampled together
     for id_, path in zip(ids, paths):
         try:
-            ecg, fs_file = _read_start(path, fs, n_times)
+            ecg, n_times, fs_file, added = _read_start(path, fs, *limits)
         except (OSError, ValueError) as error:
             if errors == "raise":
                 kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
                 raise kind(f"ECG {id_!r}: {error}") from error
             rejected.append((id_, str(error)))
             continue
-        alike.setdefault((fs_file, ecg.shape[1]), []).append(len(kept))
+        alike.setdefault(n_times, {}).setdefault((fs_file, ecg.shape[1]), []).append(len(kept))
         signals.append(ecg)
         kept.append(id_)
-    block = np.empty((len(kept), len(LEADS_12), n_times), dtype=np.float32)
-    for (fs_file, _), rows in alike.items():
-        block[rows] = resample(np.stack([signals[row] for row in rows]), fs_file, fs)[..., :n_times]
-    return block, kept, rejected
+        computed.update([added] if added else [])
+    blocks = []
+    for n_times, groups in (alike or {round(limits[1] * fs): {}}).items():
+        block = np.empty((len(kept), len(LEADS_12), n_times), dtype=np.float32)
+        for (fs_file, _), rows in groups.items():
+            block[rows] = resample(np.stack([signals[row] for row in rows]), fs_file, fs)[..., :n_times]
+        rows = sorted(row for group in groups.values() for row in group)
+        blocks.append((block if len(rows) == len(kept) else block[rows], [kept[row] for row in rows]))
+    return blocks, rejected, computed
 
 
-def _read_start(path, fs, n_times):
-    """Read the start of a record, (12, samples) in mV, enough to make `n_times` samples at `fs`, and the file's rate."""
+def _read_start(path, fs, shortest_s, longest_s, least_fs):
+    """Read (12, samples) in mV from the start of a record; the samples they make at `fs`, the file's rate, leads computed."""
     header = read_header(path)
+    if header.fs < least_fs:
+        raise ValueError(f"{header.path}: sampled at {header.fs:g} Hz; {least_fs:g} Hz or more are wanted, to see a QRS.")
+    n_times = round(longest_s * fs)
     ecg, fs_file, leads = read_signals(header, samples_needed(n_times, header.fs, fs))
-    n_wanted = round(n_times / fs * fs_file)
-    if ecg.shape[1] < n_wanted:
+    if ecg.shape[1] < round(shortest_s * fs_file):
         raise ValueError(
             f"{header.path}: {ecg.shape[1] / fs_file:g} s long ({ecg.shape[1]} samples at {fs_file:g} Hz); "
-            f"duration_s = {n_times / fs:g} s is wanted. Read fewer seconds, or leave this ECG out."
+            f"{'at least' if shortest_s < longest_s else 'duration_s ='} {shortest_s:g} s is wanted. Read fewer seconds, or "
+            "leave this ECG out."
         )
-    return sound_leads(ecg, leads, header.path), fs_file
+    n_times = min(n_times, int(ecg.shape[1] * fs / fs_file))
+    return sound_leads(ecg, leads, header.path), n_times, fs_file, computable(leads)
+
+
+def _tell_computed(computed):
+    """Warn which leads were computed; `computed` counts the ECGs for each set of leads."""
+    for leads, count in computed.items():
+        warnings.warn(f"{', '.join(leads)} of {count} ECG(s) computed from the other limb leads.", stacklevel=3)
 
 
 def _choose(where):

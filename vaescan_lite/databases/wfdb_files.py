@@ -2,21 +2,22 @@
 
 import os
 import re
+import shutil
+import tempfile
 from typing import NamedTuple
 
 import numpy as np
 
-from ..ecg import LEADS_12
+from ..leads import LEADS_12, lead_name, mv_per_unit
 
-MV_PER_UNIT = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6, "v": 1e3}
+WFDB_ENDINGS = (".hea", ".dat", ".mat")
 
-_LEAD_NAMES = {lead.casefold(): lead for lead in LEADS_12}
 _INVALID_16 = -32768  # format 16 marks a sample that was not measured by its lowest value
 _DEFAULT_GAIN = 200.0  # counts per mV where a header gives none or 0, as the WFDB header format defines
 _DEFAULT_FS = 250.0
 # The WFDB header format: https://physionet.org/physiotools/wag/header-5.htm
 _RECORD_LINE = re.compile(
-    r"(?P<name>[^\s/]+)(?P<segments>/\d+)?\s+(?P<n_signals>\d+)"
+    r"(?P<name>\S+?)(?P<segments>/\d+)?\s+(?P<n_signals>\d+)"
     r"(?:\s+(?P<fs>[\d.eE+-]+)(?:/\S*)?(?:\s+(?P<n_samples>\d+))?(?:\s.*)?)?$"
 )
 _FORMAT_16 = re.compile(r"16(?:x1)?(?::0)?(?:\+(\d+))?$")
@@ -58,7 +59,11 @@ def read_header(path):
         fs = 0.0
     if not 0 < fs < float("inf"):
         raise ValueError(f"{path}: the sampling frequency must be a number above 0; the header has {first['fs']!r}.")
-    n_signals, is_segmented = int(first["n_signals"]), first["segments"] is not None
+    n_signals = int(first["n_signals"])
+    if not n_signals:
+        raise ValueError(f"{path}: the header announces no signals (0), so that there is no ECG in this record.")
+    # A line for a segment has its name and length; "folder/5" in front of lines for signals is a name with a folder before it.
+    is_segmented = first["segments"] is not None and all(re.fullmatch(r"\S+\s+\d+", line) for line in lines[1:])
     signal_lines = [] if is_segmented else [line.split(None, 8) for line in lines[1 : 1 + n_signals]]
     leads = tuple(lead_name(fields[8]) if len(fields) > 8 else f"signal {i + 1}" for i, fields in enumerate(signal_lines))
     if not is_segmented and (len(signal_lines) < n_signals or any(len(fields) < 2 for fields in signal_lines)):
@@ -72,10 +77,11 @@ def read_signals(path, max_samples=None):
 
     `path` may be a header that is already read; at most `max_samples` are read from the start. What the file marks as invalid
     is NaN. A record in one file of format 16, as PTB-XL, LUDB and the Challenge databases have it, is read directly: many times
-    as fast as ``wfdb.rdrecord``, with the same values. Every other record goes through ``wfdb``.
+    as fast as ``wfdb.rdrecord``, with the same values. A ``.mat`` that was saved again is read by ``scipy``, every other record
+    by ``wfdb``.
     """
     header = path if isinstance(path, Header) else read_header(path)
-    counts = None if header.is_segmented else _read_counts_16(header, max_samples)
+    counts = None if header.is_segmented else _read_counts(header, max_samples)
     if counts is None:
         return _read_with_wfdb(header, max_samples)
     gains, baselines, units = _gains(header)
@@ -89,21 +95,20 @@ def read_signals(path, max_samples=None):
 def record_name(path):
     """Path of a WFDB record without its ``.hea``, ``.dat`` or ``.mat``, as str."""
     path = os.fspath(path)
-    return path[:-4] if path[-4:].lower() in (".hea", ".dat", ".mat") else path
+    return path[:-4] if path[-4:].lower() in WFDB_ENDINGS else path
 
 
-def lead_name(name):
-    """Usual spelling of a standard lead (``avr`` and ``AVR`` become ``aVR``); other names are only stripped."""
-    return _LEAD_NAMES.get(name.strip().casefold(), name.strip())
-
-
-def _read_counts_16(header, max_samples):
-    """Read the stored integers (time, signal) of a record in one file of format 16; None where it is stored otherwise."""
-    first = header.signal_lines[0] if header.signal_lines else None
-    match = _FORMAT_16.match(first[1]) if first else None
-    if match is None or any(fields[:2] != first[:2] for fields in header.signal_lines):
+def _read_counts(header, max_samples):
+    """Read the stored numbers (time, signal) of a record in one file of format 16, or in a ``.mat``; else None."""
+    first, n_signals = header.signal_lines[0], len(header.signal_lines)
+    match, is_mat = _FORMAT_16.match(first[1]), first[0].lower().endswith(".mat")
+    if not (match or is_mat) or any(fields[:2] != first[:2] for fields in header.signal_lines):
         return None
-    path, offset, n_signals = _signal_file(header, first), int(match[1] or 0), len(header.signal_lines)
+    path, offset = _signal_file(header, first), int(match[1] or 0) if match else None
+    if is_mat and _is_saved_again(path, n_signals, offset):
+        return _read_mat(path, header)[:max_samples]
+    if match is None:
+        return None
     n_bytes = os.stat(path).st_size
     n_stored = max(0, n_bytes - offset) // (2 * n_signals)
     n_samples = header.n_samples or n_stored
@@ -116,12 +121,60 @@ def _read_counts_16(header, max_samples):
     return np.fromfile(path, dtype="<i2", count=n_samples * n_signals, offset=offset).reshape(n_samples, n_signals)
 
 
+def _is_saved_again(path, n_signals, offset):
+    """Whether a file is MATLAB's in another form than the Challenges': version 4, 16 bits, a row for each signal."""
+    with open(path, "rb") as file:
+        start = file.read(20)
+    if start.startswith((b"MATLAB", b"\x89HDF")):
+        return True
+    for order in "<>" if len(start) == 20 else "":
+        kind, n_rows, n_columns, imaginary, n_name = np.frombuffer(start, f"{order}i4").tolist()
+        if 0 <= kind % 1000 <= 52 and kind <= 4052 and min(n_rows, n_columns) > 0 and imaginary in (0, 1) and 0 < n_name <= 64:
+            return (order, kind, n_rows, imaginary, 20 + n_name) != ("<", 30, n_signals, 0, offset)
+    return False
+
+
+def _read_mat(path, header):
+    """Read counts (time, signal) from a ``.mat`` that was saved again: another version or type, transposed, another name."""
+    from scipy.io import loadmat  # slow, and hardly ever needed
+
+    about, n_signals = f"{path} is no .mat as {os.path.basename(header.path)} promises, and", len(header.signal_lines)
+    try:
+        arrays = {name: np.asarray(value) for name, value in loadmat(path).items() if not name.startswith("__")}
+    except NotImplementedError:
+        raise ValueError(f"{about} was saved by MATLAB 7.3, which is HDF5; save it with -v4 or -v7.") from None
+    except Exception as error:  # scipy raises many kinds for what is no MATLAB file or is cut off
+        raise ValueError(f"{about} cannot be read as a MATLAB file of version 4 or 5 ({error}).") from error
+    fitting = {
+        name: array
+        for name, array in arrays.items()
+        if array.ndim == 2 and array.dtype.kind in "iuf" and n_signals in array.shape
+    }
+    name = "val" if "val" in fitting else next(iter(fitting), None)
+    if name is None or (len(fitting) > 1 and name != "val"):
+        shapes = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in arrays.items()) or "nothing"
+        raise ValueError(f"{about} as a MATLAB file it should hold one array of {n_signals} signals; it holds {shapes}.")
+    counts = fitting[name].T if fitting[name].shape[0] == n_signals else fitting[name]
+    if header.n_samples and len(counts) != header.n_samples:
+        raise ValueError(f"{about} as a MATLAB file it holds {len(counts)} samples; the header says {header.n_samples}.")
+    if counts.dtype.kind == "f" and (counts[np.isfinite(counts)] % 1 != 0).any():
+        raise ValueError(
+            f"{about} as a MATLAB file it holds numbers with fractions, not the whole counts that the header's gains are for; "
+            "it may be in mV already. Write the record with wfdb.wrsamp, or make a set with EcgSet(signals, fs, leads)."
+        )
+    return counts
+
+
 def _signal_file(header, fields):
-    """Path of the file that a signal's line names, or an error where it is not there."""
-    path = os.path.join(os.path.dirname(header.path), fields[0])
-    if not os.path.exists(path):
+    """Path of the file that a signal's line names, in the folder that the line names or beside the header."""
+    folder = os.path.dirname(header.path)
+    path = os.path.join(folder, fields[0])
+    beside = os.path.join(folder, fields[0].replace("\\", "/").rsplit("/", 1)[-1])
+    if os.path.exists(path):
+        return path
+    if not os.path.exists(beside):
         raise FileNotFoundError(f"{path}: no such signal file; the header {header.path} names it.")
-    return path
+    return beside
 
 
 def _gains(header):
@@ -143,27 +196,51 @@ def _in_mv(signals, units, header):
     """Float32 in mV. Signals other than the twelve leads keep the unit they have."""
     for row, (lead, unit) in enumerate(zip(header.leads, units)):
         if lead in LEADS_12 and unit != "mV":
-            if unit.casefold() not in MV_PER_UNIT:
-                raise ValueError(f"{header.path}: lead {lead} is in {unit!r}; a voltage is wanted: mV, uV or V.")
-            signals[row] *= MV_PER_UNIT[unit.casefold()]
+            signals[row] *= mv_per_unit(unit, lead, header.path)
     return signals.astype(np.float32)
 
 
 def _read_with_wfdb(header, max_samples):
-    """Whatever `_read_counts_16` does not read: other formats, several files, several segments, several rates."""
+    """Whatever `_read_counts` does not read: other formats, several files, several segments, several rates."""
     import wfdb  # a slow import that the usual formats do without
 
-    for fields in header.signal_lines:
-        _signal_file(header, fields)
     sampto = max_samples if max_samples and (header.n_samples is None or max_samples < header.n_samples) else None
-    try:
-        record = wfdb.rdrecord(record_name(header.path), sampto=sampto)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{header.path}: {error}") from error
-    except Exception as error:  # wfdb raises many kinds for a broken file; all of them mean that it cannot be read
-        raise ValueError(
-            f"{header.path}: the signals cannot be read; a signal file is truncated or not as the header says ({error})."
-        ) from error
-    leads = tuple(lead_name(name) for name in record.sig_name)
+    with tempfile.TemporaryDirectory(prefix="vaescan-") as folder:
+        path = record_name(header.path) if header.is_segmented else _plain_copy(header, folder)
+        try:
+            record = wfdb.rdrecord(path, sampto=sampto)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{header.path}: {error}") from error
+        except Exception as error:  # wfdb raises many kinds for a broken file; all of them mean that it cannot be read
+            raise ValueError(
+                f"{header.path}: the signals cannot be read; a signal file is truncated or not as the header says ({error})."
+            ) from error
+    if header.is_segmented:
+        header = header._replace(
+            leads=tuple(lead_name(name or f"signal {i}") for i, name in enumerate(record.sig_name or (), 1))
+        )
+    if record.p_signal is None or not header.leads:
+        raise ValueError(f"{header.path}: the record has no signals.")
     signals = record.p_signal.T.astype(np.float64, order="C")  # (time, signal) -> (signal, time)
-    return _in_mv(signals, record.units, header._replace(leads=leads)), float(record.fs), leads
+    return _in_mv(signals, record.units if header.is_segmented else _gains(header)[2], header), header.fs, header.leads
+
+
+def _plain_copy(header, folder):
+    """Write the header again for ``wfdb``, which takes dates, folders and dots in names amiss, beside links to the files."""
+    places = {fields[0]: _signal_file(header, fields) for fields in header.signal_lines}
+    names = {name: f"s{i}{os.path.splitext(name)[1]}" for i, name in enumerate(places)}
+    for name, place in places.items():
+        try:
+            os.symlink(os.path.abspath(place), os.path.join(folder, names[name]))
+        except OSError:  # Windows wants a right for that
+            shutil.copyfile(place, os.path.join(folder, names[name]))
+    lines = [f"record {len(header.signal_lines)} {header.fs:.17g} {header.n_samples or ''}"]
+    for i, (fields, gain, baseline) in enumerate(zip(header.signal_lines, *(column[:, 0] for column in _gains(header)[:2]))):
+        rest = fields[3:8] if len(fields) > 5 else []  # resolution, zero, first value, checksum, block size
+        lines.append(
+            " ".join([names[fields[0]], fields[1], f"{gain:.17g}({baseline:.0f})/mV", *rest, *[f"n{i}"][: len(rest) // 5]])
+        )
+    path = os.path.join(folder, "record")
+    with open(f"{path}.hea", "w", encoding="ascii") as file:
+        file.write("\n".join([*lines, ""]))
+    return path

@@ -5,7 +5,8 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from ..ecg import DOWER, LEADS_12, TWELVE_FROM_EIGHT, EcgSet, angle_difference_deg
+from ..ecg import DOWER, LEADS_12, EcgSet, angle_difference_deg
+from ..leads import TWELVE_FROM_EIGHT
 from .heart import Waves, evaluate, make_beats, make_ectopic_beats
 from .noise import count_knots, make_noise, spline_basis
 from .people import N_INDIVIDUAL, apply_effect_sizes, check_effect_sizes, check_factors, draw_parameters, split_individual

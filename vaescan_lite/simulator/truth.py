@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ..ecg import LEADS_12, TWELVE_FROM_EIGHT
+from ..leads import LEADS_12, TWELVE_FROM_EIGHT
 from .heart import evaluate, frontal_axis_deg
 from .people import SIMULATED_FACTORS, add_superclasses
 from .rhythm import median_rr_s

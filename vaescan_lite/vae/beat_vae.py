@@ -10,7 +10,8 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
-from ..ecg import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT, beat_time_s, in_segment
+from ..ecg import beat_time_s, in_segment
+from ..leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
 from ..training import Budget, budget_of, seeded_weights, train
 from .augmentation import Augmentation
 from .network import BeatNetwork, as_read, gaussian_kl, vae_loss

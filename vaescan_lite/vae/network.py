@@ -8,7 +8,7 @@ import torch
 from sklearn.decomposition import PCA
 from torch import nn
 
-from ..ecg import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
+from ..leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
 from .augmentation import read_between_samples, stretched_positions
 
 EIGHT_OF_TWELVE = [LEADS_12.index(lead) for lead in LEADS_8]

@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
-from ..ecg import LEADS_8, SEGMENTS_S, BeatSet, in_segment, to_eight_leads
+from ..ecg import LEADS_8, SEGMENTS_S, BeatSet, in_segment, require_beats, to_eight_leads
 
 ERROR_ROWS = {**{name: (name,) for name in SEGMENTS_S}, "ST-T": ("ST", "T"), "all": tuple(SEGMENTS_S)}
 BEFORE_QRS = ("P", "PR")  # where a P wave may lie: that of a short PR reaches into the PR segment
@@ -68,6 +68,8 @@ def _signals_of(beats):
     if isinstance(beats, BeatSet):
         beats = to_eight_leads(beats)
         return beats.signals, beats.usable & np.isfinite(beats.signals).all(axis=(1, 2))
+    if hasattr(beats, "signals") or hasattr(beats, "read"):  # an EcgSet, a Database
+        require_beats(beats)
     signals = np.asarray(beats, dtype=np.float32)
     return signals, np.isfinite(signals).all(axis=tuple(range(1, signals.ndim)))
 

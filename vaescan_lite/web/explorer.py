@@ -13,8 +13,9 @@ import torch
 import traitlets
 from sklearn.utils.validation import check_is_fitted
 
-from ..ecg import LEADS_12, TWELVE_FROM_EIGHT, BeatSet
+from ..ecg import LEADS_12, BeatSet
 from ..factors import FACTOR_LABELS
+from ..leads import TWELVE_FROM_EIGHT
 from ..vae.augmentation import UNSTRETCHED_S
 from ..vae.network import MOST_STRETCH
 

@@ -1,0 +1,97 @@
+"""Leads and units: how files write them, and which leads follow from others. No other module knows."""
+
+import re
+from functools import lru_cache
+from unicodedata import normalize
+
+import numpy as np
+
+LEADS_12 = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+LEADS_8 = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+
+# Rows: the twelve leads; columns: the eight independent ones. Einthoven: III = II - I.
+# Goldberger: aVR = -(I + II)/2, aVL = I - II/2, aVF = II - I/2.
+TWELVE_FROM_EIGHT = np.zeros((12, 8), dtype=np.float32)
+TWELVE_FROM_EIGHT[:6, :2] = (1, 0), (0, 1), (-1, 1), (-0.5, -0.5), (1, -0.5), (-0.5, 1)
+TWELVE_FROM_EIGHT[6:, 2:] = np.eye(6)
+
+# What may stand for a lead, in any case of letters, with or without blanks, dots, hyphens and underscores in it: its name; D
+# for the limb leads (Romance languages), also with 1, 2, 3; C1 to C6 (IEC 60601-2-51). A minus before it makes another lead.
+SPELLINGS = {lead.casefold(): lead for lead in LEADS_12}
+SPELLINGS |= {f"d{number}": lead for lead in LEADS_12[:3] for number in (lead.casefold(), len(lead))}
+SPELLINGS |= {f"c{i}": f"V{i}" for i in range(1, 7)}
+# Words before it: HL7 aECG's codes (MDC_ECG_LEAD_V1), "Lead I", "ECG_V1", and Lead in a few other languages. Only after such a
+# word 1, 2 and 3 are limb leads.
+_WORD = r"(?:leads?|ableitung|derivaci[oó]n|deriva[cç][aã]o|d[eé]rivation)"
+_WORDS_BEFORE = re.compile(rf"(?:mdc_ecg_lead|(?:e[ck]g)?[ _]?{_WORD}|e[ck]g)(?:[ _.:]+|-|(?=\d))")
+MV_PER_UNIT = {"mv": 1.0, "uv": 1e-3, "μv": 1e-3, "nv": 1e-6, "v": 1e3}  # NFKC makes one of the two signs for micro
+MV_PER_UNIT |= {
+    f"{word}volt{s}": MV_PER_UNIT[unit] for word, unit in (("milli", "mv"), ("micro", "uv"), ("", "v")) for s in ("", "s")
+}
+_UNIT_BEHIND = re.compile(r"(.+?)(?:\s*[(\[{](.*)[)\]}]|[ _/]+([muμn]v|(?:milli|micro)volts?))$", re.IGNORECASE)
+
+
+@lru_cache(maxsize=4096)
+def lead_and_unit(name):
+    """Usual name of a lead, and the unit behind it: ``"Lead avr (uV)"`` gives ``("aVR", "uV")``.
+
+    Other names are only stripped; the unit is None where none is written, and whatever stands in brackets where one is.
+    """
+    text = normalize("NFKC", name).strip(" \t\"'\ufeff")
+    behind = _UNIT_BEHIND.match(text)
+    core, unit = (behind[1], (behind[2] or behind[3] or "").strip()) if behind else (text, None)
+    rest = _WORDS_BEFORE.sub("", core.casefold(), count=1) if _WORDS_BEFORE.match(core.casefold()) else core.casefold()
+    rest = "d" + rest if rest != core.casefold() and rest in ("1", "2", "3") else rest
+    lead = SPELLINGS.get(re.sub(r"(?<!^)[ _.-]", "", rest))
+    return (lead, unit) if lead else (name.strip(), None)
+
+
+def lead_name(name):
+    """Usual name of a lead, whatever its spelling, as in `SPELLINGS`; other names are only stripped."""
+    return lead_and_unit(name)[0]
+
+
+def mv_per_unit(unit, lead, source):
+    """Return the mV in a unit of a lead, or refuse `source` where it is no voltage; without a unit it is mV."""
+    factor = MV_PER_UNIT.get(normalize("NFKC", unit or "mV").strip().casefold())
+    if factor is None:
+        raise ValueError(f"{source}: lead {lead} is in {unit!r}; a voltage is wanted: mV, uV or V.")
+    return factor
+
+
+def lead_rows(names, wanted, what):
+    """Return the row of each wanted lead among `names`, or refuse `what` where one is missing or there twice."""
+    names = list(names)
+    missing = [lead for lead in wanted if lead not in names]
+    if missing:
+        wants = f"{len(wanted)} leads are wanted, and it has {len(names)}: {', '.join(names)}"
+        raise ValueError(f"{what}: lead(s) {', '.join(missing)} are missing; {wants}.")
+    twice = sorted({lead for lead in wanted if names.count(lead) > 1})
+    if twice:
+        raise ValueError(f"{what}: lead(s) {', '.join(twice)} occur more than once: {', '.join(names)}.")
+    return [names.index(lead) for lead in wanted]
+
+
+def computable(names):
+    """Limb leads that are not among `names` and follow from two or more that are; none where nothing can be computed."""
+    there = [lead for lead in LEADS_12[:6] if lead in names]
+    return tuple(lead for lead in LEADS_12[:6] if lead not in there) if len(there) >= 2 else ()
+
+
+def twelve_rows(signals, names, what):
+    """Return the twelve leads of one ECG, (n_signals, n_samples) with these names; limb leads that are missing are computed.
+
+    From I and II by Einthoven's and Goldberger's laws; where one of these is missing, from all limb leads by least squares.
+    """
+    computed = computable(names)
+    there = [lead for lead in LEADS_12 if lead not in computed]
+    rows = signals[lead_rows(names, there, what)]
+    if not computed:
+        return rows
+    laws = dict(zip(LEADS_12, TWELVE_FROM_EIGHT[:6, :2]))
+    limb = [lead for lead in (("I", "II") if {"I", "II"} <= set(there) else there) if lead in laws]
+    i_and_ii = np.linalg.pinv(np.array([laws[lead] for lead in limb])) @ rows[[there.index(lead) for lead in limb]]
+    twelve = np.empty((12, rows.shape[1]), dtype=np.float32)
+    twelve[[LEADS_12.index(lead) for lead in there]] = rows
+    twelve[[LEADS_12.index(lead) for lead in computed]] = np.array([laws[lead] for lead in computed]) @ i_and_ii
+    return twelve
