@@ -1,4 +1,4 @@
-"""The command ``vaescan-lite``: simulate a database, run the chapters, build the book."""
+"""The command ``vaescan-lite``: fetch PTB-XL, simulate a database, run the chapters, build the book."""
 
 import argparse
 import logging
@@ -50,6 +50,13 @@ def _parser():
     simulate.add_argument("--seed", type=int, default=0, help="same seed, same ECGs (default: 0)")
     simulate.set_defaults(command=_simulate)
 
+    download = commands.add_parser("download", help="fetch PTB-XL, or go on with a download that was stopped")
+    download.add_argument("folder", type=Path, nargs="?", help="where to (default: where the book looks for it)")
+    download.add_argument("--n", type=_positive, help="so many ECGs, folds and superclasses as in the whole (default: all)")
+    download.add_argument("--rate", type=int, choices=(100, 500), default=100, help="Hz of the records (default: 100)")
+    download.add_argument("--source", action="append", help="a mirror or a folder to take it from (default: PhysioNet)")
+    download.set_defaults(command=_download)
+
     run = argparse.ArgumentParser(add_help=False)
     run.add_argument("--source", type=Path, default=Path("."), help="folder of the book (default: the working directory)")
     run.add_argument(
@@ -67,6 +74,17 @@ def _parser():
     book.set_defaults(command=_book)
 
     return parser
+
+
+def _download(options):
+    from .databases import download_ptbxl, open_database
+
+    folder = download_ptbxl(options.folder, n=options.n, rate=options.rate, source=options.source)
+    print(f"{len(open_database(folder)):,} ECGs of PTB-XL, compared with their checksums, in {folder}")
+    if options.folder:
+        print(f"To use them: make book DATABASE={folder}, or set VAESCAN_DATABASE={folder}")
+    else:
+        print("To use them: make book. They are taken wherever no other database is named.")
 
 
 def _simulate(options):

@@ -36,8 +36,8 @@ def open_database(where="auto", *, n=None, seed=0):
     Parameters
     ----------
     where : str or Path
-        A folder; ``"simulated"``; ``"ptbxl"``, a copy of PTB-XL in ``ptbxl`` of the cache folder; or ``"auto"``: what the
-        environment variable ``VAESCAN_DATABASE`` says if it is set, else ``"ptbxl"`` if that copy is there, else
+        A folder; ``"simulated"``; ``"ptbxl"``, what ``vaescan-lite download`` fetched to the cache folder; or ``"auto"``: what
+        the environment variable ``VAESCAN_DATABASE`` says if it is set, else ``"ptbxl"`` if that copy is there, else
         ``"simulated"``. ``Database.description`` and its repr say which was taken.
     n : int, optional
         At most so many of a folder's ECGs, drawn at random whatever their labels, in the order of the label table; of a
@@ -304,7 +304,8 @@ def _choose(where):
     chosen = os.environ.get("VAESCAN_DATABASE", "").strip()
     if chosen and chosen != "auto":
         return chosen, "; chosen by VAESCAN_DATABASE"
-    if (cache_folder() / "ptbxl" / PTBXL_TABLE).is_file():
+    folder = cache_folder() / "ptbxl"  # a download that was stopped at once has left the table alone
+    if (folder / PTBXL_TABLE).is_file() and next(folder.glob("records*/*/*.hea"), None):
         return "ptbxl", "; the downloaded copy"
     return "simulated", "; no downloaded PTB-XL was found and VAESCAN_DATABASE is not set"
 
@@ -314,8 +315,8 @@ def _ptbxl_folder():
     folder = cache_folder() / "ptbxl"
     if not (folder / PTBXL_TABLE).is_file():
         raise FileNotFoundError(
-            f"{folder / PTBXL_TABLE}: no copy of PTB-XL there. Download it from https://physionet.org/content/ptb-xl/1.0.3/ "
-            f"and unpack it into {folder}, or give open_database the folder where you have it; "
+            f"{folder / PTBXL_TABLE}: no copy of PTB-XL there. Fetch it with the command vaescan-lite download (--n 500: a "
+            "part of it) from https://physionet.org/content/ptb-xl/1.0.3/, or give open_database the folder where you have it; "
             'open_database("simulated") needs no download.'
         )
     return folder

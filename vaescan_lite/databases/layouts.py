@@ -18,9 +18,11 @@ from .wfdb_files import read_header
 PTBXL_TABLE = "ptbxl_database.csv"
 LUDB_TABLE = "ludb.csv"
 GROUND_TRUTH = "ground_truth.csv"
+CHOSEN_IDS = ".chosen_ids"  # of a downloaded part of PTB-XL: the rows that were asked for
+PTBXL_RECORDS = {"filename_lr": 100, "filename_hr": 500}  # columns of PTB-XL's table, and their rates in Hz
 N_FOLDS = 10
 
-_RECORD_COLUMNS = {"filename_lr": 100, "filename_hr": 500}  # of PTB-XL's table, and their rates in Hz
+_ROWS_BEFORE_1_0_3 = 21_837  # of PTB-XL 1.0.1; 1.0.3 has 21,799
 _LUDB_FIRST_TEXT = "Rhythms"  # this column of ludb.csv and all after it hold diagnoses
 _COMMENTS = ("Age", "Sex", "Dx", "Rx", "Hx", "Sx")  # "#Dx: 164889003" (Challenges), "#<age>: 51" (LUDB)
 _CPSC_CODES = {name.casefold(): code for name, code in factors.CPSC_NAMES.items()}
@@ -98,12 +100,10 @@ def scan(folder):
 
 def _open_ptbxl(folder, files, records):
     path = folder / PTBXL_TABLE
-    table = read_table(path, ("ecg_id", "scp_codes"))
-    columns = [column for column in _RECORD_COLUMNS if column in table]
+    table, statements = read_ptbxl_table(path)
+    columns = [column for column in PTBXL_RECORDS if column in table]
     if not columns:
-        raise ValueError(f"{path}: no column filename_lr or filename_hr; found {listed(table.columns, 30)}.")
-    table = _indexed_by_ecg_id(table, path)
-    statements = [_scp_statements(cell, id_, path) for id_, cell in zip(table.index, table["scp_codes"])]
+        raise ValueError(f"{path}: no column filename_lr or filename_hr; found {listed(('ecg_id', *table), 30)}.")
     names = {column: _record_names(table[column]) for column in columns}
     files_of_id, issues = _ptbxl_files(folder, names, files, records)
     if not files_of_id:
@@ -112,7 +112,11 @@ def _open_ptbxl(folder, files, records):
             f"{path} has {len(table)} rows, and none of its records is in {folder}; looked for {looked_for} and so on."
         )
     has_file = table.index.isin(list(files_of_id))
-    issues += [(f"row of {PTBXL_TABLE} without a file", str(id_)) for id_ in table.index[~has_file]]
+    chosen = folder / CHOSEN_IDS
+    wanted = table.index.astype(str).isin(chosen.read_text().split()) if chosen.is_file() else True
+    issues += [(f"row of {PTBXL_TABLE} without a file", str(id_)) for id_ in table.index[~has_file & wanted]]
+    if len(table) == _ROWS_BEFORE_1_0_3:
+        issues.append(("table of PTB-XL 1.0.1, with 21,837 ECGs; 1.0.3 corrects it and has 21,799", PTBXL_TABLE))
     unnamed = records.difference(*names.values())
     issues += [(f"record without a row in {PTBXL_TABLE}", record) for record in sorted(unnamed)]
     stated = {code for statement in statements if statement for code in statement}
@@ -124,12 +128,18 @@ def _open_ptbxl(folder, files, records):
     return Contents("PTB-XL", labels, files_of_id, "scp", statements, issues)
 
 
+def read_ptbxl_table(path):
+    """Read the label table of PTB-XL, indexed by ecg_id, and the SCP-ECG statements of each row."""
+    table = _indexed_by_ecg_id(read_table(path, ("ecg_id", "scp_codes")), path)
+    return table, [_scp_statements(cell, id_, path) for id_, cell in zip(table.index, table["scp_codes"])]
+
+
 def _ptbxl_files(folder, names, files, records):
     """Return the records that are there, id -> list of (rate, record), and the issues: records of which half is missing."""
     files_of_id, issues = {}, []
     for column, record_of in names.items():
         has_header, has_signal = record_of.isin(records), (record_of + ".dat").isin(files)
-        fs = _first_fs(folder, record_of[has_header], _RECORD_COLUMNS[column])
+        fs = _first_fs(folder, record_of[has_header], PTBXL_RECORDS[column])
         for id_, record in record_of[has_header | has_signal].items():
             files_of_id.setdefault(id_, []).append((fs, record))
         issues += [("header without its .dat", f"{record}.hea") for record in record_of[has_header & ~has_signal]]
