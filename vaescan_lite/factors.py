@@ -1,5 +1,7 @@
 """Clinical factors: their names, and the codes that stand for them in each kind of database."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -82,6 +84,17 @@ SCP_FORM_AND_RHYTHM = (
 CONTRADICTIONS = (("AF", "AVB1"), ("LBBB", "RBBB"), ("LBBB", "RBBB_any"), ("LBBB", "LAFB"))
 
 OLDEST_AGE_YEARS = 120
+NOTHING_STATED = ("", "nan", "none", "unknown", "<na>", "n/a", "na", "?", "-", "null", "unk", "u", "other", "o")
+FEMALE = ("f", "female", "w", "weiblich", "woman", "frau", "femenino", "feminino", "femme", "féminin", "mujer")
+MALE = ("m", "male", "männlich", "man", "mann", "masculino", "homme", "masculin", "hombre")
+_HIDDEN_AGE = r"^(?:>|≥|over |above )\s*\d|\d\s*\+|\d.* (?:or|and) (?:older|above|over)"
+# Words for years, months, weeks and days in small letters; one letter alone for the last three only in DICOM's form, 057M.
+_AGE = re.compile(
+    r"0*(?P<number>\d+(?:[.,]\d+)?)\s*(?:"
+    r"(?P<years>(?:y|yr|yrs|year|years|y\.?/?o|jahre?|j|años?|anos?|ans?|a)\.?(?: old| alt)?)|"
+    r"(?P<months>months?|monate?|meses|(?<=^\d{3})m)|(?P<weeks>weeks?|wochen?|(?<=^\d{3})w)|(?P<days>days?|tage?|(?<=^\d{3})d))"
+)
+_AGE_UNITS = {1: "years", 12: "months", 52.18: "weeks", 365.25: "days"}
 
 
 def diagnoses_from_scp(statements, min_likelihood=None):
@@ -220,7 +233,7 @@ def repeated_factors(table):
 
 
 def clean_ages(ages):
-    """Ages in years from numbers or text, and notes on what was set to NaN.
+    """Ages in years from numbers or text such as ``57``, ``57 years``, ``057Y`` (DICOM), ``57 Jahre``.
 
     Returns
     -------
@@ -229,18 +242,59 @@ def clean_ages(ages):
     notes : list of str
         One sentence for each of these reasons that occurs.
     """
-    text = pd.Series(list(ages), dtype=object).map(lambda age: str(age).strip())
-    ages_years = pd.to_numeric(text, errors="coerce").to_numpy(dtype=float, copy=True)
-    hidden = text.str.startswith((">", "≥")) | (ages_years == 300)
-    missing = text.str.casefold().isin(["", "nan", "none", "unknown", "<na>"])
-    absurd = ~hidden & ~missing & ~((ages_years >= 0) & (ages_years <= OLDEST_AGE_YEARS))
-    ages_years[(hidden | missing | absurd).to_numpy()] = np.nan
+    ages_years, hidden, missing, absurd = _read_ages(ages)
     reasons = (
         (hidden, "hidden because the person is very old (300 stands for 90 or older in PTB-XL, >89 in LUDB)"),
         (missing, "missing"),
         (absurd, f"not a number from 0 to {OLDEST_AGE_YEARS}"),
     )
     return ages_years, [f"age_years is NaN for {mask.sum()} ECG(s): {reason}" for mask, reason in reasons if mask.any()]
+
+
+def unread_ages(ages):
+    """Where something is stated that is no age, ndarray of bool."""
+    return _read_ages(ages)[-1]
+
+
+def _read_ages(ages):
+    text = pd.Series(list(ages), dtype=object).map(lambda age: str(age).strip().casefold())
+    ages_years = np.array([_years(age) for age in text], dtype=float)
+    hidden = text.str.contains(_HIDDEN_AGE).to_numpy(bool) | (ages_years == 300)
+    missing = text.isin(NOTHING_STATED).to_numpy()
+    absurd = ~hidden & ~missing & ~((ages_years >= 0) & (ages_years <= OLDEST_AGE_YEARS))
+    ages_years[hidden | missing | absurd] = np.nan
+    return ages_years, hidden, missing, absurd
+
+
+def _years(text):
+    """Age in years from a text in small letters; NaN where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        match = _AGE.fullmatch(text)
+    if match is None:
+        return np.nan
+    per_year = next(count for count, words in _AGE_UNITS.items() if words == match.lastgroup)
+    return float(match["number"].replace(",", ".")) / per_year
+
+
+def clean_sexes(sexes, has_digits=False):
+    """Sex as 1 female, 0 male, NaN otherwise, from words; and where something is stated that is neither.
+
+    Digits are read only where they are PTB-XL's (0 male, 1 female): by ISO 5218 1 is male.
+    """
+    codes = dict.fromkeys(FEMALE, 1.0) | dict.fromkeys(MALE, 0.0) | ({"1": 1.0, "0": 0.0} if has_digits else {})
+    text = [str(value).strip().casefold().rstrip(".").removesuffix(".0") for value in sexes]
+    values = np.array([codes.get(value, np.nan) for value in text])
+    return values, np.isnan(values) & ~np.isin(np.array(text, dtype=object), NOTHING_STATED)
+
+
+def require_whole(value, name, least=0):
+    """Return a whole number as int, or refuse it where it is none or below `least`."""
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not is_number or not np.isfinite(value) or value % 1 or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
+    return int(value)
 
 
 def aligned(table, ids, names=None, what="factors"):

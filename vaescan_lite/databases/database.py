@@ -16,9 +16,10 @@ from tqdm.auto import tqdm
 from ..cache import cache_folder, source_hash
 from ..cpus import available_cpus
 from ..ecg import EcgSet
-from ..factors import FACTOR_NAMES, clean_ages, known_names, listed
+from ..factors import FACTOR_NAMES, clean_ages, clean_sexes, known_names, listed, require_whole
 from ..leads import LEADS_12, computable
-from .layouts import GROUND_TRUTH, LUDB_TABLE, PTBXL_TABLE, find_contents, folds, read_table, scan
+from .layouts import GROUND_TRUTH, LUDB_TABLE, PTBXL_TABLE, find_contents, read_table, scan
+from .people import folds
 from .records import resample, samples_needed, sound_leads
 from .wfdb_files import read_header, read_signals
 
@@ -57,8 +58,7 @@ def open_database(where="auto", *, n=None, seed=0):
     and announced by a warning.
     A simulated database is kept in the cache folder until the simulator's source changes. Explained in chapter 1.
     """
-    if n is not None and (int(n) != n or n < 1):
-        raise ValueError(f"n must be a number of ECGs, at least 1; got {n!r}.")
+    n, seed = None if n is None else require_whole(n, "n, a number of ECGs,", 1), require_whole(seed, "seed")
     where, reason = _choose(where)
     if where == "simulated":
         folder, n = _simulated_folder(int(n or N_SIMULATED), seed), None
@@ -104,17 +104,17 @@ class Database:
     """
 
     def __init__(self, folder, contents, files, reason=""):
-        self.folder, self.labels, self.fold = folder, contents.labels, folds(contents.labels)
+        self.folder, self.labels, self.fold = folder, contents.labels, folds(contents.labels, contents.patients)
         self.ids = np.array(self.labels.index.tolist())
+        self._contents = contents
         self.issues = pd.DataFrame(contents.issues, columns=["issue", "where"])
-        self.fingerprint = _fingerprint(folder, self.ids.tolist(), files)
+        self.fingerprint = _fingerprint(folder, self.ids.tolist(), files, contents.table)
         self.is_simulated = GROUND_TRUTH in files
         self.name = "simulated" if self.is_simulated else contents.name
         self.ground_truth = None
         if self.is_simulated:
             truth = read_table(folder / GROUND_TRUTH, ("ecg_id",)).set_index("ecg_id")
             self.ground_truth = truth.reindex(self.labels.index)
-        self._contents = contents
         counts = Counter(fs for files_of_ecg in contents.files.values() for fs, _ in files_of_ecg)
         self.fs_available = tuple(sorted(counts))
         self.description = _describe(self, counts, reason)
@@ -146,7 +146,7 @@ class Database:
         """
         names = known_names(FACTOR_NAMES if names is None else names, FACTOR_NAMES, "factor(s)")
         table = self._contents.diagnoses(min_likelihood)
-        table["sex_female"] = _sex_female(_column(self.labels, "sex"))
+        table["sex_female"], _ = clean_sexes(_column(self.labels, "sex"), self._contents.codes == "scp")
         table["age_years"], notes = clean_ages(_column(self.labels, "age"))
         empty = [name for name in names if len(table) and table[name].isna().all()]
         if empty:
@@ -297,7 +297,7 @@ def _tell_computed(computed):
 
 def _choose(where):
     """Where to open, and why, as words for the description."""
-    if not isinstance(where, (str, os.PathLike)):
+    if not isinstance(where, (str, os.PathLike)) or not str(where).strip():
         raise ValueError(f'where must be a folder, "simulated", "ptbxl" or "auto"; got {where!r}.')
     if where != "auto":
         return where, ""
@@ -340,6 +340,13 @@ def _open_folder(folder, n, seed, reason):
     if folder.name == "data" and not (folder / PTBXL_TABLE).exists() and (folder.parent / LUDB_TABLE).is_file():
         folder = folder.parent
     files = scan(folder)
+    for above in folder.parents[:2]:  # records100 or records500 of a copy of PTB-XL, or a folder in them
+        inside = f"{folder.relative_to(above).as_posix()}/"
+        if inside.startswith(("records100/", "records500/")) and (above / PTBXL_TABLE).is_file():
+            stat = (above / PTBXL_TABLE).stat()
+            files = {inside + path: size for path, size in files.items()} | {PTBXL_TABLE: (stat.st_size, stat.st_mtime_ns)}
+            folder = above
+            break
     contents = find_contents(folder, files)
     if n is not None and n < len(contents.labels):
         contents = contents.sample(int(n), seed)
@@ -347,13 +354,12 @@ def _open_folder(folder, n, seed, reason):
     return Database(folder, contents, files, reason)
 
 
-def _fingerprint(folder, ids, files):
+def _fingerprint(folder, ids, files, table):
     digest = hashlib.sha256(json.dumps(ids).encode())
     for path in sorted(files):
         digest.update(f"{path} {files[path]}\n".encode())
-    for table in (PTBXL_TABLE, LUDB_TABLE):
-        if table in files:
-            digest.update((folder / table).read_bytes())
+    if table:
+        digest.update((folder / table).read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -371,9 +377,3 @@ def _column(labels, name):
         if str(column).casefold() == name:
             return labels[column]
     return pd.Series(np.nan, index=labels.index, dtype=object)
-
-
-def _sex_female(values):
-    """Sex as 1 female, 0 male, NaN otherwise. PTB-XL writes 0 = male, 1 = female; the others write words."""
-    codes = {"1": 1.0, "f": 1.0, "female": 1.0, "0": 0.0, "m": 0.0, "male": 0.0}
-    return [codes.get(str(value).strip().casefold().removesuffix(".0"), np.nan) for value in values]

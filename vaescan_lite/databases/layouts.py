@@ -1,7 +1,6 @@
 """What lies in a folder of ECGs: the PTB-XL layout, LUDB, any WFDB records. What is done with it: `database`."""
 
 import ast
-import hashlib
 import json
 import os
 import re
@@ -13,6 +12,7 @@ from tqdm.auto import tqdm
 
 from .. import factors
 from ..factors import listed
+from .people import patients_of, said_in_comments
 from .wfdb_files import read_header
 
 PTBXL_TABLE = "ptbxl_database.csv"
@@ -20,11 +20,9 @@ LUDB_TABLE = "ludb.csv"
 GROUND_TRUTH = "ground_truth.csv"
 CHOSEN_IDS = ".chosen_ids"  # of a downloaded part of PTB-XL: the rows that were asked for
 PTBXL_RECORDS = {"filename_lr": 100, "filename_hr": 500}  # columns of PTB-XL's table, and their rates in Hz
-N_FOLDS = 10
 
 _ROWS_BEFORE_1_0_3 = 21_837  # of PTB-XL 1.0.1; 1.0.3 has 21,799
 _LUDB_FIRST_TEXT = "Rhythms"  # this column of ludb.csv and all after it hold diagnoses
-_COMMENTS = ("Age", "Sex", "Dx", "Rx", "Hx", "Sx")  # "#Dx: 164889003" (Challenges), "#<age>: 51" (LUDB)
 _CPSC_CODES = {name.casefold(): code for name, code in factors.CPSC_NAMES.items()}
 _NOTHING = ("unknown", "nan", "none")  # words of headers that state nothing
 
@@ -40,13 +38,17 @@ class Contents:
     statements: list  # dict of statement and likelihood, set of codes, or set of texts; None where nothing is stated
     issues: list  # pairs of text: what is amiss, and where
     annotated: frozenset = frozenset()  # all SNOMED codes that occur in the folder; empty for the other kinds
+    patients: list | None = None  # whose ECG it is; None where each is taken for a patient's only one
+    table: str = ""  # the file of labels, relative to the folder
 
     def sample(self, n, seed):
         """Keep `n` of the ECGs, drawn at random, in their order."""
         rows = np.sort(np.random.default_rng(seed).choice(len(self.labels), n, replace=False))
         labels = self.labels.iloc[rows]
         files = {id_: self.files[id_] for id_ in labels.index.tolist()}
-        return replace(self, labels=labels, files=files, statements=[self.statements[row] for row in rows])
+        patients = self.patients and [self.patients[row] for row in rows]
+        statements = [self.statements[row] for row in rows]
+        return replace(self, labels=labels, files=files, statements=statements, patients=patients)
 
     def diagnoses(self, min_likelihood=None):
         """Diagnoses and superclasses as numbers, DataFrame indexed by id; see `factors`."""
@@ -62,8 +64,9 @@ class Contents:
 def find_contents(folder, files):
     """Tell what kind of database a folder is from its files (as `scan` returns them), and read its labels: `Contents`."""
     records = {path[:-4] for path in files if path.endswith(".hea")}
-    if PTBXL_TABLE in files:
-        return _open_ptbxl(folder, files, records)
+    table = _ptbxl_table(folder, files)
+    if table:
+        return _open_ptbxl(folder, files, records, table)
     if LUDB_TABLE in files and records:
         return _open_ludb(folder, files, records)
     if records:
@@ -98,8 +101,23 @@ def scan(folder):
     return files
 
 
-def _open_ptbxl(folder, files, records):
-    path = folder / PTBXL_TABLE
+def _ptbxl_table(folder, files):
+    """Name of PTB-XL's label table in a folder, whatever it is called; None where there is none."""
+    if PTBXL_TABLE in files:
+        return PTBXL_TABLE
+    alike = []
+    for name in sorted(path for path in files if "/" not in path and path.lower().endswith(".csv")):
+        with open(folder / name, encoding="utf-8", errors="replace") as file:
+            first_line = file.readline(10_000)
+        if all(column in first_line for column in ("ecg_id", "scp_codes", "filename_")):
+            alike.append(name)
+    if len(alike) > 1:
+        raise ValueError(f"{folder}: several tables may be the label table {PTBXL_TABLE}: {listed(alike)}. Leave one.")
+    return alike[0] if alike else None
+
+
+def _open_ptbxl(folder, files, records, table_name):
+    path = folder / table_name
     table, statements = read_ptbxl_table(path)
     columns = [column for column in PTBXL_RECORDS if column in table]
     if not columns:
@@ -117,6 +135,7 @@ def _open_ptbxl(folder, files, records):
     issues += [(f"row of {PTBXL_TABLE} without a file", str(id_)) for id_ in table.index[~has_file & wanted]]
     if len(table) == _ROWS_BEFORE_1_0_3:
         issues.append(("table of PTB-XL 1.0.1, with 21,837 ECGs; 1.0.3 corrects it and has 21,799", PTBXL_TABLE))
+    issues += [(f"label table of another name, taken for {PTBXL_TABLE}", table_name)] if table_name != PTBXL_TABLE else []
     unnamed = records.difference(*names.values())
     issues += [(f"record without a row in {PTBXL_TABLE}", record) for record in sorted(unnamed)]
     stated = {code for statement in statements if statement for code in statement}
@@ -125,7 +144,13 @@ def _open_ptbxl(folder, files, records):
     labels = table[has_file]
     files_of_id = {id_: files_of_id[id_] for id_ in labels.index.tolist()}
     statements = [statement for statement, has in zip(statements, has_file) if has]
-    return Contents("PTB-XL", labels, files_of_id, "scp", statements, issues)
+    patients, split = None, []
+    if "patient_id" in labels:
+        patients = [str(patient) if pd.notna(patient) else f"ecg {id_}" for id_, patient in labels["patient_id"].items()]
+        n_folds = labels.get("strat_fold", pd.Series(0, labels.index)).groupby(patients).nunique()
+        split = n_folds.index[n_folds > 1]
+    issues += [("patient with ECGs in several folds", patient) for patient in split]
+    return Contents("PTB-XL", labels, files_of_id, "scp", statements, issues, patients=patients, table=table_name)
 
 
 def read_ptbxl_table(path):
@@ -194,7 +219,7 @@ def _open_ludb(folder, files, records):
         entries = {line.strip() for cell in row if isinstance(cell, str) for line in cell.splitlines()} - {""}
         statements.append(entries or None)
     files_of_id = {id_: [(_tidy(headers[record_of[id_]].fs), record_of[id_])] for id_ in labels.index}
-    return Contents("LUDB", labels, files_of_id, "ludb", statements, issues)
+    return Contents("LUDB", labels, files_of_id, "ludb", statements, issues, table=LUDB_TABLE)
 
 
 def _open_wfdb(folder, files, records):
@@ -205,20 +230,31 @@ def _open_wfdb(folder, files, records):
     names = [record.rsplit("/", 1)[-1] for record in headers]
     # Names that occur in several folders are told apart by the folder.
     ids = names if len(set(names)) == len(names) else list(headers)
-    rows = []
-    for header in headers.values():
-        pairs = (comment.split(":", 1) for comment in header.comments if ":" in comment)
-        said = {key.strip("<> \t").capitalize(): value.strip() for key, value in pairs}
-        rows.append({key: said[key] for key in _COMMENTS if key in said})
+    rows = [said_in_comments(header.comments) for header in headers.values()]
     statements, unread = zip(*(_challenge_codes(row.get("Dx", "")) for row in rows))
     tables = [path for path in files if path.rsplit("/", 1)[-1] in (PTBXL_TABLE, LUDB_TABLE)]
     issues += [("label table in a folder below; open that folder to use its labels", path) for path in tables]
+    if not tables and any(re.fullmatch(r"\d{5}_[lh]r", name) for name in names):
+        issues.append((f"records of PTB-XL, and no label table {PTBXL_TABLE} that says what they show", str(folder)))
+    issues += _unread_people(dict(zip(ids, rows)))
     unread = [f"{id_}: {word}" for id_, words in zip(ids, unread) for word in words]
     issues += [("diagnosis that is neither a SNOMED CT code nor a name of CPSC2018", where) for where in unread]
     labels = pd.DataFrame(rows, index=pd.Index(ids, name="id"))
     files_of_id = {id_: [(_tidy(header.fs), record)] for id_, (record, header) in zip(ids, headers.items())}
     annotated = frozenset().union(*(codes for codes in statements if codes))
-    return Contents(folder.name, labels, files_of_id, "snomed", list(statements), issues, annotated)
+    patients = patients_of(list(headers), [row.get("Patient", "") for row in rows])
+    return Contents(folder.name, labels, files_of_id, "snomed", list(statements), issues, annotated, patients)
+
+
+def _unread_people(said):
+    """Issues of ages and sexes that headers state and that cannot be read; `said` has what they say by id."""
+    issues = []
+    for name, unread in (("Age", factors.unread_ages), ("Sex", lambda sexes: factors.clean_sexes(sexes)[1])):
+        texts = [str(row.get(name, "")) for row in said.values()]
+        wrong = zip(said, texts, unread(texts))
+        issues += [(f"{name.lower()} that cannot be read", f"{id_}: {text}") for id_, text, is_wrong in wrong if is_wrong]
+    born = [f"{id_}: {row['Born']}" for id_, row in said.items() if row.get("Born") and "Age" not in row]
+    return issues + [("date of birth and no age", where) for where in born]
 
 
 def _challenge_codes(text):
@@ -239,9 +275,8 @@ def _read_headers(folder, files, records):
             continue
         beside = record.rsplit("/", 1)[0] + "/" if "/" in record else ""
         signal_files = sorted({fields[0] for fields in header.signal_lines})
-        issues += [
-            ("header without its signal file", f"{record}.hea: {name}") for name in signal_files if beside + name not in files
-        ]
+        gone = [name for name in signal_files if not {beside + name, beside + name.rsplit("/", 1)[-1]} & files.keys()]
+        issues += [("header without its signal file", f"{record}.hea: {name}") for name in gone]
     return headers, issues
 
 
@@ -249,6 +284,8 @@ def read_table(path, wanted, **options):
     """Read a CSV table with the options of `pandas.read_csv`, and refuse it where a wanted column is missing."""
     try:
         table = pd.read_csv(path, **options)
+        if table.shape[1] == 1 and ";" in table.columns[0]:  # saved by a spreadsheet of a country of decimal commas
+            table = pd.read_csv(path, sep=";", decimal=",", **options)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read as a CSV table: {error}") from error
     missing = [column for column in wanted if column not in table]
@@ -272,16 +309,6 @@ def _scp_statements(cell, id_, path):
             f"{path}: scp_codes of ecg_id {id_} cannot be read: {cell[:80]!r}; wanted is a dict of statement and likelihood "
             "such as {'NORM': 100.0, 'SR': 0.0}."
         ) from None
-
-
-def folds(labels):
-    """Return folds 1 to 10 by id: strat_fold, or a hash of the id, which is the same on every machine and in every subset."""
-    hashed = [int.from_bytes(hashlib.sha256(str(id_).encode()).digest()[:8], "big") % N_FOLDS + 1 for id_ in labels.index]
-    hashed = pd.Series(hashed, index=labels.index, name="fold", dtype=int)
-    if "strat_fold" not in labels:
-        return hashed
-    given = pd.to_numeric(labels["strat_fold"], errors="coerce")
-    return given.where(given.isin(range(1, N_FOLDS + 1)), hashed).astype(int).rename("fold")
 
 
 def _natural(name):

@@ -26,7 +26,8 @@ from urllib3.util.retry import Retry
 from .. import __version__
 from ..cache import cache_folder
 from ..factors import SUPERCLASSES, diagnoses_from_scp
-from .layouts import CHOSEN_IDS, GROUND_TRUTH, PTBXL_RECORDS, PTBXL_TABLE, folds, read_ptbxl_table
+from .layouts import CHOSEN_IDS, GROUND_TRUTH, PTBXL_RECORDS, PTBXL_TABLE, read_ptbxl_table
+from .people import folds
 
 SOURCES = ("https://physionet-open.s3.amazonaws.com/ptb-xl/1.0.3/", "https://physionet.org/files/ptb-xl/1.0.3/")
 CHECKSUMS = "SHA256SUMS.txt"

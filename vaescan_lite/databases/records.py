@@ -12,7 +12,7 @@ from scipy.signal import firwin, resample_poly
 from ..ecg import EcgSet
 from ..leads import LEADS_8, LEADS_12, computable, lead_rows, twelve_rows
 from .kinds import refuse_other_kinds
-from .tables import read_table
+from .tables import read_leads
 from .wfdb_files import WFDB_ENDINGS, read_signals, record_name
 
 
@@ -54,7 +54,7 @@ def read_record(path, fs=None):
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file, and no {path.name}.hea of a WFDB record.")
         refuse_other_kinds(path)
-        signals, fs, leads = read_table(path, fs)
+        signals, fs, leads = read_leads(path, fs)
         name = path.stem
     if set(leads) & set(LEADS_12) == set(LEADS_8):
         return EcgSet(_finite(signals[lead_rows(leads, LEADS_8, path)], LEADS_8, path)[np.newaxis], fs, LEADS_8, [name])

@@ -18,7 +18,7 @@ _SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "mil
 _TIME = re.compile(r"(?:t|time|zeit|tiempo|temps|tempo)[ _/,([]+(\w+?)[)\] ]*$")
 
 
-def read_table(path, fs):
+def read_leads(path, fs):
     """Read the leads (n_leads, n_samples) of a text table in mV, their rate in Hz and their names."""
     lines = [line for line in _text(path).splitlines() if line.strip()]
     if not lines:
