@@ -303,8 +303,13 @@ def test_offline_is_said(tmp_path, capsys, monkeypatch):
     assert not (tmp_path / "ptbxl").exists()
 
 
-def test_many_missing_files_stop_the_download(server, master, tmp_path):
-    server.faults = dict.fromkeys((name for name in files_of(master) if name.endswith(".dat")), status(404))
+def test_many_missing_files_stop_the_download(server, master, tmp_path, monkeypatch):
+    def gone(handler, body, before):
+        time.sleep(0.1)
+        return handler.answer(404)
+
+    monkeypatch.setattr(ptbxl_download, "_CONNECTIONS", 1)
+    server.faults = dict.fromkeys((name for name in files_of(master) if name.endswith(".dat")), gone)
     with pytest.raises(ptbxl_download.DownloadError, match="404"):
         download_ptbxl(tmp_path / "ptbxl", source=server.url, progress=False)
     assert sum(count for name, count in server.asked.items() if name.endswith(".dat")) < N

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-READABLE = "WFDB records (.hea beside .dat or .mat) and text tables with a column for each lead (.csv, .tsv, .txt)"
+READABLE = (
+    "WFDB records (.hea beside .dat or .mat), text tables with a column for each lead (.csv, .tsv, .txt), MUSE XML and DICOM"
+)
 _AS_TABLE = "export or convert it to WFDB or CSV first"
 _UNPACK = "unpack it and give the file inside"
 _ARRAY = "load it yourself and make a set with EcgSet(signals, fs, leads)"
@@ -12,9 +14,9 @@ _LOOK = "it holds no samples; ask for an export of the signals"
 KINDS = (
     ("a page of the web (HTML), often an error page in place of a download", (b"<!doctype html", b"<html"), (".html", ".htm"),
      "download the file again"),
-    ("an XML file (such as MUSE, HL7 aECG, Philips)", (b"<", b"\xef\xbb\xbf<", b"\xff\xfe<\0"), (".xml", ".ecgx"), _AS_TABLE),
+    ("XML, and not of MUSE (HL7 aECG, Philips ...)", (b"<", b"\xef\xbb\xbf<", b"\xff\xfe<\0"), (".xml", ".ecgx"), _AS_TABLE),
     ("an EDF or BDF file", (b"0       ", b"\xffBIOSEMI"), (".edf", ".bdf"), _AS_TABLE),
-    ("a DICOM file", ((128, b"DICM"),), (".dcm", ".dicom"), _AS_TABLE),
+    ("named as DICOM, without its mark (DICM at byte 128)", ((128, b"DICM"),), (".dcm", ".dicom"), _AS_TABLE),
     ("an SCP-ECG file", ((16, b"SCPECG"), (14, b"SCPECG")), (".scp",), _AS_TABLE),
     ("an ISHNE Holter file", (b"ISHNE1.0", b"ANN  1.0"), (".ecg", ".ann"), _AS_TABLE),
     ("an HDF5 file (also MATLAB 7.3)", (b"\x89HDF",), (".h5", ".hdf5", ".hdf"), _ARRAY),

@@ -11,19 +11,21 @@ from scipy.signal import firwin, resample_poly
 
 from ..ecg import EcgSet
 from ..leads import LEADS_8, LEADS_12, computable, lead_rows, twelve_rows
+from .clinic_files import clinic_reader
 from .kinds import refuse_other_kinds
 from .tables import read_leads
 from .wfdb_files import WFDB_ENDINGS, read_signals, record_name
 
 
 def read_record(path, fs=None):
-    """Read one ECG from a WFDB record or a text table.
+    """Read one ECG from a WFDB record, a text table, a MUSE XML file or a DICOM waveform.
 
     Parameters
     ----------
     path : str or Path
         A WFDB record, with or without ``.hea``, ``.dat`` or ``.mat``; or a text table (``.csv``, ``.tsv``, ``.txt``) whose
-        columns bear names of leads, one row per sample, in mV where no unit stands behind or below the names.
+        columns bear names of leads, one row per sample, in mV where no unit stands behind or below the names; or the XML that
+        MUSE exports (the rhythm strip); or a DICOM file with a waveform, for which ``vaescan-lite[formats]`` brings pydicom.
     fs : float, optional
         Sampling frequency in Hz of a text table. Not needed where it has a column ``time_s`` (seconds, equal steps); refused
         for WFDB, whose header states it.
@@ -53,8 +55,13 @@ def read_record(path, fs=None):
     else:
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file, and no {path.name}.hea of a WFDB record.")
-        refuse_other_kinds(path)
-        signals, fs, leads = read_leads(path, fs)
+        if reader := clinic_reader(path):
+            if fs is not None:
+                raise ValueError(f"{path}: fs is for text tables; this file states its own sampling frequency. Leave fs out.")
+            signals, fs, leads = reader(path)
+        else:
+            refuse_other_kinds(path)
+            signals, fs, leads = read_leads(path, fs)
         name = path.stem
     if set(leads) & set(LEADS_12) == set(LEADS_8):
         return EcgSet(_finite(signals[lead_rows(leads, LEADS_8, path)], LEADS_8, path)[np.newaxis], fs, LEADS_8, [name])
