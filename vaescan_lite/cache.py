@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,14 +15,52 @@ from tqdm.auto import tqdm
 from .cpus import available_cpus
 
 PACKAGE = Path(__file__).parent
+MOVE_IT = "Set the environment variable VAESCAN_CACHE to a folder of your own"
 
 
 def cache_folder():
     """Folder for everything that can be made again: ``$VAESCAN_CACHE``, else ``vaescan-lite`` in the user's cache."""
     if os.environ.get("VAESCAN_CACHE"):
         return Path(os.environ["VAESCAN_CACHE"]).expanduser().resolve()
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/.cache")
+    if not os.path.isabs(base):  # a container whose user has no home
+        raise ValueError(f"there is no home folder for the cache ({base}). {MOVE_IT}.")
     return Path(base) / "vaescan-lite"
+
+
+def require_private(folder):
+    """Return a folder that is the user's alone, or refuse it: pickles are read from it, and a pickle runs what it likes."""
+    if hasattr(os, "geteuid") and folder.exists():  # Windows keeps rights elsewhere
+        about = folder.stat()
+        if about.st_uid != os.geteuid() or about.st_mode & 0o022:
+            rights = f"owner {about.st_uid}, rights {about.st_mode & 0o777:o}"
+            raise ValueError(f"{folder}: others can write here ({rights}), and what they put there would be run. {MOVE_IT}.")
+    return folder
+
+
+def load_or_make(path, make, save=joblib.dump, load=joblib.load):
+    """Load what a file of the cache keeps, or make it and keep it there; a warning says what was damaged or cannot be kept."""
+    seal = path.with_name(f".{path.name}.sha256")
+    require_private(path.parent)
+    if path.exists():
+        try:
+            if seal.read_text() != hashlib.sha256(path.read_bytes()).hexdigest():
+                raise ValueError("its checksum is another")
+            return load(path)
+        except Exception as error:  # whatever a loader raises on what was cut off or written over
+            warnings.warn(f"{path}: this entry of the cache is damaged ({error!r}); it is made again.", stacklevel=2)
+    made = make()
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with written_whole(path) as temporary:
+            save(made, temporary)
+        with written_whole(seal) as temporary:
+            temporary.write_text(hashlib.sha256(path.read_bytes()).hexdigest())
+    except OSError as error:
+        warnings.warn(
+            f"{path}: the cache cannot be written ({error.strerror}), so that nothing is kept. {MOVE_IT}.", stacklevel=2
+        )
+    return made
 
 
 @contextmanager
@@ -70,13 +109,16 @@ def run_jobs(jobs, *, keep=None, n_jobs=1, description="", unit="job", progress=
         `key` is whatever the result depends on besides the code and the ECGs, anything `joblib.hash` takes; `arguments` are a
         tuple.
     keep : str or Path, optional
-        A folder of one's own (it holds pickles) for this code and these ECGs. Each result is written there, by
-        `joblib.Memory`, as soon as it is there, and read when a job with the same key comes again.
+        A folder of one's own, where nobody else may write (it holds pickles), for this code and these ECGs. Each result is
+        written there, by `joblib.Memory`, as soon as it is there, and read when a job with the same key comes again.
     n_jobs : int
         Processes; -1 means as many as this process has CPUs.
     description, unit, progress : str, str, bool
         Of the progress bar, and whether to show it.
     """
+    if keep is not None:
+        Path(keep).mkdir(mode=0o700, parents=True, exist_ok=True)
+        require_private(Path(keep))
     # The key is hashed here, once and in this process; the arguments, which hold all ECGs, are not part of it.
     kept = joblib.Memory(keep, verbose=0).cache(_run, ignore=["function", "arguments"])
     tasks = [delayed(_numbered)(i, kept, joblib.hash(key) if keep else None, *work) for i, (key, *work) in enumerate(jobs)]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..cache import written_whole
+from ..factors import require_whole
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ def resolve_database(database, relative_to=None):
 
     A relative path starts in the working directory or in `relative_to`; "auto", "simulated" and "ptbxl" stay as they are.
     """
+    if not str(database).strip():
+        raise ValueError(f"the database is empty; give a folder of ECGs, or one of {', '.join(DATABASE_WORDS)}.")
     if str(database) in DATABASE_WORDS:
         return str(database)
     folder = Path(database).expanduser()
@@ -111,7 +114,7 @@ def run_chapters(
     """
     if profile not in BUDGETS:
         raise ValueError(f"profile must be one of {', '.join(BUDGETS)}; got {profile!r}.")
-    parameters = {"profile": profile, "database": resolve_database(database), "seed": int(seed)}
+    parameters = {"profile": profile, "database": resolve_database(database), "seed": require_whole(seed, "seed")}
     paths = chapter_paths(notebooks, only)
     output = Path(output_folder).resolve()
     output.mkdir(parents=True, exist_ok=True)
@@ -169,17 +172,32 @@ def _run_chapter(path, output, parameters, cell_timeout_s, progress):
         }
         job = {"papermill": papermill, "log": str(output / f"{path.stem}.log"), "result": str(result_file)}
         nbformat.write(notebook, chapter)
-        settings = Path(folder) / "profile_default" / "ipython_kernel_config.py"
-        settings.parent.mkdir()
-        settings.write_text("c.IPKernelApp.log_level = 40\n")  # errors only: not how the kernel's sockets are protected
+        environment = environment_for_child(**_own_jupyter(Path(folder)))
         start = time.perf_counter()
         command = [sys.executable, "-c", CHILD, json.dumps(job)]
-        run = subprocess.run(command, env=environment_for_child(IPYTHONDIR=folder), stdin=subprocess.DEVNULL, check=False)
+        run = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=False)
         seconds = time.perf_counter() - start
         if not result_file.exists():
             error = f"the process ended with code {run.returncode} and no result"
             return {"seconds": seconds, "memory_mb": None, "error": error}
         return {"seconds": seconds, **json.loads(result_file.read_text(encoding="utf-8"))}
+
+
+def _own_jupyter(folder):
+    """Write a set-up of Jupyter and matplotlib of this interpreter's own, and give the environment that names it."""
+    kernel = {"argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], "display_name": "Python 3",
+              "language": "python"}  # fmt: skip
+    files = {
+        "kernels/python3/kernel.json": json.dumps(kernel),
+        "profile_default/ipython_kernel_config.py": "c.IPKernelApp.log_level = 40\n",  # errors: not how sockets are protected
+        "matplotlibrc": "",
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    paths = [str(folder), *filter(None, [os.environ.get("JUPYTER_PATH")])]  # the first counts
+    own = {"IPYTHONDIR": folder, "JUPYTER_RUNTIME_DIR": folder, "MATPLOTLIBRC": folder / "matplotlibrc"}
+    return {name: str(path) for name, path in own.items()} | {"JUPYTER_PATH": os.pathsep.join(paths)}
 
 
 def _child(job):
@@ -216,7 +234,7 @@ def _peak_memory_of_children_mb():
 
 def environment_for_child(**extra):
     """Environment for a child: paths absolute, this environment's kernel, figures inline whatever the caller's backend."""
-    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    environment = {name: value for name, value in os.environ.items() if name not in ("MPLBACKEND", "PYTHONSTARTUP")}
     for name in ("VAESCAN_CACHE", "VAESCAN_DATABASE"):
         if environment.get(name) and environment[name] not in DATABASE_WORDS:
             environment[name] = str(Path(environment[name]).expanduser().resolve())

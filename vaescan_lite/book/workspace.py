@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import joblib
 
-from ..cache import cache_folder, source_hash, written_whole
-from ..factors import DIAGNOSES, FACTOR_NAMES, SUPERCLASSES
+from ..cache import cache_folder, load_or_make, source_hash
+from ..factors import DIAGNOSES, FACTOR_NAMES, SUPERCLASSES, require_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Workspace:
         if profile not in PROFILES:
             raise ValueError(f"profile must be one of {', '.join(PROFILES)}; got {profile!r}.")
         self.profile, self.profile_name = PROFILES[profile], profile
-        self.where, self.seed = database, seed
+        self.where, self.seed = database, require_whole(seed, "seed")
         self._made = {}
 
     def __repr__(self):
@@ -169,16 +169,7 @@ class Workspace:
         return self._made[name]
 
     def _cached(self, name, make, save=joblib.dump, load=joblib.load):
-        def load_or_make():
-            path = self._folder() / name
-            if path.exists():
-                return load(path)
-            made = make()
-            with written_whole(path) as temporary:
-                save(made, temporary)
-            return made
-
-        return self._once(name, load_or_make)
+        return self._once(name, lambda: load_or_make(self._folder() / name, make, save, load))
 
     def _folder(self):
         key = "|".join([self.profile_name, repr(self.profile), str(self.seed), self.database().fingerprint, source_hash()])

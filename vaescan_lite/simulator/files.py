@@ -8,7 +8,7 @@ from tqdm.auto import tqdm
 
 from ..cache import written_whole
 from ..ecg import LEADS_12
-from ..factors import DIAGNOSES, SCP_CODES
+from ..factors import DIAGNOSES, SCP_CODES, require_whole
 from .ecgs import simulate_with_truth
 from .people import DETAIL_FACTORS, RHYTHM_FACTORS, Population, draw_factors, flip_labels
 
@@ -61,8 +61,7 @@ def write_simulated_database(folder, n, *, seed=0, fs=100, population=None, prog
     """
     if fs not in (100, 500):
         raise ValueError(f"PTB-XL's layout has records at 100 and 500 Hz; got fs={fs}.")
-    if n < 1:
-        raise ValueError(f"n must be a number of ECGs of at least 1; got {n}.")
+    n, seed = require_whole(n, "n, a number of ECGs,", 1), require_whole(seed, "seed")
     population = Population() if population is None else population
     factors = draw_factors(population, n, seed)
     truths = []
