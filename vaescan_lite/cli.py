@@ -27,7 +27,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         print(f"vaescan-lite: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

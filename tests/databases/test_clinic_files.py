@@ -136,7 +136,8 @@ def test_other_files_are_not_taken_for_clinic_files(name, content, message, tmp_
 
 def test_the_rate_of_a_clinic_file_is_its_own(eight, tmp_path):
     (tmp_path / "a.xml").write_bytes(muse([("Rhythm", rate() + leads_of(eight))]))
-    with pytest.raises(ValueError, match="states its own sampling frequency"):
+    assert vl.read_record(tmp_path / "a.xml", fs=500).fs == 500
+    with pytest.raises(ValueError, match=r"a\.xml: fs = 250 Hz was given, and the file states 500 Hz"):
         vl.read_record(tmp_path / "a.xml", fs=250)
 
 
@@ -151,10 +152,10 @@ def test_without_pydicom_the_line_that_installs_it_is_said(tmp_path, monkeypatch
         return real_import(name, *arguments)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(
-        ImportError, match=re.escape("a.dcm is a DICOM file; reading it needs pydicom: pip install 'vaescan-lite[formats]'")
-    ):
+    message = re.escape("a.dcm is a DICOM file; reading it needs pydicom: pip install 'vaescan-lite[formats]'")
+    with pytest.raises(ImportError, match=message) as caught:
         vl.read_record(path)
+    assert isinstance(caught.value, ValueError)  # as for every other file that cannot be read
 
 
 @pytest.fixture

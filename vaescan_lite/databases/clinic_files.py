@@ -9,6 +9,10 @@ import numpy as np
 from ..leads import LEADS_8, LEADS_12, lead_name, mv_per_unit, twelve_rows
 
 
+class MissingExtraError(ImportError, ValueError):
+    """A file that an optional extra would read: an error of the installation, and of the input like other unreadable files."""
+
+
 def clinic_reader(path):
     """Return the function that reads a file of a clinic, going by what it holds and not by its name; None for other files."""
     with open(path, "rb") as file:
@@ -58,7 +62,8 @@ def _read_dicom(path):
         from pydicom import dcmread
         from pydicom.waveforms import multiplex_array
     except ImportError as error:
-        raise ImportError(f"{path} is a DICOM file; reading it needs pydicom: pip install 'vaescan-lite[formats]'") from error
+        advice = "pip install 'vaescan-lite[formats]'"
+        raise MissingExtraError(f"{path} is a DICOM file; reading it needs pydicom: {advice}") from error
     try:
         dataset = dcmread(path)
         groups = list(dataset.get("WaveformSequence", []))

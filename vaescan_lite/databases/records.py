@@ -56,9 +56,10 @@ def read_record(path, fs=None):
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file, and no {path.name}.hea of a WFDB record.")
         if reader := clinic_reader(path):
-            if fs is not None:
-                raise ValueError(f"{path}: fs is for text tables; this file states its own sampling frequency. Leave fs out.")
-            signals, fs, leads = reader(path)
+            signals, fs_stated, leads = reader(path)
+            if fs not in (None, fs_stated):
+                raise ValueError(f"{path}: fs = {fs:g} Hz was given, and the file states {fs_stated:g} Hz; leave fs out.")
+            fs = fs_stated
         else:
             refuse_other_kinds(path)
             signals, fs, leads = read_leads(path, fs)
