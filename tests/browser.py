@@ -91,9 +91,11 @@ class Browser:
         self.mouse("Moved", x + w * share, y + h / 2)
         self.mouse("Released", x + w * share, y + h / 2)
 
-    def key(self, name, code):
+    def key(self, name, code, modifiers=0):
+        """Press a key; modifiers: 1 Alt, 2 Ctrl, 4 Meta, 8 Shift, added up."""
         for kind in ("keyDown", "keyUp"):
-            self.send("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code)
+            event = {"type": kind, "key": name, "code": name, "windowsVirtualKeyCode": code, "modifiers": modifiers}
+            self.send("Input.dispatchKeyEvent", **event)
 
     def picture(self, path):
         height = self.run("Math.ceil(document.documentElement.scrollHeight)")

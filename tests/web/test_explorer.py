@@ -17,6 +17,14 @@ import vaescan_lite as vl
 from vaescan_lite.training import Budget
 from vaescan_lite.web.explorer import Explorer
 
+STATUS = "document.querySelector('[role=status]').textContent"
+PLAY = "document.querySelector('.latent button')"
+UNDO = "document.querySelector('.vaescan-explorer .tools button').getAttribute('aria-disabled')"
+OPEN_ALL = "document.querySelectorAll('details').forEach(d => { d.open = true; })"
+CONTROLS = "[...document.querySelectorAll('.vaescan-explorer :is(input, select, button, summary)')].filter(e => e.offsetHeight)"
+FRAMES = """new Promise(done => { const seen = []; const look = () => {
+  seen.push(document.querySelector('path.beat').getAttribute('d'));
+  if (seen.length < 20) setTimeout(look, 40); else done(seen); }; look(); })"""
 ASSIGNMENTS = (
     {},
     {"LBBB": 1},
@@ -72,17 +80,22 @@ def written(model, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def functions(model, browser, tmp_path_factory):
-    """A page that offers the functions of explorer.js and the state of an Explorer as ``api``."""
-    explorer = Explorer(*model[:2])
+def functions_page(model, tmp_path_factory):
+    """A page that offers the functions of the scripts and the state of an Explorer as ``api``."""
+    explorer = Explorer(*model[:2], beats=model[2][:4])
     path = tmp_path_factory.mktemp("page") / "functions.html"
-    names = "decode, encode, contributions, unpack, erf"
+    names = "decode, encode, change, combine, contributions, readouts, shownBeat, unpack, erf"
     state = json.dumps(explorer._network)
     path.write_text(
         f'<meta charset="utf-8"><script type="module">{explorer._esm}\n'
         f"window.api = {{ {names}, network: readable({state}) }};</script>"
     )
-    return browser.open(path)
+    return path
+
+
+@pytest.fixture
+def functions(browser, functions_page):
+    return browser.open(functions_page)
 
 
 def call(page, expression, *arguments):
@@ -249,10 +262,19 @@ def lines(page):
     return page.run("[...document.querySelectorAll('path.beat')].map(path => path.getAttribute('d'))")
 
 
-def expected_line(explorer, beats, lead):
-    """Heights in millimetres of a lead's line, as the page draws them."""
-    signal = vl.to_twelve_leads(beats).signals[0, vl.ecg.LEADS_12.index(lead)]
-    return 10 * (explorer._network["height_mv"][1] - signal)
+def expected_line(beats, lead):
+    """Heights in millimetres of a lead's line below its zero, as the page draws them."""
+    return -10 * vl.to_twelve_leads(beats).signals[0, vl.ecg.LEADS_12.index(lead)]
+
+
+def heights(page):
+    """Heights of all leads as numbers, (12, n_times): what came back by another sum may differ in the last digit."""
+    return np.array([[float(y) for y in re.findall(r"[ML]\S+ (\S+?)(?=L|$)", d)] for d in lines(page)])
+
+
+def drawn_line(page, lead, kind="beat"):
+    d = page.run(f"document.querySelector('path.{kind}[data-lead={lead}]').getAttribute('d')")
+    return [float(y) for y in re.findall(r"[ML]\S+ (\S+?)(?=L|$)", d)]
 
 
 def test_a_drag_of_a_slider_redraws_the_ecg(model, explorer, browser, written):
@@ -267,9 +289,8 @@ def test_a_drag_of_a_slider_redraws_the_ecg(model, explorer, browser, written):
     assert moved > 1
     z = explorer.z.copy()
     z[latent] = scan.aggregated_mean_[latent] + moved * scan.aggregated_sd_[latent]
-    drawn = [float(y) for y in re.findall(r"[ML]\S+ (\S+?)(?=L|$)", lines(page)[vl.ecg.LEADS_12.index("V5")])]
-    expected = expected_line(explorer, vl.BeatSet(vae.inverse_transform(z[None]), explorer.beat.fs), "V5")
-    np.testing.assert_allclose(drawn, expected, atol=0.06)  # 5 uV is 0.05 mm
+    expected = expected_line(vl.BeatSet(vae.inverse_transform(z[None]), explorer.beat.fs), "V5")
+    np.testing.assert_allclose(drawn_line(page, "V5"), expected, atol=0.06)  # 5 uV is 0.05 mm
     assert "by hand" in page.run("document.querySelector('[role=status]').textContent")
     assert not page.requests and not page.complaints
 
@@ -277,19 +298,20 @@ def test_a_drag_of_a_slider_redraws_the_ecg(model, explorer, browser, written):
 def test_keys_alone_move_sliders_and_switches(model, explorer, browser, written):
     vae, scan, _ = model
     page = browser.open(written)
-    before = lines(page)
+    before, latent = lines(page), int(vae.active_latents_[0])
     page.run("document.querySelector('input[data-latent]').focus()")
     page.key("ArrowRight", 39)
-    first = lines(page)
-    assert first != before
+    assert lines(page) != before
+    place = float(page.run("document.querySelector('input[data-latent]').value"))
+    by_hand = scan.aggregated_mean_[latent] + place * scan.aggregated_sd_[latent] - explorer.z[latent]
     page.run("document.querySelector('input[aria-label=\"Left bundle branch block: unknown\"]').focus()")
     page.key("ArrowRight", 39)
     page.key("ArrowRight", 39)
     assert page.run("document.activeElement.getAttribute('aria-label')") == "Left bundle branch block: yes"
     mu = scan.factors_to_latents({"LBBB": 1})[0]
-    drawn = [float(y) for y in re.findall(r"[ML]\S+ (\S+?)(?=L|$)", lines(page)[6])]
-    np.testing.assert_allclose(drawn, expected_line(explorer, scan.latents_to_ecg(mu[None]), "V1"), atol=0.06)
-    assert "LBBB yes" in page.run("document.querySelector('[role=status]').textContent")
+    mu[latent] += by_hand  # the switch did not discard it
+    np.testing.assert_allclose(drawn_line(page, "V1"), expected_line(scan.latents_to_ecg(mu[None]), "V1"), atol=0.06)
+    assert "Left bundle branch block yes" in page.run(STATUS)
 
 
 def test_a_switch_shows_the_probabilities_of_the_scan(model, browser, written):
@@ -324,13 +346,28 @@ def test_every_control_has_a_name_for_screen_readers(explorer, browser, written)
     assert re.match(r".*SD, adds .*\d", page.run(slider))
 
 
-def test_nothing_moves_by_itself_where_less_motion_is_asked_for(browser, written):
+def test_a_latent_plays_and_stops_where_it_began(browser, written):
     page = browser.open(written)
-    seconds = "getComputedStyle(document.querySelector('.latent .bar i')).transitionDuration"
     page.media(prefers_reduced_motion="no-preference")
-    assert float(page.run(seconds).rstrip("s")) > 0
+    before = lines(page)
+    page.run(f"{PLAY}.click()")
+    seen = page.run(FRAMES)
+    assert len(set(seen)) >= 5 and page.run(f"{PLAY}.getAttribute('aria-pressed')") == "true"
+    page.run(f"{PLAY}.click()")
+    assert lines(page) == before and page.run(f"{PLAY}.getAttribute('aria-pressed')") == "false"
+    page.run(f"{PLAY}.click()")
+    page.run(f"{PLAY}.focus()")
+    page.key("Escape", 27)
+    assert lines(page) == before and page.run(UNDO) == "true", "playing is nothing to undo"
+    page.media()
+
+
+def test_where_less_motion_is_asked_for_a_latent_plays_in_steps(browser, written):
+    page = browser.open(written)
     page.media(prefers_reduced_motion="reduce")
-    assert float(page.run(seconds).rstrip("s")) == 0
+    page.run(f"{PLAY}.click()")
+    assert len(set(page.run(FRAMES))) == 1
+    page.run(f"{PLAY}.click()")
     page.media()
 
 
@@ -342,7 +379,7 @@ def test_text_and_lines_stand_out_in_the_light_and_in_the_dark_theme(explorer, b
             page.run(f"getComputedStyle(document.querySelector('.vaescan-explorer {element}')).{what}")
             for element, what in (
                 (".latent span", "color"), (".note", "color"), ("", "backgroundColor"), ("path.beat", "stroke"),
-                ("svg", "backgroundColor"),
+                (".leads", "backgroundColor"),
             )
         )  # fmt: skip
         assert contrast(ink, ground) >= 7 and contrast(soft, ground) >= 4.5 and contrast(line, paper) >= 7, theme
@@ -397,7 +434,8 @@ def test_python_moves_the_figure_and_the_figure_tells_python(model, explorer, br
     page.run("document.querySelector('#live input[aria-label=\"Left bundle branch block: yes\"]').click()")
     saved = page.run("live.saved.at(-1)")
     assert saved["factors"] == {"LBBB": 1}
-    np.testing.assert_allclose(saved["z"], model[1].factors_to_latents({"LBBB": 1})[0], atol=2e-6)
+    by_hand = z - explorer.z
+    np.testing.assert_allclose(saved["z"], model[1].factors_to_latents({"LBBB": 1})[0] + by_hand, atol=2e-6)
     call(page, "live.fire('factors', a[0])", {"LVH": 0})
     assert page.run("document.querySelector('#live input[aria-label=\"Left ventricular hypertrophy: no\"]').checked")
 
@@ -414,3 +452,286 @@ def test_switches_of_two_figures_on_one_page_do_not_touch_each_other(model, brow
     assert page.run(shown) == ["unknown unknown unknown"] * 2
     page.run("document.querySelector('input[aria-label=\"Left bundle branch block: yes\"]').click()")
     assert page.run(shown) == ["unknown yes unknown", "unknown unknown unknown"]
+
+
+# ---- people, operators, undo, links
+
+
+@pytest.fixture(scope="module")
+def of_people(model, tmp_path_factory):
+    """An explorer of four people, one of whom is known to have a block, and its page."""
+    vae, scan, beats = model
+    known = pd.DataFrame({"LBBB": [1.0], "sex_female": [0.0], "age_years": [71.0]}, index=beats.ids[1:2])
+    explorer = Explorer(vae, scan, beats=beats[:4], known_factors=known.reindex(beats.ids[:4]))
+    return explorer, known.reindex(beats.ids[:4]), page_of(explorer, tmp_path_factory.mktemp("people") / "page.html")
+
+
+def button(page, text):
+    return page.run(f"[...document.querySelectorAll('.vaescan-explorer button')].find(b => b.textContent === '{text}').click()")
+
+
+def switch(page, label, word):
+    page.run(f"document.querySelector('input[aria-label=\"{label}: {word}\"]').click()")
+
+
+def start_from(page, place):
+    person = "document.querySelector('select[aria-label=\"Start from\"]')"
+    page.run(f"{person}.value = {place}; {person}.dispatchEvent(new Event('change'))")
+
+
+def test_an_explorer_starts_from_the_first_person_and_moves_people_as_the_scan_does(model):
+    vae, scan, beats = model
+    explorer = Explorer(vae, scan, beats=beats[:4])
+    assert explorer.people == list(beats.ids[:4]) and explorer.person == beats.ids[0]
+    np.testing.assert_allclose(explorer.beat.signals, beats.signals[:1], atol=1e-6)
+    for to in ({}, {"LBBB": 1}, {"age_years": 80, "LVH": 0}):
+        for row in (0, 3):
+            explorer.person, explorer.factors = beats.ids[row], to
+            np.testing.assert_allclose(explorer.beat.signals, scan.change(beats[[row]], to).signals, atol=1e-5)
+    explorer.person = None
+    np.testing.assert_allclose(explorer.z, scan.factors_to_latents({"age_years": 80, "LVH": 0})[0], atol=1e-5)
+
+
+def test_what_is_known_of_people_counts_before_what_is_read(model, of_people):
+    _, scan, beats = model
+    explorer, known, _ = of_people
+    explorer.person, explorer.factors = beats.ids[1], {"LBBB": 0}
+    expected = scan.change(beats[[1]], {"LBBB": 0}, factors=known)
+    np.testing.assert_allclose(explorer.beat.signals, expected.signals, atol=1e-5)
+    assert np.abs(expected.signals - scan.change(beats[[1]], {"LBBB": 0}).signals).max() > 1e-3
+    assert explorer._network["people"][1]["label"] == f"{beats.ids[1]}: male, 71 years, left bundle branch block"
+    explorer.factors, explorer.person = {}, beats.ids[0]
+
+
+def test_of_many_people_eight_are_offered_and_unusable_ones_never(model):
+    vae, scan, beats = model
+    signals = beats.signals.copy()
+    signals[0] = np.nan
+    explorer = Explorer(vae, scan, beats=vl.BeatSet(signals, beats.fs, beats.leads, beats.ids, r_index=beats.r_index))
+    assert len(explorer.people) == 8 and beats.ids[0] not in explorer.people and explorer.people[-1] == beats.ids[-1]
+    none = vl.BeatSet(signals[:1], beats.fs, beats.leads, r_index=beats.r_index)
+    with pytest.raises(ValueError, match="none of the 1 beats is usable"):
+        Explorer(vae, scan, beats=none)
+    with pytest.raises(ValueError, match="person must be None or the id of one of the people; got 'nobody', offered are"):
+        explorer.person = "nobody"
+    with pytest.raises(ValueError, match="known_factors describe people: give beats"):
+        Explorer(vae, scan, known_factors=pd.DataFrame())
+
+
+def test_latents_set_by_hand_stay_when_factors_or_people_change(model):
+    vae, scan, beats = model
+    explorer = Explorer(vae, scan, beats=beats[:2])
+    by_hand = np.linspace(-1, 1, 10)
+    explorer.z = explorer.z + by_hand
+    explorer.factors, explorer.person = {"LBBB": 1}, None
+    np.testing.assert_allclose(explorer.z, scan.factors_to_latents({"LBBB": 1})[0] + by_hand, atol=1e-5)
+    final = np.arange(10.0)
+    explorer.set_state({"factors": {"LVH": 1}, "person": beats.ids[1], "z": final.tolist()})
+    np.testing.assert_array_equal(explorer.z, final)
+    explorer.set_state({"factors": {}})  # as a widget linked to it in the page would
+    moved = scan.encoder_.weight.detach().numpy()[:, scan.factors.index("LVH")] / scan.coding_.sd[scan.factors.index("LVH")]
+    present = scan.ecg_to_factors(beats[[1]])["LVH"].iloc[0]
+    np.testing.assert_allclose(explorer.z, final - moved * (1 - present), atol=1e-4)
+
+
+def test_a_dropdown_linked_to_it_drives_the_person(model):
+    import ipywidgets
+    import traitlets
+
+    vae, scan, beats = model
+    explorer = Explorer(vae, scan, beats=beats[:3])
+    dropdown = ipywidgets.Dropdown(options=explorer.people)
+    traitlets.link((dropdown, "value"), (explorer, "person"))
+    dropdown.value = explorer.people[2]
+    np.testing.assert_allclose(explorer.z, vae.transform(beats[[2]])[0], atol=1e-6)
+    explorer.person = explorer.people[1]
+    assert dropdown.value == explorer.people[1]
+
+
+@pytest.mark.parametrize("row", [0, 3])
+@pytest.mark.parametrize("to", [{}, {"LBBB": 1}, {"sex_female": 0, "age_years": 70}])
+def test_the_page_changes_people_as_the_scan_does_within_5_microvolts(model, functions, to, row):
+    _, scan, beats = model
+    beat = "(n, p) => api.shownBeat(n, api.change(n.scan, p, a[0]), p).map(lead => [...lead])"
+    found = call(functions, f"({beat})(api.network, api.network.people[a[1]])", to, row)
+    assert 1000 * np.abs(np.array(found) - scan.change(beats[[row]], to).signals[0]).max() < 5
+
+
+PAIRS = [({"LBBB": 1, "LVH": 0}, {"LVH": 0, "age_years": 60}), ({"LBBB": 1}, {}), ({}, {"LVH": 1}), ({"LBBB": 1}, {"LBBB": 0})]
+
+
+@pytest.mark.parametrize("how", ["and", "in_common", "ignore"])
+@pytest.mark.parametrize("pair", PAIRS)
+def test_operators_are_those_of_combine(functions, pair, how):
+    try:
+        expected = vl.combine(*pair, how)
+    except ValueError as error:
+        with pytest.raises(RuntimeError, match=re.escape(str(error))):
+            call(functions, "api.combine(...a)", *pair, how)
+        return
+    assert call(functions, "api.combine(...a)", *pair, how) == expected
+
+
+def test_buttons_show_two_concepts_and_their_combinations(model, browser, written):
+    _, scan, _ = model
+    page = browser.open(written)
+    switch(page, "Left bundle branch block", "yes")
+    switch(page, "Female sex", "no")
+    button(page, "B")
+    assert page.run("document.querySelector('input[aria-label=\"Female sex: unknown\"]').checked")
+    switch(page, "Female sex", "no")
+    switch(page, "Left ventricular hypertrophy", "yes")
+    a, b = {"LBBB": 1, "sex_female": 0}, {"sex_female": 0, "LVH": 1}
+    for text, expected in (
+        ("A", a), ("A AND B", vl.combine(a, b)), ("A IN COMMON B", vl.combine(a, b, "in_common")),
+        ("A IGNORE B", vl.combine(a, b, "ignore")), ("B", b),
+    ):  # fmt: skip
+        button(page, text)
+        beats = scan.factors_to_ecg(expected)
+        np.testing.assert_allclose(drawn_line(page, "V1"), expected_line(beats, "V1"), atol=0.06, err_msg=text)
+    switch(page, "Left bundle branch block", "no")
+    button(page, "A AND B")
+    assert "contradict each other: LBBB (1 and 0)" in page.run(STATUS)
+    np.testing.assert_allclose(drawn_line(page, "V1"), expected_line(scan.factors_to_ecg({**b, "LBBB": 0}), "V1"), atol=0.06)
+
+
+def test_undo_and_redo_go_back_and_forth_also_by_keyboard(browser, of_people):
+    page = browser.open(of_people[2])
+    states = [heights(page)]
+    start_from(page, 2)
+    states.append(heights(page))
+    switch(page, "Left bundle branch block", "yes")
+    states.append(heights(page))
+    page.drag("input[data-latent]", 0.9)  # many moves, one step
+    states.append(heights(page))
+    button(page, "Reset")
+    np.testing.assert_allclose(heights(page), states[1], atol=0.011)
+    page.run("document.querySelector('input[data-latent]').focus()")
+    for expected in (states[3], states[2], states[1], states[0]):
+        page.key("z", 90, 2)
+        np.testing.assert_allclose(heights(page), expected, atol=0.011)
+    assert page.run(UNDO) == "true"
+    for expected in (states[1], states[2]):
+        page.key("Z", 90, 10)
+        np.testing.assert_allclose(heights(page), expected, atol=0.011)
+    button(page, "Redo")
+    np.testing.assert_allclose(heights(page), states[3], atol=0.011)
+    button(page, "Undo")
+    np.testing.assert_allclose(heights(page), states[2], atol=0.011)
+    assert page.run(UNDO) == "false"
+
+
+def test_a_link_brings_the_state_back_and_one_of_another_figure_is_refused(browser, of_people):
+    page = browser.open(of_people[2])
+    start_from(page, 1)
+    switch(page, "Left ventricular hypertrophy", "yes")
+    page.drag("input[data-latent]", 0.8)
+    button(page, "Copy link")
+    shown, address = heights(page), page.run("location.href")
+    assert re.search(r"#vaescan-explorer-\d+-[A-Za-z0-9_-]+$", address)
+    page.open(of_people[2])
+    assert np.abs(heights(page) - shown).max() > 1
+    page.run(f"location.hash = {json.dumps(address.split('#')[1])}; new Promise(done => setTimeout(done, 300))")
+    np.testing.assert_allclose(heights(page), shown, atol=0.02)
+    name = re.search(r"vaescan-explorer-\d+", address)[0]
+    page.run(f"location.hash = '{name}-bm9wZQ'; new Promise(done => setTimeout(done, 300))")
+    assert "does not fit this figure" in page.run(STATUS) and not page.complaints
+
+
+def test_svg_and_png_hold_twelve_leads_and_the_scale(browser, of_people):
+    page = browser.open(of_people[2])
+    page.run(
+        """window.saved = []; URL.createObjectURL = blob => { saved.push(blob); return 'data:,'; };
+        HTMLAnchorElement.prototype.click = function () { saved.at(-1).filename = this.download; };"""
+    )
+    page.run("document.querySelector('button[aria-label=\"Save as SVG\"]').click()")
+    text = page.run("saved[0].text()")
+    assert text.count('class="beat"') == 12 and "25 mm/s" in text and "V6" in text and "<title>" in text
+    page.run("document.querySelector('button[aria-label=\"Save as PNG\"]').click()")
+    ink = """(async () => { while (saved.length < 2) await new Promise(r => setTimeout(r, 50));
+        const b = await createImageBitmap(saved[1]), c = new OffscreenCanvas(b.width, b.height), x = c.getContext('2d');
+        x.drawImage(b, 0, 0); const d = x.getImageData(0, 0, b.width, b.height).data; let dark = 0;
+        for (let i = 0; i < d.length; i += 4) dark += d[i] < 90; return [b.width, b.height, dark]; })()"""
+    width, height, dark = page.run(ink)
+    assert width > 1500 and height > 800 and dark > 5000
+    assert page.run("saved.map(blob => blob.filename)") == ["ecg.svg", "ecg.png"]
+
+
+def test_a_wave_that_leaves_the_paper_is_marked(browser, of_people):
+    page = browser.open(of_people[2])
+    assert page.run("[...document.querySelectorAll('path.mark')].every(m => !m.getAttribute('d'))")
+    for share in (0.99, 0.01):
+        for latent in range(4):
+            page.drag(f".latents .latent:nth-child({latent + 1}) input", share)
+    marked = page.run("[...document.querySelectorAll('path.mark')].filter(m => m.getAttribute('d')).length")
+    assert marked == len(re.findall(r"mV\)", page.run(STATUS)))
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768), (390, 844)])
+def test_the_ecg_stays_in_sight_whatever_is_moved(browser, of_people, size):
+    page = browser.open(of_people[2])
+    page.width(*size)
+    page.run(f"document.body.style.paddingBlock = '900px'; {OPEN_ALL}")
+    page.run("new Promise(done => setTimeout(done, 300))")
+    shares = page.run(
+        CONTROLS
+        + """.map(e => { e.scrollIntoView({ block: 'center' });
+        const r = document.querySelector('.leads').getBoundingClientRect();
+        const own = e.getBoundingClientRect(), top = document.elementFromPoint(own.x + own.width / 2, own.y + own.height / 2);
+        const name = e.getAttribute('aria-label') ?? e.textContent; if (!(top === e || e.contains(top))) return [-1, name];
+        return [(Math.min(innerHeight, r.bottom) - Math.max(0, r.top)) / r.height, name]; })"""
+    )
+    page.width(900)
+    assert len(shares) > 30 and min(share for share, _ in shares) >= 0.6, min(shares)
+
+
+def test_every_target_has_24_pixels(browser, of_people):
+    page = browser.open(of_people[2])
+    for width in (390, 1280):
+        page.width(width)
+        page.run(OPEN_ALL)
+        boxes = page.run(f"{CONTROLS}.map(e => [e.offsetWidth, e.offsetHeight, e.getAttribute('aria-label') ?? e.textContent])")
+        assert len(boxes) > 30 and not [box for box in boxes if min(box[:2]) < 24]
+
+
+def test_styles_do_not_leak(explorer):
+    style = json.loads(re.match(r"const STYLE = (\".*?[^\\]\");\n", explorer._esm)[1])
+    style = re.sub(r"/\*.*?\*/|@media[^{]*\{", "", style, flags=re.DOTALL)
+    selectors = [part.strip() for rule in re.findall(r"([^{}]+)\{", style) for part in rule.split(",")]
+    assert len(selectors) > 60 and all(".vaescan-explorer" in selector for selector in selectors)
+
+
+def test_a_notebook_gets_a_static_form_that_stays_and_a_live_one(explorer, monkeypatch):
+    import IPython.display
+
+    shown = []
+    monkeypatch.setattr(IPython.display, "display", lambda data, metadata, raw: shown.append((data, metadata)))
+    explorer._ipython_display_()
+    (static, _), (live, about) = shown
+    widget = "application/vnd.jupyter.widget-view+json"
+    assert {"text/html", "image/png"} <= set(static) and widget not in static
+    assert widget in live and "text/html" not in live and about == {"vaescan": "live"}
+
+
+def test_the_live_figure_hides_the_static_one_above_it(explorer, browser, tmp_path):
+    state = {"z": explorer.z.tolist(), "factors": {}, "unspecified": "observe", "_network": explorer._network}
+    script = f"""<div id="live"></div><script type="module">{explorer._esm}
+      const model = {{ ...standIn({json.dumps(state)}), isStandIn: false }};
+      render({{ model, el: document.getElementById("live") }});</script>"""
+    page = browser.open(page_of(explorer, tmp_path / "page.html", script))
+    page.run("new Promise(done => setTimeout(done, 300))")
+    assert page.run("getComputedStyle(document.querySelector('.vaescan-static')).display") == "none"
+    assert page.run("document.querySelector('#live .leads').offsetHeight") > 100
+
+
+def test_an_error_message_in_place_of_the_live_figure_goes_and_the_static_one_stays(explorer, browser, tmp_path):
+    path = tmp_path / "page.html"
+    cell = f"""<div class="jp-OutputArea"><div class="jp-OutputArea-child"><div class="jp-OutputArea-output">
+      {explorer.html()}</div></div><div class="jp-OutputArea-child" id="error">
+      <div class="jp-OutputArea-output">Loading widget...</div></div></div>"""
+    path.write_text(f'<!doctype html><meta charset="utf-8">{cell}', encoding="utf-8")
+    page = browser.open(path)
+    shown = "getComputedStyle(document.querySelector('#error')).display"
+    assert page.run(shown) != "none"
+    page.run("document.querySelector('#error div').textContent = 'Error displaying widget: model not found'; 0")
+    assert page.run(shown) == "none" and page.run("document.querySelectorAll('path.beat').length") == 12

@@ -15,8 +15,8 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 def publishable(notebook):
     """Take out of an executed chapter, in place, what belongs to the run and not to the page.
 
-    That is Papermill's metadata, and progress bars with their widgets. Of a figure that offers a widget and HTML the page shows
-    the HTML: its widget goes, so that its weights are in the page once.
+    That is Papermill's metadata, and progress bars with their widgets. Of a figure that offers a widget and HTML (an explorer: in
+    two outputs) the page shows the HTML: its widget goes, so that its weights are in the page once.
     """
     notebook.metadata.pop("papermill", None)
     models = set()
@@ -24,7 +24,7 @@ def publishable(notebook):
         cell.metadata.pop("papermill", None)
         if cell.cell_type != "code":
             continue
-        cell.outputs = [output for output in cell.outputs if not _is_progress_bar(output)]
+        cell.outputs = [output for output in cell.outputs if not _is_progress_bar(output) and not _is_live(output)]
         for output in cell.outputs:
             data = output.get("data", {})
             if "text/html" in data:
@@ -107,6 +107,11 @@ def _stage(source, executed, staged):
         if any(output.output_type == "error" for cell in notebook.cells for output in cell.get("outputs", ())):
             raise RuntimeError(f"{path} stopped with an error; run the chapter again before building the book.")
         nbformat.write(notebook, staged / "notebooks" / path.name)
+
+
+def _is_live(output):
+    """Whether an output is the live form of an explorer, whose static form is the output before it."""
+    return output.get("metadata", {}).get("vaescan") == "live"
 
 
 def _is_progress_bar(output):

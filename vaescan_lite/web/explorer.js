@@ -1,396 +1,442 @@
-// The interactive figure of vaescan_lite.Explorer: decoder, symbol encoder and drawing, without any library or request.
-// The same text is the front end of an anywidget (`export default { render }`) and stands inline in static pages, where a
-// stand-in takes the place of `model`. Formulas: vae_network.Decoder and scan_network.SymbolEncoder of the package.
+// The interactive figure of vaescan_lite.Explorer. STYLE, the arithmetic, the paper and the state stand before this text: it is
+// the front end of an anywidget (`export default { render }`) and stands inline in static pages, where a stand-in takes the
+// place of `model`. No library, no request.
 
-const STYLE = `
-.vaescan-explorer { --ink: #1c2733; --soft: #5b6773; --ground: #ffffff; --paper: #fffafa; --small: #f6dede; --large: #e7a3a3;
-  --line: #c9d0d8; --up: #c4402f; --down: #1b4f8a; --ghost: #8d99a5;
-  container-type: inline-size; box-sizing: border-box; color: var(--ink); background: var(--ground); max-width: 100%;
-  font: 14px/1.35 system-ui, sans-serif; border: 1px solid var(--line); border-radius: 6px; padding: 8px; text-align: left; }
-html[data-theme="dark"] .vaescan-explorer, body[data-jp-theme-light="false"] .vaescan-explorer {
-  --ink: #e8ebee; --soft: #aeb8c2; --ground: #15191e; --paper: #1e1718; --small: #33262a; --large: #6d464b;
-  --line: #48515b; --up: #ff8d7c; --down: #7db4f0; --ghost: #78838e; color-scheme: dark; }
-html[data-theme="dark"] .text_html:has(.vaescan-explorer) { background: none !important; padding: 0 !important; }
-.vaescan-explorer * { box-sizing: border-box; }
-.vaescan-explorer .top { display: grid; gap: 10px; grid-template-columns: minmax(0, 1fr); }
-.vaescan-explorer .leads { display: grid; gap: 2px; grid-template-columns: repeat(3, minmax(0, 1fr)); margin: 0; }
-.vaescan-explorer svg { display: block; width: 100%; height: auto; background: var(--paper); overflow: hidden; }
-.vaescan-explorer svg path { fill: none; vector-effect: non-scaling-stroke; stroke-linejoin: round; }
-.vaescan-explorer .small { stroke: var(--small); stroke-width: 1; } .vaescan-explorer .large { stroke: var(--large); stroke-width: 1; }
-.vaescan-explorer .ghost { stroke: var(--ghost); stroke-width: 1.2; } .vaescan-explorer .beat { stroke: var(--ink); stroke-width: 1.7; }
-.vaescan-explorer svg text { fill: var(--ink); font: bold 2.4px system-ui, sans-serif; }
-.vaescan-explorer .note { color: var(--soft); font-size: 12px; margin: 2px 0 0; }
-.vaescan-explorer fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
-.vaescan-explorer legend, .vaescan-explorer .title { font-weight: 600; font-size: 13px; padding: 0; margin: 6px 0 2px; color: var(--ink);
-  border: 0; width: auto; float: none; }
-.vaescan-explorer .factor { display: grid; grid-template-columns: 4.2em minmax(0, 1fr) 4.6em; gap: 6px; align-items: center;
-  min-height: 25px; border-bottom: 1px solid var(--line); }
-.vaescan-explorer .factor > b { font-weight: 600; overflow-wrap: anywhere; font-size: 13px; }
-.vaescan-explorer .choice { display: flex; flex-wrap: wrap; gap: 0 7px; align-items: center; }
-.vaescan-explorer label { display: inline-flex; gap: 2px; align-items: center; margin: 0; cursor: pointer; font-size: 13px; color: var(--ink); }
-.vaescan-explorer input { margin: 0; accent-color: var(--down); min-width: 0; }
-.vaescan-explorer output { font-variant-numeric: tabular-nums; font-size: 12px; color: var(--ink); padding: 0; text-align: right; display: block; }
-.vaescan-explorer .bar { height: 4px; background: var(--line); position: relative; overflow: hidden; border-radius: 2px; }
-.vaescan-explorer .bar i { position: absolute; top: 0; bottom: 0; background: var(--down); transition: all .12s; }
-.vaescan-explorer .bar i.up { background: var(--up); }
-.vaescan-explorer .latents { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 205px), 1fr)); gap: 2px 14px; }
-.vaescan-explorer .latent { display: grid; grid-template-columns: 5em minmax(60px, 1fr) 3em; gap: 0 5px; align-items: center;
-  white-space: nowrap; font-size: 13px; }
-.vaescan-explorer .latent input { width: 100%; height: 20px; }
-.vaescan-explorer .latent .bar { grid-column: 2; } .vaescan-explorer .latent .adds { grid-column: 3; font-size: 11px; line-height: 1; }
-.vaescan-explorer .latent .word { grid-column: 1; font-size: 11px; color: var(--soft); line-height: 1; }
-.vaescan-explorer select, .vaescan-explorer button { font: inherit; font-size: 13px; color: var(--ink); background: var(--ground);
-  border: 1px solid var(--line); border-radius: 4px; padding: 2px 6px; max-width: 100%; min-width: 0; }
-.vaescan-explorer .tools { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; margin: 6px 0 2px; }
-.vaescan-explorer .tools label { flex-wrap: wrap; gap: 2px 6px; cursor: default; min-width: 0; }
-.vaescan-explorer :focus-visible { outline: 2px solid var(--down); outline-offset: 1px; }
-@container (min-width: 600px) {
-  .vaescan-explorer .with-scan { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }
-  .vaescan-explorer .leads { grid-template-columns: repeat(4, minmax(0, 1fr)); grid-template-rows: repeat(3, auto); grid-auto-flow: column; }
-}
-@media (prefers-reduced-motion: reduce) { .vaescan-explorer .bar i { transition: none; } }
-@media (forced-colors: active) { .vaescan-explorer .beat { stroke: CanvasText; } }
-`;
-
-// ---- decoder
-
-function readHalf(h) {
-  const sign = h & 0x8000 ? -1 : 1, exponent = (h >> 10) & 31, fraction = h & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return exponent === 31 ? (fraction ? NaN : sign * Infinity) : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-// Little-endian float16 in base64, cut into named matrices in the order of `parts`: [name, rows, columns].
-function unpack(base64, parts) {
-  const text = atob(base64), weights = {};
-  let at = 0;
-  for (const [name, rows, columns] of parts) {
-    const values = new Float32Array(rows * columns);
-    for (let i = 0; i < values.length; i++, at += 2) values[i] = readHalf(text.charCodeAt(at) | (text.charCodeAt(at + 1) << 8));
-    weights[name] = { rows, columns, values };
-  }
-  if (at !== text.length) throw new Error(`decoder weights have ${text.length} bytes, ${at} were expected`);
-  return weights;
-}
-
-function times(matrix, vector, out) {
-  for (let i = 0, k = 0; i < matrix.rows; i++) {
-    let sum = 0;
-    for (let j = 0; j < matrix.columns; j++) sum += matrix.values[k++] * vector[j];
-    out[i] += sum;
-  }
-  return out;
-}
-
-// Error function by a series of positive terms, to double precision.
-function erf(x) {
-  const a = Math.abs(x);
-  if (a > 6) return Math.sign(x);
-  let term = a, sum = a;
-  for (let n = 1; term > 1e-17 * sum; n++) { term *= (2 * a * a) / (2 * n + 1); sum += term; }
-  return Math.sign(x) * (2 / Math.sqrt(Math.PI)) * Math.exp(-a * a) * sum;
-}
-
-const gelu = (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2));
-
-// Latents -> beat in mV, one Float64Array per lead that the network knows (eight).
-function decode(network, z) {
-  const w = network.weights, { n_leads, n_times, r_index, border, most_stretch } = network;
-  const hidden = times(w.hidden, z, Float64Array.from(w.hidden_bias.values)).map(gelu);
-  const components = times(w.skip, z, times(w.head, hidden, new Float64Array(w.head.rows)));
-  const flat = times(w.back, components, Float64Array.from(w.back_bias.values));
-  const stretch = times(w.stretch, z, Float64Array.from(w.stretch_bias.values));
-  const [before, after] = stretch.map((s) => Math.exp(Math.min(most_stretch, Math.max(-most_stretch, s))));
-  const beat = Array.from({ length: n_leads }, () => new Float64Array(n_times));
-  for (let t = 0; t < n_times; t++) {
-    const time = t - r_index;
-    let at = time < -border ? -border + (time + border) * before : time > border ? border + (time - border) * after : time;
-    at = Math.min(n_times - 1, Math.max(0, at + r_index));
-    const left = Math.min(Math.floor(at), n_times - 2), f = at - left;
-    for (let lead = 0; lead < n_leads; lead++) {
-      const [a, b, c, d] = [-1, 0, 1, 2].map((o) => flat[lead * n_times + Math.min(n_times - 1, Math.max(0, left + o))]);
-      beat[lead][t] = b + 0.5 * f * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)));
-    }
-  }
-  return beat;
-}
-
-// ---- symbol encoder: factors, some of them unknown, -> mean and variance of the latents
-
-function solve(matrix, right) {
-  const a = matrix.map((row, i) => [...row, right[i]]), n = a.length;
-  for (let i = 0; i < n; i++) {
-    let pivot = i;
-    for (let j = i + 1; j < n; j++) if (Math.abs(a[j][i]) > Math.abs(a[pivot][i])) pivot = j;
-    [a[i], a[pivot]] = [a[pivot], a[i]];
-    for (let j = 0; j < n; j++) if (j !== i) {
-      const q = a[j][i] / a[i][i];
-      for (let k = i; k <= n; k++) a[j][k] -= q * a[i][k];
-    }
-  }
-  return a.map((row, i) => row[n] / row[i]);
-}
-
-// Expected standard scores of all factors, and the covariance of the unknown ones.
-function fillIn(scan, assignment, unspecified) {
-  const n = scan.names.length, all = [...Array(n).keys()];
-  const known = all.filter((j) => assignment[scan.names[j]] !== undefined && assignment[scan.names[j]] !== null);
-  const unknown = all.filter((j) => !known.includes(j));
-  const scores = all.map((j) => (known.includes(j) ? (assignment[scan.names[j]] - scan.mean[j]) / scan.sd[j] : 0));
-  const covariance = all.map((i) => all.map((j) => (unknown.includes(i) && unknown.includes(j) ? scan.correlation[i][j] : 0)));
-  if (unspecified === "observe" && known.length) {
-    const among = known.map((i) => known.map((j) => scan.correlation[i][j]));
-    const slopes = unknown.map((u) => solve(among, known.map((k) => scan.correlation[k][u])));
-    unknown.forEach((u, i) => {
-      scores[u] = known.reduce((sum, k, m) => sum + slopes[i][m] * scores[k], 0);
-      unknown.forEach((v) => { covariance[u][v] -= known.reduce((sum, k, m) => sum + slopes[i][m] * scan.correlation[k][v], 0); });
-    });
-  }
-  return { known, unknown, scores, covariance };
-}
-
-function encode(scan, assignment, unspecified) {
-  const { known, unknown, scores, covariance } = fillIn(scan, assignment, unspecified);
-  const mu = [], variance = [];
-  scan.m0.forEach((m0, i) => {
-    const w = scan.weight[i], a = scan.variance_weight[i];
-    const mean = m0 + w.reduce((sum, wj, j) => sum + wj * scores[j], 0);
-    let between = 0, exponent = scan.log_variance[i];
-    for (const u of unknown) for (const v of unknown) between += w[u] * covariance[u][v] * w[v];
-    for (const j of known) exponent += a[j] * scores[j];
-    for (const j of unknown) {
-      const chance = Math.min(1, Math.max(0, scan.mean[j] + scan.sd[j] * scores[j]));
-      exponent += scan.continuous[j]
-        ? a[j] * scores[j] + 0.5 * a[j] ** 2 * covariance[j][j]
-        : (a[j] * -scan.mean[j]) / scan.sd[j] + Math.log1p(chance * Math.expm1(Math.min(20, a[j] / scan.sd[j])));
-    }
-    let m = mean, v = Math.exp(exponent) + between;
-    const spread = v, b = scan.lam - scan.beta_y;
-    for (let k = 0; k < 6 && scan.beta_y > 0; k++) {
-      const q = spread + (mean - m) ** 2;
-      v = (-b + Math.sqrt(b * b + 4 * scan.beta_y * scan.lam * q)) / (2 * scan.beta_y);
-      m = (scan.lam * mean) / (scan.lam + scan.beta_y * v);
-    }
-    mu.push(m);
-    variance.push(v);
-  });
-  return { mu, variance };
-}
-
-// What each latent adds to the log odds of factor j (to its mean, if it is continuous), and the baseline before it.
-function contributions(network, z, j) {
-  const { weights, bias } = network.scan, w = weights[j];
-  const baseline = bias[j] + w.reduce((sum, wi, i) => sum + wi * network.mean[i], 0);
-  const parts = w.map((wi, i) => wi * (z[i] - network.mean[i]));
-  return { baseline, parts, total: baseline + parts.reduce((sum, part) => sum + part, 0) };
-}
-
-const readable = (state) => ({ ...state, weights: unpack(state.half_floats, state.parts) });
-
-// ---- drawing
-
-function make(tag, attributes = {}, ...children) {
-  const isSvg = ["svg", "path", "text"].includes(tag);
-  const element = isSvg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
+const FIRST_LATENTS = 12, MOST_SD = 4;
+const MEASURES = { pr_ms: ["PR", "ms"], qrs_ms: ["QRS", "ms"], qt_ms: ["QT", "ms"], qrs_axis_deg: ["QRS axis", "°"] };
 
 const signed = (x, digits) => (x < 0 ? "\u2212" : "+") + Math.abs(x).toFixed(digits);
 const rounded = (x, digits) => (Number(x.toFixed(digits)) === 0 ? (0).toFixed(digits) : signed(x, digits));
-const MM_PER_S = 25, MM_PER_MV = 10;
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
-// Twelve panels of paper in which small squares are square: 1 mm = 40 ms = 0.1 mV. Units of the drawing are millimetres.
-function drawLeads(network) {
-  const [low, high] = network.height_mv, n = network.n_times;
-  const width = (MM_PER_S * (n - 1)) / network.fs, height = MM_PER_MV * (high - low);
-  const lines = (step) => {
-    let d = "";
-    const first = (-network.r_index / network.fs) * MM_PER_S;
-    for (let x = Math.ceil(first / step) * step - first; x <= width; x += step) d += `M${x.toFixed(2)} 0V${height}`;
-    for (let y = Math.ceil((low * MM_PER_MV) / step) * step; y <= high * MM_PER_MV; y += step) d += `M0 ${high * MM_PER_MV - y}H${width}`;
-    return d;
-  };
-  const [small, large] = [lines(1), lines(5)];
-  const panel = make("div", { class: "leads", role: "img" });
-  const paths = network.leads.map((name) => {
-    const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
-    const [ghost, beat] = ["ghost", "beat"].map((kind) => make("path", { class: kind, "data-lead": name }));
-    const label = make("text", { x: 0.6, y: 2.7 }, name);
-    svg.append(make("path", { class: "small", d: small }), make("path", { class: "large", d: large }), ghost, beat, label);
-    panel.append(svg);
-    return { ghost, beat };
-  });
-  const draw = (kind, eight) => network.twelve.forEach((row, i) => {
-    let d = "";
-    for (let t = 0; t < n; t++) {
-      const mv = row.reduce((sum, share, lead) => sum + (share ? share * eight[lead][t] : 0), 0);
-      d += `${t ? "L" : "M"}${((MM_PER_S * t) / network.fs).toFixed(2)} ${(MM_PER_MV * (high - mv)).toFixed(2)}`;
-    }
-    paths[i][kind].setAttribute("d", d);
-  });
-  return { panel, draw };
+// Writing what already stands there would make the browser lay it out again.
+function say(element, text) { if (element.textContent !== text) element.textContent = text; }
+function setAttribute(element, name, value) { if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value); }
+
+function button(text, action, attributes = {}) {
+  const element = make("button", { type: "button", ...attributes }, text);
+  element.addEventListener("click", () => { if (element.getAttribute("aria-disabled") !== "true") action(element); });
+  return element;
 }
 
-function drawBar(bar, value, most) {
-  const share = Math.min(1, Math.abs(value) / most) * 50;
-  bar.className = value > 0 ? "up" : "";
-  bar.style.left = `${value > 0 ? 50 : 50 - share}%`;
-  bar.style.width = `${share}%`;
+function picker(label, options, action, attributes = {}) {
+  const select = make("select", { "aria-label": label, ...attributes }, ...options.map(([value, text]) => make("option", { value }, text)));
+  select.addEventListener("change", () => action(select.value));
+  return select;
+}
+
+// One factor: a switch of three states (a slider, if it is continuous), and beside it what is read from the beat.
+function factorRow(scan, j, id, choose) {
+  const label = scan.labels[j], result = make("output"), bar = make("i"), choice = make("div", { class: "choice" });
+  const read = make("div", {}, result, make("div", { class: "bar", "aria-hidden": "true" }, bar));
+  const element = make("div", { class: "factor", role: "group", "aria-label": label }, make("b", {}, label), choice, read);
+  if (!scan.weights) read.hidden = true;
+  if (scan.continuous[j]) {
+    const [low, high] = scan.ranges[j], known = make("input", { type: "checkbox", "aria-label": `${label}: known` });
+    const slider = make("input", { type: "range", min: low, max: high, step: 1, "aria-label": label });
+    slider.addEventListener("input", () => choose(Number(slider.value), `factor ${j}`));
+    known.addEventListener("change", () => choose(known.checked ? Number(slider.value) : null));
+    choice.append(known, slider);
+    const show = (value) => {
+      known.checked = value !== undefined;
+      slider.value = value ?? scan.mean[j];
+      slider.setAttribute("aria-valuetext", value === undefined ? "unknown" : `${value}`);
+    };
+    return { element, result, bar, show };
+  }
+  const radios = [["?", undefined, "unknown"], ["no", 0, "no"], ["yes", 1, "yes"]].map(([text, value, word]) => {
+    const radio = make("input", { type: "radio", name: `${id}-${j}`, value: word, "aria-label": `${label}: ${word}` });
+    radio.addEventListener("change", () => choose(value ?? null));
+    choice.append(make("label", { class: "pick" }, radio, text));
+    return [radio, value];
+  });
+  return { element, result, bar, show: (value) => radios.forEach(([radio, its]) => { radio.checked = its === value; }) };
+}
+
+// One latent: a slider in SDs of the population, what it adds to the chosen factor, and a button that plays it.
+function latentRow(network, latent, hint, slide, play) {
+  const slider = make("input", { type: "range", min: -MOST_SD, max: MOST_SD, step: 0.05, "data-latent": latent, "aria-label": `Latent ${latent}` });
+  const value = make("output"), adds = make("output", { class: "adds" }), bar = make("i");
+  const called = make("span", { class: "called" }, `latent ${latent}`, make("small", {}, hint));
+  const player = button("\u25b6", () => play(latent), { "aria-label": `Play latent ${latent}`, "aria-pressed": "false" });
+  const element = make("div", { class: "latent" }, called, slider, value, player);
+  if (network.scan?.weights) element.append(make("div", { class: "bar", "aria-hidden": "true" }, bar), adds);
+  slider.addEventListener("input", () => slide(latent, network.mean[latent] + network.sd[latent] * Number(slider.value)));
+  return { latent, element, slider, value, adds, bar, player };
+}
+
+// What one SD of each latent does to the measured values around the mean: the one it moves most.
+function hintsOf(network) {
+  const at = (latent, sds) => {
+    const z = [...network.mean];
+    z[latent] += sds * network.sd[latent];
+    decode(network, z);
+    return readouts(network, z);
+  };
+  return Object.fromEntries(network.active.map((latent) => {
+    const [low, high] = [at(latent, -1), at(latent, 1)];
+    if (!low) return [latent, ""];
+    const steps = Object.keys(MEASURES).map((name) => {
+      const step = name.endsWith("_deg") ? turned(high[name] - low[name]) / 2 : (high[name] - low[name]) / 2;
+      return [name, step, Math.abs(step) / network.readout.sd[name]];
+    }).filter(([, , share]) => share > 0.15).sort((one, other) => other[2] - one[2]);
+    return [latent, steps.length ? `${MEASURES[steps[0][0]][0].replace("QRS axis", "axis")} ${rounded(steps[0][1], 0)}${MEASURES[steps[0][0]][1]}` : ""];
+  }));
+}
+
+// A sticky element sticks to the nearest ancestor that may scroll: those that need not scroll must not stand in between.
+function freeFromScrollers(root) {
+  for (let e = root.parentElement; e && e !== document.body; e = e.parentElement) {
+    const { overflowX, overflowY } = getComputedStyle(e);
+    if (!/auto|scroll|hidden/.test(overflowX + overflowY)) continue;
+    if (e.scrollHeight > e.clientHeight + 1 || /^(HTML|MAIN)$/.test(e.tagName)) return;
+    e.style.overflow = "visible";
+  }
+}
+
+// Height of the bars of the page that stay at the top of the window.
+function heightOfBars(root) {
+  const bars = [...document.querySelectorAll("header, .header-article")].filter((bar) => !root.contains(bar)
+    && /sticky|fixed/.test(getComputedStyle(bar).position) && bar.offsetHeight < innerHeight / 4);
+  return Math.max(0, ...bars.map((bar) => bar.offsetHeight));
 }
 
 function render({ model, el }) {
-  const network = readable(model.get("_network")), { scan } = network;
-  const id = `vaescan-${Math.random().toString(36).slice(2)}`; // radio buttons of two figures on a page are not one group
-  const root = make("div", { class: "vaescan-explorer", role: "group", "aria-label": "ECG explorer" }, make("style", {}, STYLE));
-  const { panel, draw } = drawLeads(network);
-  const status = make("p", { class: "note", role: "status" });
-  const paper = make("div", {}, panel, status, make("p", { class: "note" },
-    "One small square: 40 ms, 0.1 mV. Grey: " + (scan ? "nothing known of the person." : "all latents at 0.")));
-  const top = make("div", { class: scan ? "top with-scan" : "top" }, paper);
-  root.append(top);
-  let z = [...model.get("z")], chosen = 0, waiting = null;
-  const start = scan ? encode(scan, {}, "observe").mu : network.mean;
-  const send = () => { clearTimeout(waiting); waiting = null; model.set("z", [...z]); model.save_changes(); };
-  const sendSoon = () => { waiting ??= setTimeout(send, 60); };
+  const network = readable(model.get("_network")), { scan, people } = network;
+  const id = model.get("_name") ?? `vaescan-live-${Math.random().toString(36).slice(2)}`;
+  const root = make("div", { class: "vaescan-explorer", role: "group", "aria-label": "ECG explorer", "data-lm-suppress-shortcuts": "true" },
+    make("style", {}, STYLE));
+  const paper = drawPaper(network), history = makeHistory();
+  const status = make("p", { class: "note status", role: "status" }), values = make("p", { class: "values" });
+  const cells = Object.fromEntries(Object.entries(MEASURES).map(([name, [text, unit]]) => {
+    const error = network.readout?.error[name], value = make("b");
+    values.append(make("span", {}, `${text} `, value, unit === "°" ? unit : ` ${unit}`, error ? ` \u00b1 ${error.toFixed(0)}` : ""));
+    return [name, value];
+  }));
+  values.hidden = !network.readout;
+  const stage = make("div", { class: "stage" }, paper.element, values, status), controls = make("div", { class: "controls" });
+  root.append(stage, controls);
 
-  // Factors: a switch of three states each, and beside it what the decoder reads from the beat that is shown.
-  const switches = [];
-  const choose = (name, value) => {
-    const factors = { ...model.get("factors") };
-    if (value === null) delete factors[name]; else factors[name] = value;
-    model.set("factors", factors);
-    move();
+  const personOf = (name) => people.findIndex((person) => person.id === name);
+  const fromModel = () => ({ z: [...model.get("z")], person: personOf(model.get("person")), a: { ...model.get("factors") }, b: {},
+    shown: "a", unspecified: model.get("unspecified") });
+  let state = fromModel(), chosen = 0, waiting = null, sending = false, playing = null, told = "", frame = 0, dirty = false;
+
+  const send = () => {
+    clearTimeout(waiting);
+    waiting = null;
+    sending = true;
+    model.set("z", [...state.z]);
+    if (scan) model.set("factors", { ...assignmentOf(state) });
+    model.set("person", people[state.person]?.id ?? null);
+    model.set("unspecified", state.unspecified);
+    model.save_changes();
+    sending = false;
   };
-  const move = () => {
-    z = encode(scan, model.get("factors"), model.get("unspecified")).mu;
-    send();
+  const show = (next) => { stop(); told = ""; state = next; send(); update(true); };
+  const act = (key, step) => {
+    try {
+      const next = moved(network, state, step);
+      history.remember(state, key);
+      show(next);
+    } catch (error) { told = error.message; update(true); }
+  };
+  const undo = () => { const next = history.go(history.past, history.future, state); if (next) show(next); };
+  const redo = () => { const next = history.go(history.future, history.past, state); if (next) show(next); };
+  const reset = () => {
+    history.remember(state);
+    const next = { ...copied(state), a: {}, b: {}, shown: "a" };
+    show({ ...next, z: [...baseOf(network, next)] });
+  };
+  const slide = (latent, z) => {
+    if (playing) stop();
+    history.remember(state, `latent ${latent}`);
+    state.z[latent] = z;
+    told = "";
     update();
+    waiting ??= setTimeout(send, 60);
   };
-  function addFactor(name, j) {
-    const result = make("output"), bar = make("i"), choice = make("div", { class: "choice" });
-    const row = make("div", { class: "factor", role: "group", "aria-label": scan.labels[j] }, make("b", { title: scan.labels[j] }, scan.short[j]),
-      choice, make("div", {}, result, make("div", { class: "bar", "aria-hidden": "true" }, bar)));
-    let show;
-    if (scan.continuous[j]) {
-      const [low, high] = scan.ranges[j], known = make("input", { type: "checkbox", "aria-label": `${scan.labels[j]}: known` });
-      const slider = make("input", { type: "range", min: low, max: high, step: 1, style: "width:60%", "aria-label": scan.labels[j] });
-      slider.addEventListener("input", () => { known.checked = true; choose(name, Number(slider.value)); });
-      known.addEventListener("change", () => choose(name, known.checked ? Number(slider.value) : null));
-      choice.append(known, slider);
-      show = (value) => {
-        known.checked = value !== undefined && value !== null;
-        slider.value = known.checked ? value : scan.mean[j];
-        slider.setAttribute("aria-valuetext", known.checked ? `${value}` : "unknown");
-      };
-    } else {
-      const radios = [["?", null, "unknown"], ["no", 0, "no"], ["yes", 1, "yes"]].map(([text, value, word]) => {
-        const radio = make("input", { type: "radio", name: `${id}-${name}`, value: word, "aria-label": `${scan.labels[j]}: ${word}` });
-        radio.addEventListener("change", () => choose(name, value));
-        choice.append(make("label", {}, radio, text));
-        return [radio, value];
-      });
-      show = (value) => radios.forEach(([radio, its]) => { radio.checked = its === (value ?? null); });
-    }
-    switches.push({ show, result, bar });
-    return row;
-  }
 
-  // Latents: one slider each, in SDs of the population, with what it adds to the chosen factor below.
-  const sliders = network.active.map((latent) => {
-    const slider = make("input", { type: "range", min: -4, max: 4, step: 0.05, "data-latent": latent, "aria-label": `Latent ${latent}` });
-    const value = make("output"), adds = make("output", { class: "adds" }), bar = make("i");
-    slider.addEventListener("input", () => {
-      z[latent] = network.mean[latent] + network.sd[latent] * Number(slider.value);
+  // ---- playing a latent: to and fro around where it is, twice; in steps where less motion is asked for
+  function stop() {
+    if (!playing) return;
+    cancelAnimationFrame(playing.frame);
+    clearTimeout(playing.timer);
+    state.z[playing.latent] = playing.from;
+    playing = null;
+    update(true);
+  }
+  function play(latent) {
+    const again = playing?.latent === latent;
+    stop();
+    if (again) return;
+    const from = state.z[latent], sd = network.sd[latent], begun = performance.now();
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches, steps = [-2, 0, 2, 0];
+    playing = { latent, from };
+    const at = (sds) => {
+      const most = (z) => Math.max(network.mean[latent] - MOST_SD * sd, Math.min(network.mean[latent] + MOST_SD * sd, z));
+      state.z[latent] = most(from + sds * sd);
       update();
-      sendSoon();
-    });
-    slider.addEventListener("change", send);
-    const row = make("div", { class: "latent" }, make("span", {}, `latent ${latent}`), slider, value);
-    if (scan?.weights) row.append(make("span", { class: "word" }, "adds"), make("div", { class: "bar", "aria-hidden": "true" }, bar), adds);
-    return { latent, slider, value, adds, bar, row };
+    };
+    const next = (i = 0) => { if (i === steps.length) stop(); else { at(steps[i]); playing.timer = setTimeout(next, 1500, i + 1); } };
+    const tick = () => {
+      const turns = (performance.now() - begun) / 4000;
+      if (turns >= 2) return stop();
+      at(2.5 * Math.sin(2 * Math.PI * turns));
+      playing.frame = requestAnimationFrame(tick);
+    };
+    if (still) next(); else tick();
+  }
+
+  // ---- the controls
+  const person = picker("Start from", [[-1, scan ? "everybody: the mean of the training ECGs" : "the mean: all latents at 0"],
+    ...people.map(({ label }, i) => [i, label])], (value) => act(null, (next) => { next.person = Number(value); }));
+  if (people.length) controls.append(make("div", { class: "tools" }, make("label", {}, "Start from ", person)));
+  const undoing = button("Undo", undo, { title: "Ctrl+Z" }), redoing = button("Redo", redo, { title: "Ctrl+Shift+Z" });
+  const linkField = make("input", { class: "link", type: "text", readonly: "", hidden: "", "aria-label": "Link to this state" });
+  const title = () => root.querySelector(".leads").getAttribute("aria-label");
+  const link = button("Copy link", async () => {
+    const address = `${location.href.split("#")[0]}#${id}-${toFragment(network, state)}`;
+    if (model.isStandIn) window.history.replaceState(null, "", address);
+    try { await navigator.clipboard.writeText(address); told = "Link copied: it opens this page in this state."; } catch {
+      linkField.hidden = false;
+      linkField.value = address;
+      linkField.select();
+      told = "The link is below the buttons, ready to be copied.";
+    }
+    update();
   });
+  const svg = button("SVG", () => download("ecg.svg", new Blob([paper.asText(title())], { type: "image/svg+xml" })), { "aria-label": "Save as SVG" });
+  const png = button("PNG", async () => download("ecg.png", await asPng(paper.asText(title()), paper.size)), { "aria-label": "Save as PNG" });
+  const isFull = () => document.fullscreenElement === root || root.classList.contains("fills");
+  const full = button("Full screen", () => {
+    if (document.fullscreenElement === root) document.exitFullscreen();
+    else if (!isFull() && root.requestFullscreen && document.fullscreenEnabled) root.requestFullscreen();
+    else { root.classList.toggle("fills"); arrange(); }
+  }, { "aria-pressed": "false" });
+  controls.append(make("div", { class: "tools" }, undoing, redoing, button("Reset", reset), link, svg, png, full), linkField);
 
-  const sum = make("p", { class: "note" });
-  const tools = make("div", { class: "tools" });
+  const rows = [], shownButtons = {};
+  const rule = picker("What unknown factors are taken to be", [["observe", "follow the known (observe)"], ["average", "keep the usual mix (average)"]],
+    (value) => act(null, (next) => { next.unspecified = value; }));
   if (scan) {
-    const rule = make("select", { "aria-label": "What unknown factors are taken to be" },
-      make("option", { value: "observe" }, "follow the known (observe)"), make("option", { value: "average" }, "keep the usual mix (average)"));
-    rule.value = model.get("unspecified");
-    rule.addEventListener("change", () => { model.set("unspecified", rule.value); move(); });
-    model.on("change:unspecified", () => { rule.value = model.get("unspecified"); });
-    const reset = make("button", { type: "button" }, "All unknown");
-    reset.addEventListener("click", () => { model.set("factors", {}); move(); });
-    top.append(make("fieldset", {}, make("legend", {}, "Factors" + (scan.weights ? ", and what the beat says of them" : "")),
-      ...scan.names.map(addFactor), make("div", { class: "tools" }, make("label", {}, "Unknown factors ", rule), reset)));
-    if (scan.weights) {
-      const options = scan.names.map((_, j) => make("option", { value: j }, scan.labels[j]));
-      const which = make("select", { "aria-label": "Show what latents add to" }, ...options);
-      chosen = Math.max(0, scan.continuous.findIndex((is, j) => !is && scan.names[j] !== "sex_female"));
-      which.value = chosen;
-      which.addEventListener("change", () => { chosen = Number(which.value); update(); });
-      tools.append(make("label", {}, "Latents add to ", which), sum);
-    }
-  } else {
-    const reset = make("button", { type: "button" }, "All at 0");
-    reset.addEventListener("click", () => { z = [...network.mean]; send(); update(); });
-    tools.append(reset);
-  }
-  root.append(make("fieldset", {}, make("legend", {}, `Latents in use, most informative first (in SD${scan ? " of the ECGs" : " of the prior"})`), tools,
-    make("div", { class: "latents" }, ...sliders.map((one) => one.row))));
-
-  function say(j, total) {
-    const percent = 100 / (1 + Math.exp(-total));
-    return scan.continuous[j] ? total.toFixed(0) : percent < 1 ? "<1 %" : percent > 99 ? ">99 %" : `${percent.toFixed(0)} %`;
-  }
-
-  function update() {
-    const beat = decode(network, z), factors = model.get("factors") ?? {};
-    draw("beat", beat);
-    const named = Object.entries(factors).map(([name, value]) => `${name} ${value === 1 ? "yes" : value === 0 ? "no" : value}`);
-    const expected = scan ? encode(scan, factors, model.get("unspecified")).mu : start;
-    const byHand = z.some((value, i) => Math.abs(value - expected[i]) > 1e-3 * network.sd[i]);
-    status.textContent = byHand ? "Latents moved by hand." : scan && named.length ? `Mean beat given: ${named.join(", ")}; unknown factors: ${model.get("unspecified")}.` : "";
-    const parts = scan?.weights ? contributions(network, z, chosen) : null;
-    const most = parts ? Math.max(1, ...parts.parts.map(Math.abs)) : 1;
-    for (const { latent, slider, value, adds, bar } of sliders) {
-      const place = (z[latent] - network.mean[latent]) / network.sd[latent];
-      slider.value = place;
-      value.textContent = rounded(place, 1);
-      slider.setAttribute("aria-valuetext", `${rounded(place, 1)} SD` + (parts ? `, adds ${rounded(parts.parts[latent], 2)}` : ""));
-      if (parts) { adds.textContent = rounded(parts.parts[latent], 2); drawBar(bar, parts.parts[latent], most); }
-    }
-    switches.forEach(({ show, result, bar }, j) => {
-      show(factors[scan.names[j]]);
-      if (!scan.weights) return;
-      const total = contributions(network, z, j).total, [low, high] = scan.ranges[j] ?? [0, 1];
-      result.textContent = say(j, total);
-      bar.style.left = 0;
-      bar.style.width = `${100 * (scan.continuous[j] ? Math.min(1, Math.max(0, (total - low) / (high - low))) : 1 / (1 + Math.exp(-total)))}%`;
+    const choose = (name) => (value, key = null) => act(key, (next) => {
+      const factors = { ...assignmentOf(next) };
+      if (value === null) delete factors[name]; else factors[name] = value;
+      if (next.shown === "b") next.b = factors; else [next.a, next.shown] = [factors, "a"];
     });
-    if (parts) {
-      const unit = scan.continuous[chosen] ? "" : "log odds: ";
-      sum.textContent = `${unit}baseline ${rounded(parts.baseline, 2)}, latents ${rounded(parts.total - parts.baseline, 2)}, together ${rounded(parts.total, 2)}`
-        + (scan.continuous[chosen] ? "" : ` = ${say(chosen, parts.total)}`);
+    rows.push(...scan.names.map((name, j) => factorRow(scan, j, id, choose(name))));
+    const operators = make("div", { class: "tools", role: "group", "aria-label": "Which concept is shown" }, ...Object.entries(SHOWN).map(([key, text]) => {
+      shownButtons[key] = button(text, () => act(null, (next) => { next.shown = key; assignmentOf(next); }), { "aria-pressed": "false" });
+      return shownButtons[key];
+    }));
+    controls.append(make("fieldset", {}, make("legend", {}, "Factors" + (scan.weights ? ", and what the beat says of them" : "")), operators,
+      make("div", { class: "factors" }, ...rows.map((row) => row.element)), make("div", { class: "tools" }, make("label", {}, "Unknown factors ", rule))));
+  }
+  const sum = make("p", { class: "note" }), tools = make("div", { class: "tools" });
+  if (scan?.weights) {
+    chosen = Math.max(0, scan.continuous.findIndex((is, j) => !is && scan.names[j] !== "sex_female"));
+    const which = picker("Show what latents add to", scan.names.map((_, j) => [j, scan.labels[j]]), (value) => { chosen = Number(value); update(); });
+    which.value = chosen;
+    tools.append(make("label", {}, "Bars: what a latent adds to ", which), sum);
+  }
+  const hints = hintsOf(network), sliders = network.active.map((latent) => latentRow(network, latent, hints[latent], slide, play));
+  const listed = (some) => make("div", { class: "latents" }, ...some.map((row) => row.element));
+  const more = sliders.slice(FIRST_LATENTS);
+  controls.append(make("fieldset", {}, make("legend", {}, `Latents, most informative first (in SD${scan ? " of the ECGs" : " of the prior"})`), tools,
+    listed(sliders.slice(0, FIRST_LATENTS)), ...(more.length ? [make("details", {}, make("summary", {}, `${more.length} more latents`), listed(more))] : [])));
+  if (network.readout) controls.append(make("p", { class: "note" }, "PR, QRS, QT and QRS axis are approximate: ridge regressions on the decoder's "
+    + `hidden layer; \u00b1 is their mean error in cross-validation on ${network.readout.n} decoded beats. Under a latent: what +1 SD changes most, by the same.`));
+
+  // ---- drawing
+  const percent = (p) => (p < 1 ? "<1 %" : p > 99 ? ">99 %" : `${p.toFixed(0)} %`);
+  const chance = (logit) => 1 / (1 + Math.exp(-logit));
+  const inWords = (factors) => Object.entries(factors).map(([name, value]) => {
+    const j = scan.names.indexOf(name);
+    return `${scan.labels[j]} ${scan.continuous[j] ? value : value ? "yes" : "no"}`;
+  }).join(", ");
+
+  function statusText(leaving) {
+    const factors = scan ? assignmentOf(state) : {}, base = baseOf(network, state), named = inWords(factors), texts = [];
+    if (told) texts.push(told);
+    if (named) texts.push(state.person < 0 ? `Mean beat given: ${named}.` : `This person with: ${named}.`);
+    if (state.z.some((z, i) => Math.abs(z - base[i]) > 1e-3 * network.sd[i])) texts.push("Latents moved by hand.");
+    if (leaving.length) texts.push(`Off the paper: ${leaving.map(([lead, mv]) => `${lead} (${signed(mv, 1)} mV)`).join(", ")}.`);
+    return texts.join(" ") || (state.person < 0 ? `Grey: ${scan ? "nothing known of the person" : "all latents at 0"}.` : "Grey: the person's own beat.");
+  }
+  function showReadouts(beat) {
+    const guess = readouts(network, state.z), offset = people[state.person]?.offset;
+    if (guess) for (const [name, cell] of Object.entries(cells)) {
+      const value = guess[name] + (offset?.[name] ?? 0);
+      say(cell, Number.isFinite(value) ? (name.endsWith("_deg") ? turned(value) : value).toFixed(0).replace("-", "\u2212") : "\u2013");
     }
-    const peaks = network.leads.map((name, i) => [name, Math.max(...Array.from(beat[0], (_, t) => network.twelve[i].reduce((s, share, lead) => s + share * beat[lead][t], 0)))]);
-    panel.setAttribute("aria-label", "Twelve-lead median beat on ECG paper. Highest point in mV: " + peaks.map(([name, mv]) => `${name} ${mv.toFixed(1)}`).join(", "));
+  }
+  function showReading() {
+    if (!scan?.weights) return;
+    rows.forEach(({ result, bar }, j) => {
+      const { total } = contributions(network, state.z, j), [low, high] = scan.ranges[j] ?? [0, 1];
+      say(result, scan.continuous[j] ? total.toFixed(0) : percent(100 * chance(total)));
+      bar.style.transform = `scaleX(${scan.continuous[j] ? Math.min(1, Math.max(0, (total - low) / (high - low))) : chance(total)})`;
+    });
+    const { baseline, parts, total } = contributions(network, state.z, chosen), continuous = scan.continuous[chosen];
+    const most = Math.max(...sliders.map(({ latent }) => 3 * Math.abs(scan.weights[chosen][latent]) * network.sd[latent]), 1e-9);
+    for (const { latent, adds, bar } of sliders) {
+      say(adds, rounded(parts[latent], 2));
+      bar.className = parts[latent] > 0 ? "up" : "";
+      bar.style.transform = `scaleX(${Math.max(-1, Math.min(1, parts[latent] / most))})`;
+    }
+    say(sum, `${continuous ? "" : "Log odds: "}baseline ${rounded(baseline, 2)}, latents ${rounded(total - baseline, 2)}, together ${rounded(total, 2)}`
+      + (continuous ? "" : ` = ${percent(100 * chance(total))}`));
+  }
+  function showControls() {
+    const factors = scan ? assignmentOf(state) : {};
+    for (const { latent, slider, value, player } of sliders) {
+      const place = (state.z[latent] - network.mean[latent]) / network.sd[latent], text = rounded(place, 1);
+      if (Math.abs(slider.valueAsNumber - place) > 0.025) slider.value = place;
+      say(value, text);
+      setAttribute(slider, "aria-valuetext", `${text} SD${scan?.weights ? `, adds ${rounded(scan.weights[chosen][latent] * (state.z[latent] - network.mean[latent]), 2)}` : ""}`);
+      const isPlaying = playing?.latent === latent;
+      say(player, isPlaying ? "\u25a0" : "\u25b6");
+      setAttribute(player, "aria-pressed", isPlaying);
+    }
+    rows.forEach(({ show: showRow }, j) => showRow(factors[scan.names[j]]));
+    for (const [key, element] of Object.entries(shownButtons)) setAttribute(element, "aria-pressed", key === state.shown);
+    person.value = state.person;
+    rule.value = state.unspecified;
+    setAttribute(rule, "aria-disabled", state.person >= 0);
+    setAttribute(undoing, "aria-disabled", !history.past.length);
+    setAttribute(redoing, "aria-disabled", !history.future.length);
+  }
+  let describing = null, ghost = null;
+  function describe(beat) {
+    const peaks = paper.extremes(beat).map(([name, high, low]) => `${name} ${high.toFixed(1)} to ${low.toFixed(1)}`).join(", ");
+    paper.element.setAttribute("aria-label", `Twelve-lead median beat on ECG paper. Highest and lowest point in mV: ${peaks}`);
+  }
+  function paint() {
+    const start = people[state.person];
+    if (ghost !== state.person) { // the grey beat changes with the person only
+      ghost = state.person;
+      paper.draw("ghost", start ? start.own : decode(network, baseOf(network, { ...state, a: {}, shown: "a", unspecified: "observe" })));
+    }
+    const beat = shownBeat(network, state.z, start), leaving = paper.draw("beat", beat);
+    showReadouts();
+    showControls();
+    showReading();
+    say(status, statusText(leaving));
+    clearTimeout(describing);
+    describing = setTimeout(() => describe(shownBeat(network, state.z, people[state.person])), 250);
+  }
+  // What may come many times a frame (a drag) is painted at once, and then not before the next frame.
+  function update(isSingle = false) {
+    if (frame && !isSingle) { dirty = true; return; }
+    paint();
+    dirty = false;
+    frame ||= requestAnimationFrame(() => { frame = 0; if (dirty) { dirty = false; update(); } });
   }
 
-  draw("ghost", decode(network, start));
-  const fromKernel = () => { if (!waiting) { z = [...model.get("z")]; update(); } };
-  model.on("change:z", fromKernel);
-  model.on("change:factors", fromKernel);
+  // ---- place and size
+  function arrange() {
+    const width = root.clientWidth - 16, isBeside = root.clientWidth >= 960;
+    if (width <= 0) return;
+    root.classList.toggle("beside", isBeside);
+    setAttribute(full, "aria-pressed", isFull());
+    say(full, isFull() ? "Leave full screen" : "Full screen");
+    const bars = isFull() ? 0 : heightOfBars(root), below = stage.offsetHeight - paper.element.offsetHeight;
+    root.style.setProperty("--below", `${bars}px`);
+    const high = isBeside ? (isFull() ? innerHeight - 20 : 0.72 * innerHeight) - bars - below : innerHeight / 2 - 24 - bars - below;
+    paper.arrange(isBeside ? stage.clientWidth : width, Math.max(110, high));
+  }
+  const sizes = new ResizeObserver(() => { freeFromScrollers(root); arrange(); });
+  sizes.observe(root);
+  const onFull = () => arrange();
+  addEventListener("resize", onFull);
+  document.addEventListener("fullscreenchange", onFull);
+
+  // ---- keyboard, kernel and link
+  root.addEventListener("keydown", (event) => {
+    const key = event.key.toLowerCase(), held = event.ctrlKey || event.metaKey;
+    if (key === "escape" && playing) stop();
+    else if (key === "escape" && root.classList.contains("fills")) full.click();
+    else if (held && key === "z" && !event.shiftKey) undo();
+    else if (held && (key === "y" || key === "z")) redo();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  const arrived = new Set();
+  function adopt() {
+    const names = new Set(arrived), next = fromModel();
+    arrived.clear();
+    if (waiting) return;
+    const kept = !scan || same(next.a, assignmentOf(state)) ? { a: state.a, b: state.b, shown: state.shown } : { b: state.b };
+    stop();
+    history.remember(state, "kernel");
+    const target = { ...next, ...kept };
+    state = names.has("z") ? target : moved(network, state, (step) => Object.assign(step, { ...target, z: step.z }));
+    update(true);
+  }
+  const heard = ["z", "factors", "unspecified", "person"].map((name) => [`change:${name}`, () => {
+    if (sending) return;
+    if (!arrived.size) queueMicrotask(adopt);
+    arrived.add(name);
+  }]);
+  heard.forEach(([name, hear]) => model.on(name, hear));
+  function restore() {
+    const text = location.hash.slice(1);
+    if (!text.startsWith(`${id}-`)) return;
+    try {
+      const next = fromFragment(network, text.slice(id.length + 1));
+      history.remember(state);
+      show(next);
+    } catch { told = "The link does not fit this figure, which is shown as it begins."; update(); }
+    setTimeout(() => root.scrollIntoView({ block: "start" }), 0);
+  }
+  addEventListener("hashchange", restore);
   el.replaceChildren(root);
+  arrange();
   update();
-  return () => { clearTimeout(waiting); model.off("change:z", fromKernel); model.off("change:factors", fromKernel); };
+  describe(shownBeat(network, state.z, people[state.person]));
+  restore();
+  if (!model.isStandIn) requestAnimationFrame(() => hideTwin(root));
+  return () => {
+    clearTimeout(waiting);
+    clearTimeout(describing);
+    playing = null;
+    sizes.disconnect();
+    removeEventListener("resize", onFull);
+    removeEventListener("hashchange", restore);
+    document.removeEventListener("fullscreenchange", onFull);
+    heard.forEach(([name, hear]) => model.off(name, hear));
+  };
+}
+
+// ---- a notebook has the figure twice, live and as a static page has it: one of them is seen
+
+// The live figure hides the static one above it, once it is in the page.
+function hideTwin(root, tries = 50) {
+  if (!root.isConnected) { if (tries) setTimeout(hideTwin, 100, root, tries - 1); return; }
+  const cell = root.closest(".jp-Cell, .cell_container, .output_container, .cell") ?? document;
+  const before = [...cell.querySelectorAll(".vaescan-static")].filter((twin) => twin.compareDocumentPosition(root) & Node.DOCUMENT_POSITION_FOLLOWING);
+  const twin = before.at(-1);
+  if (twin) (twin.closest(".jp-OutputArea-child") ?? twin).style.display = "none";
+}
+
+// Where the live figure is gone with its kernel, the static one stays and the error message goes.
+function hideError(place) {
+  const child = place.closest(".jp-OutputArea-child");
+  if (!child) return;
+  const look = () => {
+    const next = child.nextElementSibling;
+    if (next && /^Error displaying widget/.test(next.querySelector(".jp-OutputArea-output")?.textContent.trim() ?? "")) next.style.display = "none";
+  };
+  look();
+  new MutationObserver(look).observe(child.parentElement, { childList: true, subtree: true, characterData: true });
 }
 
 // What a page without a kernel gives `render` in place of a widget's model.
 function standIn(state) {
   const values = { ...state };
-  return { get: (name) => values[name], set: (name, value) => { values[name] = value; }, on() {}, off() {}, save_changes() {} };
+  return { isStandIn: true, get: (name) => values[name], set: (name, value) => { values[name] = value; }, on() {}, off() {}, save_changes() {} };
 }
 
 export { contributions, decode, encode, readable, render, standIn };

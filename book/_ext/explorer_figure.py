@@ -1,0 +1,42 @@
+"""Directive ``{explorer}``: the explorer with the weights that come with the package, on a page that is not executed.
+
+It starts from a few simulated people, each made for the diagnosis that the page names: no recorded ECG is in the book.
+"""
+
+import pandas as pd
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+import vaescan_lite as vl
+
+PEOPLE = pd.DataFrame(
+    [
+        {"sex_female": 1, "age_years": 34},
+        {"sex_female": 0, "age_years": 71, "LBBB": 1},
+        {"sex_female": 1, "age_years": 66, "AVB1": 1},
+        {"sex_female": 0, "age_years": 58, "LVH": 1},
+    ],
+    index=[f"simulated person {number}" for number in (1, 2, 3, 4)],
+)
+SEED = 3
+
+
+class ExplorerFigure(SphinxDirective):
+    """The figure in its static form; the text of the directive stands below it. Builders of other formats get the text alone."""
+
+    has_content = True
+
+    def run(self):
+        """Give the figure and its caption."""
+        vae, scan = vl.load_pretrained()
+        beats = vl.median_beats(vl.simulate(PEOPLE, seed=SEED))
+        figure = vl.Explorer(vae, scan, beats=beats, known_factors=PEOPLE).html()
+        caption = nodes.container()
+        self.state.nested_parse(self.content, self.content_offset, caption)
+        return [nodes.raw("", figure, format="html"), *caption.children]
+
+
+def setup(app):
+    """Register the directive."""
+    app.add_directive("explorer", ExplorerFigure)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,123 @@
+"""What an explorer needs in the page, as it travels: weights, matrices, a few people. Its reader is explorer_model.js."""
+
+import base64
+import json
+
+import numpy as np
+
+from ..ecg import LEADS_12
+from ..factors import FACTOR_LABELS
+from ..leads import TWELVE_FROM_EIGHT
+from ..vae.augmentation import UNSTRETCHED_S
+from ..vae.network import MOST_STRETCH
+from .readout import READOUTS, fit_readout
+
+MAX_WEIGHTS_KB = 400
+AGE_RANGE_YEARS = (20, 90)
+
+
+def network_state(vae, scan, people):
+    """Weights of the decoder, places of the latents, matrices of the Scan, people of a `People`."""
+    fs, r_index = vae._timing()
+    mean = np.zeros(vae.n_latents) if scan is None else scan.aggregated_mean_
+    sd = np.ones(vae.n_latents) if scan is None else scan.aggregated_sd_
+    beats, parts = packed({str(i): signals for i, signals in enumerate(people.beats.signals)} if people else {})
+    return decoder_state(vae.network_.decoder) | {
+        "fs": float(fs),
+        "r_index": int(r_index),
+        "n_leads": len(vae.leads_),
+        "n_times": int(vae.n_times_),
+        "border": UNSTRETCHED_S * float(fs),
+        "most_stretch": MOST_STRETCH,
+        "leads": list(LEADS_12),
+        "twelve": np.asarray(TWELVE_FROM_EIGHT, dtype=float).tolist(),
+        "ranges_mv": plain(ranges_mv(vae, mean, sd, people)),
+        "active": [int(latent) for latent in vae.active_latents_],
+        "mean": plain(mean),
+        "sd": plain(sd),
+        "scan": None if scan is None else scan_state(scan),
+        "readout": readout_state(vae),
+        "people": people.state() if people else [],
+        "beats": {"values": beats, "parts": parts},
+    }
+
+
+def packed(matrices):
+    """Matrices by name as float16 in base 64, and their names and shapes."""
+    with np.errstate(over="ignore"):
+        halves = [np.asarray(matrix).ravel().astype("<f2") for matrix in matrices.values()]
+    text = base64.b64encode(b"".join(half.tobytes() for half in halves)).decode()
+    return text, [[name, *np.atleast_2d(matrix).shape] for name, matrix in matrices.items()]
+
+
+def decoder_state(decoder):
+    """Weights of the decoder; as float16 they move a beat by less than 5 uV."""
+    matrices = {}
+    for name in ("hidden", "head", "skip", "back", "stretch"):
+        layer = getattr(decoder, name)
+        matrices[name] = layer.weight.detach().numpy()
+        if layer.bias is not None:
+            matrices[f"{name}_bias"] = layer.bias.detach().numpy()[:, np.newaxis]
+    if max(np.abs(matrix).max() for matrix in matrices.values()) > np.finfo(np.float16).max:
+        raise ValueError("a weight of the decoder is too large for float16; train it again with weight decay.")
+    text, parts = packed(matrices)
+    if len(text) > MAX_WEIGHTS_KB * 1024:
+        raise ValueError(
+            f"the decoder's weights take {len(text) / 1024:.0f} KB in the page, more than {MAX_WEIGHTS_KB} KB; "
+            "train a BeatVAE with a smaller n_components or n_hidden."
+        )
+    return {"half_floats": text, "parts": parts}
+
+
+def readout_state(vae):
+    """Return the regressions of a `Readout`, their errors and spreads; None where the window is too short for them."""
+    readout = fit_readout(vae)
+    if readout is None:
+        return None
+    text, parts = packed({"weights": readout.weights, "bias": readout.bias})
+    numbers = {"error": readout.error, "sd": readout.sd}
+    numbers = {key: {name: plain(value) for name, value in zip(READOUTS, values)} for key, values in numbers.items()}
+    return {"values": text, "parts": parts, "n": readout.n_beats} | numbers
+
+
+def scan_state(scan):
+    """Matrices of the symbol encoder, in the names of `scan.network.SymbolEncoder`, and of an affine decoder."""
+    coding, is_affine = scan.coding_, scan.decoder == "affine"
+    matrices = ("m0", "weight", "log_variance", "variance_weight", "correlation", "mean", "sd")
+    return {
+        "names": list(coding.names),
+        "labels": [FACTOR_LABELS.get(name, name) for name in coding.names],
+        "continuous": [bool(is_continuous) for is_continuous in coding.continuous],
+        "ranges": [slider_range(coding, j) for j in range(len(coding.names))],
+        "lam": float(scan.lam),
+        "beta_y": float(scan.beta_y),
+        "weights": plain(scan.weights_.to_numpy()) if is_affine else None,
+        "bias": plain(scan.bias_.to_numpy()) if is_affine else None,
+    } | {name: plain(getattr(scan.encoder_, name).detach().numpy()) for name in matrices}
+
+
+def slider_range(coding, j):
+    """Return the ends of the slider of a continuous factor, None for a binary one."""
+    if not coding.continuous[j]:
+        return None
+    if coding.names[j] == "age_years":
+        return list(AGE_RANGE_YEARS)
+    return [float(coding.mean[j] - 3 * coding.sd[j]), float(coding.mean[j] + 3 * coding.sd[j])]
+
+
+def ranges_mv(vae, mean, sd, people):
+    """Lowest and highest potential of each of the twelve leads, (12, 2): nine of ten beats of this VAE, all of the people."""
+    z = mean + sd * np.random.default_rng(0).normal(size=(200, vae.n_latents))
+    beats = vae.inverse_transform(z) if vae.n_latents else np.zeros((1, 8, 1))
+    twelve = np.einsum("ij,njt->nit", TWELVE_FROM_EIGHT, beats)
+    ranges = [np.percentile(twelve.min(axis=2), 10, axis=0), np.percentile(twelve.max(axis=2), 90, axis=0)]
+    if people:
+        own = np.einsum("ij,njt->nit", TWELVE_FROM_EIGHT, people.beats.signals)
+        ranges = [np.minimum(ranges[0], own.min(axis=(0, 2))), np.maximum(ranges[1], own.max(axis=(0, 2)))]
+    return np.stack(ranges, axis=1)
+
+
+def plain(array):
+    """Nested lists of numbers with nine digits, enough for float32; None for what is not a finite number."""
+    listed = np.where(np.isfinite(array), array, None).tolist()
+    return json.loads(json.dumps(listed), parse_float=lambda text: float(f"{float(text):.9g}"))
