@@ -22,7 +22,7 @@ SEED = 3
 
 
 class ExplorerFigure(SphinxDirective):
-    """The figure in its static form; the text of the directive stands below it. Builders of other formats get the text alone."""
+    """The figure in its static form, and below it the text of the directive; other formats than HTML get the text alone."""
 
     has_content = True
 

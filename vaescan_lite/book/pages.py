@@ -15,8 +15,8 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 def publishable(notebook):
     """Take out of an executed chapter, in place, what belongs to the run and not to the page.
 
-    That is Papermill's metadata, and progress bars with their widgets. Of a figure that offers a widget and HTML (an explorer: in
-    two outputs) the page shows the HTML: its widget goes, so that its weights are in the page once.
+    That is Papermill's metadata, and progress bars with their widgets. Of a figure that offers a widget and HTML the page shows
+    the HTML: its widget goes, also from an output of its own, so that its weights are in the page once.
     """
     notebook.metadata.pop("papermill", None)
     models = set()
