@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from trains_of_beats import ecg, regular, train
 
-from vaescan_lite import EcgSet
+from vaescan_lite import EcgSet, r_peaks
 from vaescan_lite.beats.medians import quality
-from vaescan_lite.ecg import LEADS_12, to_twelve_leads
+from vaescan_lite.ecg import LEADS_8, LEADS_12, to_twelve_leads
 from vaescan_lite.simulator import simulate
 
 FS = 500
@@ -213,6 +213,45 @@ def test_several_faults_are_all_named_and_do_not_touch_the_neighbours():
     assert table.loc[["before", "after"], "faults"].tolist() == ["", ""]
     for words in ("lead V1 is flat", "lead V6 is noisy", "aVF - II + I/2"):
         assert words in table.loc["bad", "faults"]
+
+
+@pytest.mark.parametrize("fs", [100, 500])
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [(1000, "microvolts"), (1e6, "microvolts"), (4000, "microvolts"), (200, "counts"), (40, "counts"), (20, "counts"),
+     (1e-3, "volts")],
+)  # fmt: skip
+def test_amplitudes_that_cannot_be_millivolts_are_named_with_the_likely_unit(factor, words, fs):
+    row = quality(ecg(factor * good(fs=fs), fs=fs)).iloc[0]
+    assert "cannot be millivolts" in row.faults
+    assert words in row.faults
+
+
+@pytest.mark.parametrize("factor", [1 / 6, 0.4, 1, 2, 3.4])
+def test_low_and_tall_but_possible_voltages_are_left_alone(factor):
+    assert "millivolts" not in quality(ecg(factor * good(), fs=FS)).faults.iloc[0]
+
+
+def test_one_lead_in_another_unit_is_named_and_eight_leads_are_judged_like_twelve():
+    assert "another unit in one lead" in planted(lambda x: x.__setitem__(8, 1000 * x[8])).faults
+    eight = EcgSet(good()[None, [0, 1, 6, 7, 8, 9, 10, 11]] * 1000, FS, LEADS_8)
+    assert "microvolts" in quality(eight).faults.iloc[0]
+
+
+@pytest.mark.parametrize("fs", [100, 500])
+def test_an_ecg_turned_over_in_all_leads_is_named_and_comes_as_it_was(fs):
+    table = quality(ecg(good(fs=fs), -good(fs=fs), -2 * good(1, fs), fs=fs))
+    assert ["upside down" in words for words in table.faults] == [False, True, True]
+    assert not table.swapped.any()
+    assert (r_peaks(ecg(-good(fs=fs), fs=fs))[0] == r_peaks(ecg(good(fs=fs), fs=fs))[0]).all()
+
+
+def test_simulated_people_of_every_diagnosis_are_not_upside_down_but_turned_over_most_are():
+    factors = ("AF", "AVB1", "LBBB", "RBBB", "LAFB", "LVH", "IMI", "AMI", "PVC", "STTC")
+    people = pd.DataFrame([{name: 1.0} for name in factors] * 4).fillna(0.0)
+    ecgs = simulate(people, fs=100, seed=4)
+    assert not quality(ecgs).faults.str.contains("upside").any()
+    assert quality(EcgSet(-ecgs.signals, 100)).faults.str.contains("all leads look upside down").mean() > 0.6
 
 
 # Real ECGs

@@ -5,6 +5,7 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from ..ecg import to_eight_leads
 from .filters import BLOCK, band_pass_gain, detection_rate, from_spectrum, padded_length, to_spectrum
+from .spikes import cut_spikes
 
 QRS_BAND_HZ = (5.0, 25.0)  # where QRS complexes stand out most from P and T waves, drift and mains
 QRS_SPREAD_S = 0.04  # SD of the Gaussian that merges the slopes of one QRS into one hump, also of a wide one
@@ -37,13 +38,14 @@ def r_peaks(ecgs):
     out, the mean of the others squared and smoothed by a Gaussian of 40 ms. So one bad lead can neither hide a beat nor make
     one. A beat is a maximum over +-200 ms with more than 0.12 of the energy of a usual beat; on real ECGs T waves and noise
     stay below 0.06 and nearly all ectopic beats above 0.13. In a pause of 1.5 usual RR intervals 0.03 is enough. The index is
-    the middle of the QRS in this sense, the same for all leads, not the tip of R in one of them.
+    the middle of the QRS in this sense, the same for all leads, not the tip of R in one of them. Pacing spikes are cut out
+    before.
     """
     signals = np.nan_to_num(to_eight_leads(ecgs).signals, nan=0.0, posinf=0.0, neginf=0.0)
     check_rate_and_length(ecgs.fs, signals.shape[-1])
     peaks = []
     for start in range(0, len(signals), BLOCK):
-        block = signals[start : start + BLOCK]
+        block = cut_spikes(signals[start : start + BLOCK], ecgs.fs)[0]
         n_padded = padded_length(block.shape[-1], ecgs.fs)
         row, time_s = find_qrs(to_spectrum(block, n_padded), n_padded, ecgs.fs, block.shape[-1])
         index = np.clip(np.rint(time_s * ecgs.fs).astype(int), 0, block.shape[-1] - 1)

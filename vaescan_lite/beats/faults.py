@@ -16,10 +16,17 @@ N_EQUAL = 4  # samples at the extreme value; three are chance in 1 of 200 ECGs a
 N_MEETINGS, N_SURE_MEETINGS = 3, 5  # beats that reach the same extreme value: suspicious, and certain
 PLATEAU_S = 0.2  # PTB-XL's files hold their last value for 0.11 s
 OPPOSITE = -0.3  # correlation below which two leads show opposite waves
+LOOK_LEFT = [LEADS_8.index(lead) for lead in ("I", "II", "V5", "V6")]  # P, QRS and T point up in them in most people
+UPSIDE_DOWN = 10  # of 12 such waves point down, V1 counted as a 13th: 1 of 2,015 ECGs of PTB-XL, 9 of 10 turned on purpose
+SHORTEST_RR_S = 0.4  # in a faster rhythm the beats run into each other, and their waves do not lie where they are looked for
+# Children with the largest hearts may reach 10 mV in a few leads, nobody in half of them; in effusions the largest lead keeps
+# 0.2 mV. Converters give 20 counts a millivolt or more, mostly 200 or 1000.
+LARGEST_LEAD_MV, LARGEST_USUAL_MV, SMALLEST_MV = 25.0, 10.0, 0.1
+MICROVOLTS_MV = 300.0  # from here on a usual beat of 1 mV may be given in microvolts
 LEAD_COLUMNS = ("flat_leads", "missing_leads", "saturated_leads", "noisy_leads", "swapped")
 COLUMNS = (
     "usable", "reason", "n_beats", "n_used", "n_ectopic", "dominant_share", "noise_uV", "rr_s", "rr_sd_s",
-    "rr_rmssd_s", *LEAD_COLUMNS,
+    "rr_rmssd_s", "p_consistency", "n_spikes", *LEAD_COLUMNS,
     "limb_error_uV", "faults",
 )  # fmt: skip
 
@@ -52,6 +59,8 @@ def look_at(ecgs, beats, noise_uv, r_index, fs):
         "is_noisy": is_noisy,
         "noisy_s": noisy_s,
         "swapped": swapped_electrodes(beats, r_index, fs),
+        "is_upside_down": is_upside_down(beats, r_index, fs),
+        "spans": span,
         "limb_errors": limb_errors_uv(signals) if len(names) == 12 else np.full((len(signals), 4), np.nan),
     }
 
@@ -139,17 +148,14 @@ def swapped_electrodes(beats, r_index, fs):
     fewer are named without an exchange on PTB-XL. LA and LL exchanged turn lead III over and swap I with II, as happens in
     healthy people: not looked for, as is the ground electrode RL. Dextrocardia turns V6 as well as I: not reported.
     """
-    before, after = (lambda s: r_index - round(s * fs)), (lambda s: r_index + round(s * fs))
-    p_wave = beats[..., max(before(0.24), 0) : before(0.07)]
-    qrs = beats[..., before(0.07) : after(0.09)]
-    t_wave = beats[..., after(0.12) : after(0.40)]
+    p_wave, qrs, t_wave = _waves(beats, r_index, fs)
     v6 = LEADS_8.index("V6")
     votes, likeness = [], []
     for lead in (0, 1):  # I, II
         likeness.append(_cosine(qrs[:, lead], qrs[:, v6]))
         signs = [
-            p_wave[:, lead].max(axis=-1) + p_wave[:, lead].min(axis=-1) < 0,
-            qrs[:, lead].max(axis=-1) + qrs[:, lead].min(axis=-1) < 0,
+            _net(p_wave[:, lead]) < 0,
+            _net(qrs[:, lead]) < 0,
             t_wave[:, lead].mean(axis=-1) < 0,
             likeness[-1] < OPPOSITE,
             _cosine(t_wave[:, lead], t_wave[:, v6]) < OPPOSITE,
@@ -157,6 +163,46 @@ def swapped_electrodes(beats, r_index, fs):
         votes.append(np.sum(signs, axis=0) >= 4)
     arms = votes[0] & (~votes[1] | (likeness[0] <= likeness[1]))
     return np.where(arms, "RA/LA", np.where(votes[1], "RA/LL", ""))
+
+
+def is_upside_down(beats, r_index, fs):
+    """Whether all leads seem to be turned over, (n_ecgs,): P, QRS and T point down in I, II, V5, V6, and QRS up in V1.
+
+    Atrial fibrillation leaves eight waves to judge by and two that are chance; such ECGs are named more rarely.
+    """
+    p_wave, qrs, t_wave = _waves(beats, r_index, fs)
+    down = [_net(p_wave)[:, LOOK_LEFT] < 0, _net(qrs)[:, LOOK_LEFT] < 0, t_wave.mean(axis=-1)[:, LOOK_LEFT] < 0]
+    return np.sum(down, axis=(0, 2)) + (_net(qrs[:, LEADS_8.index("V1")]) > 0) >= UPSIDE_DOWN
+
+
+def _waves(beats, r_index, fs):
+    """Where P, QRS and T of a beat lie in most people."""
+    before, after = (lambda s: max(r_index - round(s * fs), 0)), (lambda s: r_index + round(s * fs))
+    return (
+        beats[..., before(0.24) : before(0.07)],
+        beats[..., before(0.07) : after(0.09)],
+        beats[..., after(0.12) : after(0.40)],
+    )
+
+
+def _net(wave):
+    """Highest and lowest value together: above 0, a wave points up."""
+    return wave.max(axis=-1) + wave.min(axis=-1)
+
+
+def scale_in_words(spans):
+    """Say of each ECG whether its amplitudes cannot be millivolts ("" if they can), given spans of beats (n_ecgs, 8) in mV."""
+    largest, usual = spans.max(axis=-1, initial=0), np.median(spans, axis=-1)
+    is_wrong = [usual > MICROVOLTS_MV, usual > LARGEST_USUAL_MV, largest > LARGEST_LEAD_MV, largest < SMALLEST_MV]
+    causes = (
+        "microvolts, or counts of a converter",
+        "counts of a converter",
+        "another unit in one lead",
+        "volts, or only noise",
+    )
+    said = "the amplitudes cannot be millivolts: a beat spans {:.3g} in the largest lead, which looks like {}"
+    causes = np.select(is_wrong, causes, "")
+    return np.array([cause and said.format(high, cause) for high, cause in zip(largest, causes)], dtype=object)
 
 
 def _cosine(a, b):
@@ -167,6 +213,7 @@ def table_in_words(columns, leads):
     """Make the table that `beats.quality` describes, without index, of the columns of `look_at`, `rhythm` and what was used."""
     names = standard_leads(leads)
     is_missing = columns["n_nan"] > 0
+    columns = columns | {"is_upside_down": columns["is_upside_down"] & ~(columns["rr_s"] < SHORTEST_RR_S)}
     eight = lead_rows(names, LEADS_8, "an ECG")
     lacks_one_of_eight = is_missing[:, eight].any(axis=1)
     table = pd.DataFrame({name: columns[name] for name in COLUMNS if name in columns and name != "swapped"})
@@ -185,11 +232,13 @@ def table_in_words(columns, leads):
     ).astype(object)
     is_faulty = ~table["usable"] | (table[list(LEAD_COLUMNS)] != "").any(axis=1)
     is_faulty |= (table["limb_error_uV"] > CONTRADICTION_UV) | (table["n_used"] < FEW_BEATS)
-    is_faulty |= table["dominant_share"] < DOMINANT_SHARE
+    is_faulty |= (table["dominant_share"] < DOMINANT_SHARE) | (table["n_spikes"] > 0)
+    scale = scale_in_words(columns["spans"])
+    is_faulty |= columns["is_upside_down"] | (scale != "")
     words = np.full(len(table), "", dtype=object)
     for i in np.flatnonzero(is_faulty):
         of_ecg = {name: values[i] for name, values in columns.items()}
-        words[i] = "; ".join((*_of_leads(of_ecg, names), *_of_limb_leads_and_beats(of_ecg)))
+        words[i] = "; ".join(filter(None, (scale[i], *_of_leads(of_ecg, names), *_of_limb_leads_and_beats(of_ecg))))
     return table.assign(faults=words)[list(COLUMNS)]
 
 
@@ -227,6 +276,8 @@ def _of_leads(ecg, names):
 
 def _of_limb_leads_and_beats(ecg):
     """Sentences about the limb leads of one ECG, against each other and against V6, and about the number of its beats."""
+    if ecg["is_upside_down"]:
+        yield "all leads look upside down: P, QRS and T point down in I, II, V5 and V6, where they point up in most people"
     if ecg["swapped"]:
         lead = {"RA/LA": "I", "RA/LL": "II"}[ecg["swapped"]]
         yield f"limb electrodes {ecg['swapped'].replace('/', ' and ')} look swapped: lead {lead} is upside down against V6"
@@ -237,6 +288,8 @@ def _of_limb_leads_and_beats(ecg):
             f"the limb leads contradict each other: {', '.join(broken)} where Einthoven's and Goldberger's laws give 0, "
             "so the gain of at least one limb lead is wrong (its millivolts are not to scale), or it is another signal"
         )
+    if ecg["n_spikes"]:
+        yield f"{ecg['n_spikes']} pacing spikes, or pulses as narrow, were cut out: a pacemaker may lead the rhythm"
     if ecg["n_beats"] == 0:
         yield "no QRS complex found"
     elif ecg["n_used"] < FEW_BEATS:

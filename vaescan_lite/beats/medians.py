@@ -14,6 +14,7 @@ from ..ecg import LEADS_8, BeatSet, EcgSet, to_eight_leads
 from . import alignment, faults
 from .detection import check_rate_and_length, find_qrs
 from .filters import BAND_HZ, BLOCK, band_pass_gain, from_spectrum, padded_length, to_spectrum
+from .spikes import cut_spikes
 
 SHORTEST_S = 5  # seconds that an ECG of a database must last
 
@@ -52,11 +53,11 @@ def median_beats(
 
     Notes
     -----
-    ECGs are band-passed with zero phase, QRS complexes found on all leads together (`r_peaks`), ectopic beats set aside by
-    their shape and, in a regular rhythm, their time; the others are aligned between samples by least squares, and the level of
-    the PR segment is subtracted from their median in each lead. The R peak is the middle of the QRS, all leads together; the
-    tip of R in one lead lies within 20 ms of it in most ECGs, further away in bundle branch block. The filter and 100 Hz lower
-    the R wave by 2-4 %, and voltage criteria with it.
+    Pacing spikes are cut out. ECGs are band-passed with zero phase, QRS complexes found on all leads together (`r_peaks`),
+    ectopic beats set aside by their shape and, in a regular rhythm, their time; the others are aligned between samples by
+    least squares, and the level of the PR segment is subtracted from their median in each lead. The R peak is the middle of
+    the QRS, all leads together; the tip of R in one lead lies within 20 ms of it in most ECGs, further away in bundle
+    branch block. The filter and 100 Hz lower the R wave by 2-4 %, and voltage criteria with it.
 
     Examples
     --------
@@ -127,11 +128,12 @@ def quality(ecgs_or_db, ids=None, **settings):
         aside for their shape or time; ``n_used``: in the median; ``dominant_share``: share that was not set aside.
         ``noise_uV``: standard deviation of single beats over one heart cycle, or of noise within milliseconds where this is
         larger, median over the 8 leads. ``rr_s``, ``rr_sd_s``, ``rr_rmssd_s``: median,
-        standard deviation, and root mean square of successive differences of the RR intervals.
+        standard deviation, and root mean square of successive differences of the RR intervals. ``p_consistency``: how alike the
+        beats are where P lies, up to 1; NaN below two beats. ``n_spikes``: pacing spikes that were cut out.
         ``flat_leads``, ``missing_leads`` (NaN), ``saturated_leads``, ``noisy_leads``: names, joined by commas. ``swapped``:
         limb electrodes that seem exchanged (RA/LA or RA/LL). ``limb_error_uV``: how far the limb leads are from Einthoven's and
-        Goldberger's laws at worst; NaN without 12 leads. ``faults``: all this in words, empty for a clean ECG; a fault does not
-        make an ECG unusable by itself.
+        Goldberger's laws at worst; NaN without 12 leads. ``faults``: all this in words, also if all leads look upside down or
+        the amplitudes cannot be millivolts; empty for a clean ECG. A fault does not make an ECG unusable by itself.
     """
     return median_beats(ecgs_or_db, ids, **settings).quality
 
@@ -291,6 +293,7 @@ def _beats_of_block(wanted, ecgs, number, settings):
     is_finite = np.isfinite(eight).all(axis=-1, keepdims=True)  # (n_ecgs, 8, 1)
     if not is_finite.all():
         eight = np.where(is_finite, eight, 0)
+    eight, n_spikes = cut_spikes(eight, ecgs.fs)
     filtered, rate, row, time_s = _filter_and_find(eight, ecgs.fs, fs, settings.band_hz)
     columns = alignment.rhythm(row, time_s, n_ecgs)
     windows, row, set_aside = _dominant_windows(filtered, rate, row, time_s, columns["rr_s"], settings)
@@ -301,7 +304,8 @@ def _beats_of_block(wanted, ecgs, number, settings):
     median = alignment.subtract_pr_level(median, before, fs)
     noise_uv = 1000 * alignment.middle_of_cycle(noise, columns["rr_s"], before, fs)
     variation_uv = noise_uv / alignment.error_per_variation(count)[:, np.newaxis]
-    columns |= set_aside | {"n_used": count} | faults.look_at(ecgs, median, variation_uv, before, fs)
+    columns["p_consistency"] = alignment.p_consistency(windows, row, n_ecgs, before, fs)
+    columns |= set_aside | {"n_used": count, "n_spikes": n_spikes} | faults.look_at(ecgs, median, variation_uv, before, fs)
     parts = wanted(AlignedBeats(windows, row, number, median, noise), settings)
     parts[:, ~is_finite.all(axis=(1, 2))] = np.nan
     return parts, columns

@@ -88,15 +88,15 @@ def interpolate(signals, fs, r_index):
     return time_ms, *(CubicSpline(sample_ms, values, axis=-1)(time_ms) for values in (fine, slope))
 
 
-def delineate(time_ms, fine, slope, rr_s, noise_uV):
+def delineate(time_ms, fine, slope, rr_s, noise_uV, p_consistency=None):
     """Boundaries of P, QRS and T, by the rule "median over leads".
 
     Each boundary is where the speed of the ECG, the length of the vector of all lead slopes, falls to a share of its peak in
     that wave; the leads are brought towards equal size first, so that none decides alone. Shares and smoothing times were
     chosen on 100 records of LUDB 1.0.1 (Kalyakulina et al. 2020, ODC-BY 1.0), as the middle of a range in which they matter
     little. Mean absolute error there against the cardiologists' median over leads, with the gains of the headers (with equal
-    gains): QRS 7.3 (7.8) ms, PR 4.9 (5.4) ms, QT 8.9 (9.8) ms at 500 Hz, and within 0.2 ms of that at 100 Hz. Without the 8
-    records with a pacemaker, whose spike counts as QRS here and not with cardiologists, QRS is at 5.9 (6.3) ms.
+    gains): QRS 6.9 (7.2) ms, PR 4.7 (5.1) ms, QT 8.7 (9.3) ms at 500 Hz, and within 0.5 ms of that at 100 Hz. Where no end of
+    QRS is found within an RR interval, as in a ventricular tachycardia, nothing else of the beat is known either.
 
     Parameters
     ----------
@@ -104,20 +104,25 @@ def delineate(time_ms, fine, slope, rr_s, noise_uV):
         From `interpolate`, of the eight independent leads.
     rr_s : ndarray of float, shape (n_beats,)
         RR interval in seconds, NaN where it is not known.
-    noise_uV : ndarray of float, shape (n_beats,)
-        Noise of a single beat in uV, NaN where it is not known.
+    noise_uV, p_consistency : ndarray of float, shape (n_beats,)
+        Noise of a single beat in uV, and how alike beats are where P lies (`beats.quality`); NaN where it is not known.
 
     Returns
     -------
     Boundaries
         In ms from the R sample.
     """
+    p_consistency = np.full(len(fine), np.nan) if p_consistency is None else p_consistency
     step = round(FINE_HZ / GRID_HZ)
     time_ms, fine, slope = time_ms[::step], fine[..., ::step], slope[..., ::step]
     activity, qrs_onset, qrs_offset = _qrs(time_ms, slope)
     t_offset = _t_end(time_ms, slope, qrs_onset, qrs_offset, rr_s)
-    p_onset, p_offset = _p_wave(time_ms, fine, activity, t_offset, rr_s, noise_uV)
-    return Boundaries(p_onset, p_offset, qrs_onset, qrs_offset, t_offset)
+    p_onset, p_offset = _p_wave(time_ms, fine, activity, t_offset, rr_s, noise_uV, p_consistency)
+    rr_ms = np.where(np.isfinite(rr_s), 1000 * rr_s, np.inf)
+    has_qrs = qrs_offset - qrs_onset < rr_ms  # False where either is NaN
+    has_p = has_qrs & (qrs_onset - p_onset < rr_ms - (qrs_offset - qrs_onset) - T_AFTER_QRS_MS)  # after the QRS before
+    edges = Boundaries(p_onset, p_offset, qrs_onset, qrs_offset, t_offset)
+    return Boundaries(*(np.where(known, edge, np.nan) for known, edge in zip((has_p, has_p, *[has_qrs] * 3), edges)))
 
 
 def _speed(slope, sigma_ms, window, balance, leads=8):
@@ -204,7 +209,7 @@ def _t_end(time_ms, slope, qrs_onset_ms, qrs_offset_ms, rr_s):
     return np.where(most > 0, end_ms, np.nan)
 
 
-def _p_wave(time_ms, fine, activity_ms, t_offset_ms, rr_s, noise_uV):
+def _p_wave(time_ms, fine, activity_ms, t_offset_ms, rr_s, noise_uV, p_consistency):
     """Onset and end of P, NaN where there is none."""
     after_last_t_ms = np.fmax(time_ms[0], t_offset_ms - rr_s * 1000)
     earliest_ms = np.minimum(after_last_t_ms, activity_ms - 160)
@@ -230,7 +235,7 @@ def _p_wave(time_ms, fine, activity_ms, t_offset_ms, rr_s, noise_uV):
     before = (time_ms >= earliest_ms[:, None] + 25) & (time_ms <= onset[:, None] - 40)
     next_p_ms = np.fmin(rr_s * 1000 - 360, time_ms[-1] - 30)
     after = (time_ms > t_offset_ms[:, None] + 50) & (time_ms < next_p_ms[:, None])
-    has_p = _p_is_there(bump, _bumps(fine), wave, before | after, offset - onset, noise_uV)
+    has_p = _p_is_there(bump, _bumps(fine), wave, before | after, offset - onset, noise_uV, p_consistency)
     return np.where(has_p, onset, np.nan), np.where(has_p, offset, np.nan)
 
 
@@ -240,15 +245,16 @@ def _bumps(leads):
     return -gaussian_filter1d(leads, sigma, axis=-1, order=2) * sigma**2
 
 
-def _p_is_there(diastole, whole, wave, rest, p_ms, noise_uV):
-    """Whether the bump found is a P wave, (n_beats,): a logistic regression on four numbers.
+def _p_is_there(diastole, whole, wave, rest, p_ms, noise_uV, p_consistency):
+    """Whether the bump found is a P wave, (n_beats,): a logistic regression on five numbers.
 
-    They are: its height against the noise of one beat (10 uV where that is not known) and against the other bumps between T
-    and P, how far its length is from 100 ms, and how far it points to the left and down, as the sinus P wave does.
-    The weights were fitted on 100 records of LUDB (85 with P) and rounded; cross-validated there, with a threshold as low: area
-    under the curve .99, P in 83 of 85, no P in 12 or 13 of 15. PTB-XL (Wagner et al. 2020, CC BY 4.0; 1,884 records) set the
-    threshold and the bounds of the noise; there P is found in 7 % of the records with atrial fibrillation, in 98 % of those
-    with sinus rhythm and in 86 % of those with a first degree AV block, whose P can lie on the T wave before.
+    They are: its height against the noise of one beat (10 uV where that is not known; from 4.5 times on more height says no
+    more), against the other bumps between T and P, how far its length is from 100 ms, how far it points to the left and down,
+    as the sinus P wave does, and how alike the beats are where P lies (0.7 where that is not known). Weights and threshold were
+    fitted on 100 records of LUDB (85 with P) at 500 and 100 Hz, with either gains, and rounded; cross-validated there, P is
+    found in 96 % of the records with P and in 8 % without. Not used to choose: on PTB-XL (Wagner et al. 2020, CC BY 4.0) P is
+    found in 3 of 100 records with atrial fibrillation, in 3 of 12 with flutter, in 98 % of those with sinus rhythm and in 91 %
+    of those with a first degree AV block, whose P can lie on the T wave before.
     """
     size = 1000 * np.sqrt(np.square(diastole).sum(axis=1))  # uV
     rows, at_peak = np.arange(len(size)), np.where(wave, size, -1).argmax(axis=-1)
@@ -262,11 +268,12 @@ def _p_is_there(diastole, whole, wave, rest, p_ms, noise_uV):
     # At fast rates the waves of the next beat count as noise, so more than 25 uV is not believed.
     noise = np.clip(np.where(np.isfinite(noise_uV), noise_uV, 10.0), 2, 25)
     score = (
-        1.9 * np.log(height / noise)
-        + 1.2 * contrast
-        - 1.5 * np.abs(np.log(np.clip(p_ms, 20, 400) / 100))
-        + 2.4 * np.clip(direction, -1, 1.5)
-        - 3.6
+        2.3 * np.minimum(np.log(height / noise), 1.5)
+        + 0.45 * contrast
+        - 1.1 * np.abs(np.log(np.clip(p_ms, 20, 400) / 100))
+        + 4.5 * np.clip(direction, -1, 1.5)
+        + 7.0 * np.clip(np.where(np.isfinite(p_consistency), p_consistency, 0.7), 0, 1)
+        - 8.4
     )
     return wave.any(axis=-1) & (score >= 0)
 

@@ -76,8 +76,8 @@ def measure(beats, *, batch_size=512):
     Returns
     -------
     DataFrame of float64, indexed by ``beats.ids``
-        One column per entry of `DEFINITIONS` (unit, definition). NaN where there is no P wave, RR is not known or a lead is
-        flat; a row of NaN where a beat is not usable.
+        One column per entry of `DEFINITIONS` (unit, definition). NaN where there is no P wave, no end of QRS, RR is not known
+        or a lead is flat; a row of NaN where a beat is not usable.
     """
     before_ms, after_ms = 1000 * require_beats(beats).time_s[[0, -1]] * (-1, 1)
     if before_ms < 250 or after_ms < 400:
@@ -107,7 +107,8 @@ def usable_rows(beats):
 def find_boundaries(beats):
     """Return the fine grid (ms), the beats on it and their `Boundaries`, of beats of eight leads."""
     time_ms, fine, slope = interpolate(beats.signals, beats.fs, beats.r_index)
-    return time_ms, fine, delineate(time_ms, fine, slope, beats.rr_s, _from_quality(beats, "noise_uV"))
+    noise_uV, p_consistency = (_from_quality(beats, name) for name in ("noise_uV", "p_consistency"))
+    return time_ms, fine, delineate(time_ms, fine, slope, beats.rr_s, noise_uV, p_consistency)
 
 
 def _measure_batch(beats):
@@ -167,6 +168,7 @@ def _amplitudes(time_ms, leads, edges):
     p_level = _at(time_ms, leads, edges.p_onset_ms)
     p = _extreme(time_ms, leads - p_level[..., None], edges.p_onset_ms, edges.p_offset_ms)
     is_flat = np.ptp(leads, axis=-1) == 0  # not recorded: its amplitudes are not known
+    q, r, s = (np.where(np.isfinite(st_ms)[:, None], wave, np.nan) for wave in (q, r, s))  # no end of QRS, no waves in it
     out = {}  # P in more leads than `measure` keeps
     for name, values in {"q": q, "r": r, "s": s, "st": st, "t": t, "p": p}.items():
         out |= {f"{name}_{lead}_mV": np.where(is_flat[:, i], np.nan, values[:, i]) for i, lead in enumerate(LEADS_12)}
