@@ -128,3 +128,86 @@ def test_what_several_processes_did_is_not_done_again(tmp_path):
     assert run_jobs(jobs_of([1, 2, 3, 4]), keep=tmp_path, n_jobs=2, progress=False) == [1, 4, 9, 16]
     assert run_jobs(jobs_of([1, 2, 3, 4]), keep=tmp_path, progress=False) == [1, 4, 9, 16]
     assert done == []
+
+
+# entries that are damaged, and places that are not one's own
+
+
+def flip(content):
+    return content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+
+
+DAMAGE = {
+    "empty": lambda content: b"",
+    "cut off": lambda content: content[: len(content) // 2],
+    "written over": lambda content: b"garbage" * 20,
+    "one bit": flip,
+    "longer": lambda content: content + b"more",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize("what", ["table", ".table.sha256", "*"])
+def test_a_damaged_entry_is_made_again_and_said_so(tmp_path, damage, what):
+    made = []
+    folder = tmp_path / "mine"
+
+    def numbers():
+        return cache.load_or_make(folder / "table", lambda: made.append(1) or np.arange(50.0))
+
+    np.testing.assert_array_equal(numbers(), numbers())
+    assert len(made) == 1
+    for path in folder.glob(what):
+        path.write_bytes(damage(path.read_bytes()))
+    with pytest.warns(UserWarning, match="table: this entry of the cache is damaged.*made again"):
+        np.testing.assert_array_equal(numbers(), np.arange(50.0))
+    np.testing.assert_array_equal(numbers(), np.arange(50.0))
+    assert len(made) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights of POSIX")
+@pytest.mark.parametrize("rights", [0o777, 0o775, 0o722, 0o1777])
+def test_nothing_is_read_from_where_others_can_write(tmp_path, rights):
+    folder = tmp_path / "shared"
+    cache.load_or_make(folder / "entry", lambda: 1)
+    run_jobs(jobs_of([1]), keep=folder, progress=False)
+    folder.chmod(rights)
+    loaded = []
+    with pytest.raises(ValueError, match="shared: others can write here.*VAESCAN_CACHE"):
+        cache.load_or_make(folder / "entry", lambda: 1, load=loaded.append)
+    with pytest.raises(ValueError, match="shared: others can write here"):
+        run_jobs(jobs_of([1]), keep=folder, progress=False)
+    assert not loaded and len(done) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights of POSIX")
+def test_a_folder_of_somebody_else_is_refused(tmp_path, monkeypatch):
+    cache.load_or_make(tmp_path / "entry", lambda: 1)
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    with pytest.raises(ValueError, match="others can write here"):
+        cache.load_or_make(tmp_path / "entry", lambda: 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights of POSIX")
+def test_folders_of_the_cache_are_made_for_the_user_alone_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        cache.load_or_make(tmp_path / "new" / "entry", lambda: 1)
+        run_jobs(jobs_of([1]), keep=tmp_path / "kept", progress=False)
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("new", "kept")] == [0o700, 0o700]
+
+
+def test_where_nothing_can_be_kept_results_come_and_the_variable_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.warns(UserWarning, match="cannot be written.*VAESCAN_CACHE"):
+        assert cache.load_or_make(tmp_path / "file" / "below" / "entry", lambda: 5) == 5
+
+
+def test_without_a_home_the_variable_is_named(monkeypatch):
+    for name in ("VAESCAN_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as for a user that the machine does not know
+    with pytest.raises(ValueError, match="no home folder.*VAESCAN_CACHE"):
+        cache.cache_folder()

@@ -92,9 +92,9 @@ _HIDDEN_AGE = r"^(?:>|≥|over |above )\s*\d|\d\s*\+|\d.* (?:or|and) (?:older|ab
 _AGE = re.compile(
     r"0*(?P<number>\d+(?:[.,]\d+)?)\s*(?:"
     r"(?P<years>(?:y|yr|yrs|year|years|y\.?/?o|jahre?|j|años?|anos?|ans?|a)\.?(?: old| alt)?)|"
-    r"(?P<months>months?|monate?|meses|(?<=^\d{3})m)|(?P<weeks>weeks?|wochen?|(?<=^\d{3})w)|(?P<days>days?|tage?|(?<=^\d{3})d))"
+    r"(?P<months>months?|monate?|meses|(?<=^\d{3})m)|(?P<weeks>weeks?|wochen?|(?<=^\d{3})w)|(?P<days>days?|tage?|(?<=^\d{3})d))?"
 )
-_AGE_UNITS = {1: "years", 12: "months", 52.18: "weeks", 365.25: "days"}
+_AGE_UNITS = {"months": 12, "weeks": 52.18, "days": 365.25}  # in a year
 
 
 def diagnoses_from_scp(statements, min_likelihood=None):
@@ -274,8 +274,7 @@ def _years(text):
         match = _AGE.fullmatch(text)
     if match is None:
         return np.nan
-    per_year = next(count for count, words in _AGE_UNITS.items() if words == match.lastgroup)
-    return float(match["number"].replace(",", ".")) / per_year
+    return float(match["number"].replace(",", ".")) / _AGE_UNITS.get(match.lastgroup, 1)
 
 
 def clean_sexes(sexes, has_digits=False):

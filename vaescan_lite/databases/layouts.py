@@ -283,9 +283,11 @@ def _read_headers(folder, files, records):
 def read_table(path, wanted, **options):
     """Read a CSV table with the options of `pandas.read_csv`, and refuse it where a wanted column is missing."""
     try:
+        with open(path, "rb") as file:
+            first_line = file.readline()
+        if first_line.count(b";") > first_line.count(b","):  # saved by a spreadsheet in a country of decimal commas
+            options = {"sep": ";", "decimal": ",", **options}
         table = pd.read_csv(path, **options)
-        if table.shape[1] == 1 and ";" in table.columns[0]:  # saved by a spreadsheet of a country of decimal commas
-            table = pd.read_csv(path, sep=";", decimal=",", **options)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read as a CSV table: {error}") from error
     missing = [column for column in wanted if column not in table]

@@ -41,7 +41,8 @@ def read_record(path, fs=None):
     """
     if not isinstance(path, (str, os.PathLike)):
         raise ValueError(f"path must name a file; got {type(path).__name__}. EcgSet(signals, fs) makes a set from an array.")
-    if fs is not None and (isinstance(fs, (bool, str)) or not np.isreal(fs) or not 0 < fs < np.inf):
+    is_number = isinstance(fs, (int, float, np.number)) and not isinstance(fs, bool)
+    if fs is not None and not (is_number and 0 < fs < np.inf):
         raise ValueError(f"fs must be a sampling frequency in Hz above 0; got {fs!r}.")
     path = Path(path)
     is_wfdb = path.suffix.lower() in WFDB_ENDINGS or Path(f"{path}.hea").exists()

@@ -24,19 +24,18 @@ def read_leads(path, fs):
     if not lines:
         raise ValueError(f"{path} cannot be read as CSV with a line of lead names at the top: the file is empty.")
     names, separator, lines = _names(lines)
-    cells = _cells(lines[0], separator) if lines else [""]
-    known = [_is_unit(cell) for cell in cells]
-    units = cells if any(known) and not any(map(_is_number, cells)) else [None] * len(names)
+    if sum(lead_name(_cells(line, separator)[0]) in LEADS_12 for line in lines[:12]) > 2:
+        raise ValueError(f"{path}: the leads seem to stand in rows; each wants a column, with its name at the top.")
+    cells = [cell.strip("()[] ") for cell in _cells(lines[0], separator)] if lines else [""]
+    units = cells if any(map(_is_unit, cells)) and not any(map(_is_number, cells)) else [None] * len(names)
     lines = [line for line in lines[units is cells :] if not line.lstrip().startswith(_COMMENT)]
     table = _matching(_numbers(lines, separator, path), names, path)
     columns = [lead_and_unit(name) for name in names]
     leads = tuple(lead for lead, _ in columns if lead in LEADS_12)
     if not leads or len(table) < 2:
-        in_rows = sum(lead_name(_cells(line, separator)[0]) in LEADS_12 for line in lines[:12]) > 2
-        turned = " The leads seem to stand in rows; each wants a column." if in_rows else ""
         raise ValueError(
             f"{path}: columns with names of leads (I, II, ... V6) and at least 2 rows are wanted; found {len(table)} sample(s) "
-            f"and the columns {[lead for lead, _ in columns][:15]}.{turned}"
+            f"and the columns {[lead for lead, _ in columns][:15]}."
         )
     lead_rows(leads, leads, path)  # a name in two spellings is refused
     time = next((i for i, name in enumerate(names) if _seconds(name, units[i])), None)
@@ -85,7 +84,7 @@ def _cells(line, separator):
 
 def _is_unit(cell):
     try:
-        return bool(cell) and mv_per_unit(cell.strip("()[] "), "", "") > 0
+        return bool(cell) and mv_per_unit(cell, "", "") > 0
     except ValueError:
         return False
 
@@ -140,7 +139,7 @@ def _matching(table, names, path):
 
 def _seconds(name, unit):
     """Return the seconds in the unit of a column of times, such as ``time_s`` or ``Zeit (ms)``; None for other columns."""
-    behind = _TIME.match(name.casefold().strip()) or _TIME.match(f"{name.casefold().strip()}_{(unit or '').strip('()[] ')}")
+    behind = _TIME.match(name.casefold().strip()) or _TIME.match(f"{name.casefold().strip()}_{unit or ''}")
     return _SECONDS.get(behind[1]) if behind else None
 
 
