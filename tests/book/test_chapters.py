@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -297,6 +298,35 @@ def test_relative_settings_of_the_environment_hold_in_the_chapters_folder(tmp_pa
     assert environment["VAESCAN_CACHE"] == str(tmp_path / "my cache")
     assert environment["VAESCAN_DATABASE"] == "simulated" and environment["X"] == "1"
     assert "MPLBACKEND" not in environment
+
+
+def test_a_foreign_set_up_of_jupyter_and_matplotlib_does_not_reach_a_chapter(tmp_path, monkeypatch):
+    foreign = tmp_path / "foreign/kernels/python3"
+    foreign.mkdir(parents=True)
+    (foreign / "kernel.json").write_text(json.dumps({"argv": ["false"], "display_name": "Python 3", "language": "python"}))
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")
+    (tmp_path / "start.py").write_text("raise SystemExit('not mine')")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "foreign"))
+    monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path / "matplotlibrc"))
+    monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "start.py"))
+    (tmp_path / "own").mkdir()
+    environment = book.environment_for_child(**book._own_jupyter(tmp_path / "own"))
+    code = (
+        "import json, sys, jupyter_client.kernelspec, matplotlib as mpl\n"
+        "argv = jupyter_client.kernelspec.get_kernel_spec('python3').argv\n"
+        "print(argv[0] == sys.executable, argv[2], mpl.rcParams['text.usetex'])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path / "own", capture_output=True, text=True)
+    assert run.stdout.split() == ["True", "ipykernel_launcher", "False"], run.stderr
+    assert "PYTHONSTARTUP" not in environment and str(tmp_path / "foreign") in environment["JUPYTER_PATH"]
+
+
+@pytest.mark.parametrize("settings", [{"database": ""}, {"database": " "}, {"seed": -1}, {"seed": 0.5}])
+def test_settings_without_sense_are_refused_before_a_chapter_begins(tmp_path, settings):
+    write_chapter(tmp_path / "01_good.ipynb", ["1"])
+    with pytest.raises(ValueError, match="database is empty|seed must be a whole number"):
+        book.run_chapters(tmp_path, tmp_path / "out", profile="smoke", **settings)
+    assert not (tmp_path / "out").exists()
 
 
 def loaded_from_elsewhere(html):

@@ -2,8 +2,10 @@
 
 import codecs
 import io
+import re
 import warnings
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -80,6 +82,19 @@ def test_a_set_takes_the_names_as_files_write_them():
         ECG[np.newaxis], 100, ["DI", "DII", "DIII", "AVR", "AVL", "AVF", "C1", "c2", "Lead V3", "ECG_V4", "v5", "V6 (mV)"]
     )
     assert ecgs.leads == LEADS_12
+
+
+def test_the_page_on_files_says_what_the_code_does():
+    page = (Path(__file__).parents[2] / "book" / "your_data.md").read_text(encoding="utf-8")
+    leads = re.findall(r"^\| (I+|aV[RLF]|V1)(?: to V6)? \| (`.*`) \|$", page, flags=re.MULTILINE)
+    assert [lead for lead, _ in leads] == list(LEADS_12[:7])
+    for lead, names in leads:
+        assert {lead_name(name) for name in re.findall("`([^`]+)`", names)} == {lead}
+    units = dict(zip(("millivolts", "a thousandth of that", "a millionth", "a thousand"), (1, 1e-3, 1e-6, 1e3)))
+    for names, meaning in re.findall(r"^\| ((?:nothing, )?`.*`) \| ([^|\n]+) \|$", page, flags=re.MULTILINE):
+        if meaning in units:
+            assert {mv_per_unit(name, "I", "page") for name in re.findall("`([^`]+)`", names)} == {units.pop(meaning)}
+    assert not units
 
 
 # text tables that are read
