@@ -53,7 +53,9 @@ def _candidates(eight, reach, least):
 
     Where these differ much from each other and from those twice as far, it is a wave; such places need no closer look.
     """
-    tip = eight[..., reach:-reach] - 0.5 * (eight[..., : -2 * reach] + eight[..., 2 * reach :])
+    tip = eight[..., : -2 * reach] + eight[..., 2 * reach :]
+    tip *= -0.5
+    tip += eight[..., reach:-reach]
     height = np.sqrt(np.einsum("elt,elt->et", tip, tip))
     noise = np.median(height, axis=-1, keepdims=True)
     is_tip = (height > SMALLEST_PULSE_MV) & (height > TIMES_NOISE * noise)

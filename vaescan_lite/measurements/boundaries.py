@@ -95,7 +95,7 @@ def delineate(time_ms, fine, slope, rr_s, noise_uV, p_consistency=None):
     that wave; the leads are brought towards equal size first, so that none decides alone. Shares and smoothing times were
     chosen on 100 records of LUDB 1.0.1 (Kalyakulina et al. 2020, ODC-BY 1.0), as the middle of a range in which they matter
     little. Mean absolute error there against the cardiologists' median over leads, with the gains of the headers (with equal
-    gains): QRS 6.9 (7.2) ms, PR 4.7 (5.1) ms, QT 8.7 (9.3) ms at 500 Hz, and within 0.5 ms of that at 100 Hz. Where no end of
+    gains): QRS 6.9 (7.2) ms, PR 5.2 (5.2) ms, QT 8.7 (9.3) ms at 500 Hz, and within 0.5 ms of that at 100 Hz. Where no end of
     QRS is found within an RR interval, as in a ventricular tachycardia, nothing else of the beat is known either.
 
     Parameters
