@@ -242,7 +242,7 @@ def clean_ages(ages):
     notes : list of str
         One sentence for each of these reasons that occurs.
     """
-    ages_years, hidden, missing, absurd = _read_ages(ages)
+    ages_years, hidden, missing, absurd = read_ages(ages)
     reasons = (
         (hidden, "hidden because the person is very old (300 stands for 90 or older in PTB-XL, >89 in LUDB)"),
         (missing, "missing"),
@@ -251,12 +251,8 @@ def clean_ages(ages):
     return ages_years, [f"age_years is NaN for {mask.sum()} ECG(s): {reason}" for mask, reason in reasons if mask.any()]
 
 
-def unread_ages(ages):
-    """Where something is stated that is no age, ndarray of bool."""
-    return _read_ages(ages)[-1]
-
-
-def _read_ages(ages):
+def read_ages(ages):
+    """Ages in years, and masks of those that are hidden, missing, and stated but no age."""
     text = pd.Series(list(ages), dtype=object).map(lambda age: str(age).strip().casefold())
     ages_years = np.array([_years(age) for age in text], dtype=float)
     hidden = text.str.contains(_HIDDEN_AGE).to_numpy(bool) | (ages_years == 300)
@@ -272,9 +268,7 @@ def _years(text):
         return float(text)
     except ValueError:
         match = _AGE.fullmatch(text)
-    if match is None:
-        return np.nan
-    return float(match["number"].replace(",", ".")) / _AGE_UNITS.get(match.lastgroup, 1)
+    return float(match["number"].replace(",", ".")) / _AGE_UNITS.get(match.lastgroup, 1) if match else np.nan
 
 
 def clean_sexes(sexes, has_digits=False):

@@ -20,7 +20,7 @@ from ..factors import FACTOR_NAMES, clean_ages, clean_sexes, known_names, listed
 from ..leads import LEADS_12, computable
 from .layouts import GROUND_TRUTH, LUDB_TABLE, PTBXL_TABLE, find_contents, read_table, scan
 from .people import folds
-from .records import resample, samples_needed, sound_leads
+from .records import resample, samples_made, samples_needed, sound_leads
 from .wfdb_files import read_header, read_signals
 
 N_SIMULATED = 2000
@@ -264,11 +264,12 @@ def _read_batch(ids, paths, fs, limits, errors):
         computed.update([added] if added else [])
     blocks = []
     for n_times, groups in (alike or {round(limits[1] * fs): {}}).items():
-        block = np.empty((len(kept), len(LEADS_12), n_times), dtype=np.float32)
-        for (fs_file, _), rows in groups.items():
-            block[rows] = resample(np.stack([signals[row] for row in rows]), fs_file, fs)[..., :n_times]
         rows = sorted(row for group in groups.values() for row in group)
-        blocks.append((block if len(rows) == len(kept) else block[rows], [kept[row] for row in rows]))
+        block = np.empty((len(rows), len(LEADS_12), n_times), dtype=np.float32)
+        for (fs_file, _), some in groups.items():
+            made = resample(np.stack([signals[row] for row in some]), fs_file, fs)
+            block[np.searchsorted(rows, some)] = made[..., :n_times]
+        blocks.append((block, [kept[row] for row in rows]))
     return blocks, rejected, computed
 
 
@@ -285,7 +286,7 @@ def _read_start(path, fs, shortest_s, longest_s, least_fs):
             f"{'at least' if shortest_s < longest_s else 'duration_s ='} {shortest_s:g} s is wanted. Read fewer seconds, or "
             "leave this ECG out."
         )
-    n_times = min(n_times, int(ecg.shape[1] * fs / fs_file))
+    n_times = min(n_times, samples_made(ecg.shape[1], fs_file, fs))
     return sound_leads(ecg, leads, header.path), n_times, fs_file, computable(leads)
 
 

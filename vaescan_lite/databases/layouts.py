@@ -249,7 +249,10 @@ def _open_wfdb(folder, files, records):
 def _unread_people(said):
     """Issues of ages and sexes that headers state and that cannot be read; `said` has what they say by id."""
     issues = []
-    for name, unread in (("Age", factors.unread_ages), ("Sex", lambda sexes: factors.clean_sexes(sexes)[1])):
+    for name, unread in (
+        ("Age", lambda ages: factors.read_ages(ages)[-1]),
+        ("Sex", lambda sexes: factors.clean_sexes(sexes)[1]),
+    ):
         texts = [str(row.get(name, "")) for row in said.values()]
         wrong = zip(said, texts, unread(texts))
         issues += [(f"{name.lower()} that cannot be read", f"{id_}: {text}") for id_, text, is_wrong in wrong if is_wrong]

@@ -50,12 +50,10 @@ def patients_of(records, said):
     folders = Counter(record.rpartition("/")[0] for record in records)
     if len(folders) >= _SMALL and sorted(folders.values())[len(folders) // 2] <= _SMALL:
         return [record.rpartition("/")[0] for record in records]
-    names = [record.rpartition("/")[2] for record in records]
-    names = [re.sub(r"_[lh]r$", "", name) for name in names]  # one ECG of PTB-XL at two rates
-    stems = Counter(re.sub(r"[_-](?:\d{1,2}|[a-z])$", "", name, flags=re.IGNORECASE) for name in names)
-    if N_FOLDS <= len(stems) < len(names) and max(stems.values()) <= _SMALL:
-        return [re.sub(r"[_-](?:\d{1,2}|[a-z])$", "", name, flags=re.IGNORECASE) for name in names]
-    return names
+    names = [re.sub(r"_[lh]r$", "", record.rpartition("/")[2]) for record in records]  # one ECG of PTB-XL at two rates
+    stems = [re.sub(r"[_-](?:\d{1,2}|[a-z])$", "", name, flags=re.IGNORECASE) for name in names]
+    sizes = Counter(stems)
+    return stems if N_FOLDS <= len(sizes) < len(names) and max(sizes.values()) <= _SMALL else names
 
 
 def folds(labels, patients=None):

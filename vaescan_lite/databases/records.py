@@ -112,6 +112,12 @@ def samples_needed(n_samples, fs_from, fs_to):
     return n_samples if up == down else ceil((n_samples * down + 10 * max(up, down)) / up) + 1
 
 
+def samples_made(n_samples, fs_from, fs_to):
+    """Count the samples that `resample` makes of `n_samples`."""
+    up, down = _ratio(fs_from, fs_to)
+    return ceil(n_samples * up / down)
+
+
 def _ratio(fs_from, fs_to):
     ratio = Fraction(fs_to).limit_denominator(1000) / Fraction(fs_from).limit_denominator(1000)
     return ratio.numerator, ratio.denominator

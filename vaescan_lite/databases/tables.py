@@ -13,7 +13,6 @@ from ..leads import LEADS_12, lead_and_unit, lead_name, lead_rows, mv_per_unit
 _SEPARATORS = (",", ";", "\t", "|", None)  # None: any number of blanks
 _COMMENT = ("#", "%", "//")
 _HEADER_WITHIN = 100  # lines in which the names of leads are looked for; devices write notes above them
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "milliseconds": 1e-3}
 _TIME = re.compile(r"(?:t|time|zeit|tiempo|temps|tempo)[ _/,([]+(\w+?)[)\] ]*$")
 
@@ -27,8 +26,9 @@ def read_leads(path, fs):
     if sum(lead_name(_cells(line, separator)[0]) in LEADS_12 for line in lines[:12]) > 2:
         raise ValueError(f"{path}: the leads seem to stand in rows; each wants a column, with its name at the top.")
     cells = [cell.strip("()[] ") for cell in _cells(lines[0], separator)] if lines else [""]
-    units = cells if any(map(_is_unit, cells)) and not any(map(_is_number, cells)) else [None] * len(names)
-    lines = [line for line in lines[units is cells :] if not line.lstrip().startswith(_COMMENT)]
+    is_of_units = any(map(_is_unit, cells)) and not any(re.match(r"[-+]?[.,]?\d", cell) for cell in cells)
+    units = cells if is_of_units else [None] * len(names)
+    lines = [line for line in lines[is_of_units:] if not line.lstrip().startswith(_COMMENT)]
     table = _matching(_numbers(lines, separator, path), names, path)
     columns = [lead_and_unit(name) for name in names]
     leads = tuple(lead for lead, _ in columns if lead in LEADS_12)
@@ -44,7 +44,10 @@ def read_leads(path, fs):
     if text:
         raise ValueError(f"{path}: column(s) {', '.join(text)} hold something that is not a number; mV, or s, are wanted.")
     if time is not None:
-        fs = _agreed(fs, _fs_of_times(table[time].to_numpy(float) * _seconds(names[time], units[time]), path), path)
+        fs_of_times = _fs_of_times(table[time].to_numpy(float) * _seconds(names[time], units[time]), path)
+        if fs and abs(fs / fs_of_times - 1) > 1e-3:
+            raise ValueError(f"{path}: fs = {fs:g} Hz was given, and the column time_s has {fs_of_times:g} Hz; leave one out.")
+        fs = fs or fs_of_times
     if fs is None:
         raise ValueError(f"{path}: the sampling rate is not known; give fs in Hz, or a column time_s in seconds.")
     rows = [i for i, (lead, _) in enumerate(columns) if lead in leads]
@@ -53,13 +56,11 @@ def read_leads(path, fs):
 
 
 def _text(path):
-    """Text of a file in UTF-8 or UTF-16 as its first bytes say, else in UTF-8 or Windows' western code page."""
+    """Text of a file in UTF-8 or UTF-16, or in Windows' western code page where it is neither."""
     data = path.read_bytes()
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return data.decode(encoding, errors="replace")
+    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-16" if is_utf_16 else "utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("cp1252", errors="replace")
 
@@ -87,10 +88,6 @@ def _is_unit(cell):
         return bool(cell) and mv_per_unit(cell, "", "") > 0
     except ValueError:
         return False
-
-
-def _is_number(cell):
-    return bool(re.match(r"[-+]?[.,]?\d", cell))
 
 
 def _numbers(lines, separator, path):
@@ -122,13 +119,9 @@ def _matching(table, names, path):
     if n_more > 0 and len(table):
         first = pd.to_numeric(table[0], errors="coerce").to_numpy(float)
         is_numbered = len(first) > 1 and bool((np.diff(first) == 1).all()) and first[0] % 1 == 0
-        n_empty = 0
-        while n_empty <= n_more and table[table.shape[1] - 1 - n_empty].isna().all():
-            n_empty += 1
-        if is_numbered and n_empty in (n_more - 1, 0) and n_more - 1 == n_empty:
-            table = table.iloc[:, 1 : table.shape[1] - n_empty]
-        elif not is_numbered and n_empty == n_more:
-            table = table.iloc[:, : len(names)]
+        n_empty = int(np.argmin([*table.isna().all()[::-1], False]))  # columns at the right without any value
+        if n_empty + is_numbered == n_more:
+            table = table.iloc[:, int(is_numbered) : table.shape[1] - n_empty]
     if len(table) and table.shape[1] != len(names):
         raise ValueError(
             f"{path}: {len(names)} names of columns and {table.shape[1]} values in a row, so that it is not known which values "
@@ -141,12 +134,6 @@ def _seconds(name, unit):
     """Return the seconds in the unit of a column of times, such as ``time_s`` or ``Zeit (ms)``; None for other columns."""
     behind = _TIME.match(name.casefold().strip()) or _TIME.match(f"{name.casefold().strip()}_{unit or ''}")
     return _SECONDS.get(behind[1]) if behind else None
-
-
-def _agreed(fs, fs_of_times, path):
-    if fs and abs(fs / fs_of_times - 1) > 1e-3:
-        raise ValueError(f"{path}: fs = {fs:g} Hz was given, and the column time_s has {fs_of_times:g} Hz; leave one out.")
-    return fs or fs_of_times
 
 
 def _fs_of_times(times_s, path):

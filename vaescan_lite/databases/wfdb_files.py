@@ -145,22 +145,18 @@ def _read_mat(path, header):
         raise ValueError(f"{about} was saved by MATLAB 7.3, which is HDF5; save it with -v4 or -v7.") from None
     except Exception as error:  # scipy raises many kinds for what is no MATLAB file or is cut off
         raise ValueError(f"{about} cannot be read as a MATLAB file of version 4 or 5 ({error}).") from error
-    fitting = {
-        name: array
-        for name, array in arrays.items()
-        if array.ndim == 2 and array.dtype.kind in "iuf" and n_signals in array.shape
-    }
-    name = "val" if "val" in fitting else next(iter(fitting), None)
-    if name is None or (len(fitting) > 1 and name != "val"):
+    fitting = [name for name, a in arrays.items() if a.ndim == 2 and a.dtype.kind in "iuf" and n_signals in a.shape]
+    name = "val" if "val" in fitting else "".join(fitting[:1])
+    if len(fitting) != 1 and name != "val":
         shapes = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in arrays.items()) or "nothing"
         raise ValueError(f"{about} as a MATLAB file it should hold one array of {n_signals} signals; it holds {shapes}.")
-    counts = fitting[name].T if fitting[name].shape[0] == n_signals else fitting[name]
+    counts = arrays[name].T if len(arrays[name]) == n_signals else arrays[name]
     if header.n_samples and len(counts) != header.n_samples:
         raise ValueError(f"{about} as a MATLAB file it holds {len(counts)} samples; the header says {header.n_samples}.")
     if counts.dtype.kind == "f" and (counts[np.isfinite(counts)] % 1 != 0).any():
         raise ValueError(
-            f"{about} as a MATLAB file it holds numbers with fractions, not the whole counts that the header's gains are for; "
-            "it may be in mV already. Write the record with wfdb.wrsamp, or make a set with EcgSet(signals, fs, leads)."
+            f"{about} as a MATLAB file it holds fractions, not the counts that the header's gains are for. Write the record with "
+            "wfdb.wrsamp, or make a set with EcgSet(signals, fs, leads)."
         )
     return counts
 
@@ -216,9 +212,7 @@ def _read_with_wfdb(header, max_samples):
                 f"{header.path}: the signals cannot be read; a signal file is truncated or not as the header says ({error})."
             ) from error
     if header.is_segmented:
-        header = header._replace(
-            leads=tuple(lead_name(name or f"signal {i}") for i, name in enumerate(record.sig_name or (), 1))
-        )
+        header = header._replace(leads=tuple(lead_name(name or "no name") for name in record.sig_name or ()))
     if record.p_signal is None or not header.leads:
         raise ValueError(f"{header.path}: the record has no signals.")
     signals = record.p_signal.T.astype(np.float64, order="C")  # (time, signal) -> (signal, time)
@@ -235,11 +229,8 @@ def _plain_copy(header, folder):
         except OSError:  # Windows wants a right for that
             shutil.copyfile(place, os.path.join(folder, names[name]))
     lines = [f"record {len(header.signal_lines)} {header.fs:.17g} {header.n_samples or ''}"]
-    for i, (fields, gain, baseline) in enumerate(zip(header.signal_lines, *(column[:, 0] for column in _gains(header)[:2]))):
-        rest = fields[3:8] if len(fields) > 5 else []  # resolution, zero, first value, checksum, block size
-        lines.append(
-            " ".join([names[fields[0]], fields[1], f"{gain:.17g}({baseline:.0f})/mV", *rest, *[f"n{i}"][: len(rest) // 5]])
-        )
+    for fields, gain, baseline in zip(header.signal_lines, *(column[:, 0] for column in _gains(header)[:2])):
+        lines.append(" ".join([names[fields[0]], fields[1], f"{gain:.17g}({baseline:.0f})/mV", *fields[3:8]]))
     path = os.path.join(folder, "record")
     with open(f"{path}.hea", "w", encoding="ascii") as file:
         file.write("\n".join([*lines, ""]))
