@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import RidgeCV
 
-from vaescan_lite.benchmark.cells import Inputs, collect_cells, rotation_masks, run_cells, seeded
+from vaescan_lite.benchmark.cells import collect_cells, rotation_masks, run_cells
 from vaescan_lite.benchmark.representations import Recordings, Representation, standard_representations
 from vaescan_lite.models.cnn import EcgRegressor
 from vaescan_lite.models.tables import BOOSTING
@@ -43,7 +43,7 @@ def age_error(db, *, pairs=PAIRS, rotations=5, seeds=(0,), n_resamples=1000, bud
     if empty:
         raise ValueError(f"nobody of known age in the training or test folds of rotation(s) {empty}.")
     settings |= {"labels": rows.factors[["age_years", "sex_female"]], "seeds": seeds, "description": "age"}
-    errors = pd.concat(run_cells(errors_of_cell, rows, _cells(pairs, budget), masks, **settings))
+    errors = pd.concat(run_cells(errors_of_pair, rows, _cells(pairs, budget), masks, **settings))
     tested = np.concatenate([rows.ids[is_test] for is_test in masks.values()])
     rotation = np.concatenate([np.full(is_test.sum(), r) for r, is_test in masks.items()])
     estimates = {}
@@ -111,16 +111,12 @@ def _cells(pairs, budget):
     return collect_cells(representations, models, dict.fromkeys((*pairs, BASELINE, EVERYBODY)))
 
 
-def errors_of_cell(rows, cell):
-    """Fit a representation and its models in one rotation; the absolute error of each test person."""
-    training, test = rows[~cell.is_test], rows[cell.is_test]
-    age, truth = (part.factors["age_years"].to_numpy(dtype=float) for part in (training, test))
-    inputs, parts = Inputs(cell, training, test), []
-    for name, model in cell.models.items():
-        x_training, x_test = inputs.signals if isinstance(model, EcgRegressor) else inputs.tables[:2]
-        predicted = seeded(model, cell.seed).fit(x_training, age).predict(x_test)
-        parts.append(pd.DataFrame({"model": name, "id": test.ids, "error": np.abs(predicted - truth)}))
-    return pd.concat(parts).assign(representation=cell.name, seed=cell.seed)
+def errors_of_pair(inputs, name, model):
+    """Fit a model to what a representation shows in one rotation; the absolute error of each test person."""
+    age, truth = (part.factors["age_years"].to_numpy(dtype=float) for part in (inputs.training, inputs.test))
+    x_training, x_test = inputs.signals if isinstance(model, EcgRegressor) else inputs.tables[:2]
+    table = pd.DataFrame({"id": inputs.test.ids, "error": np.abs(model.fit(x_training, age).predict(x_test) - truth)})
+    return table.assign(model=name, representation=inputs.name, seed=inputs.cell.seed)
 
 
 def _row(pair, estimate, baseline, n):

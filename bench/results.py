@@ -64,6 +64,7 @@ WORLDS = {
     "blind": {"n": 600, "seeds": tuple(range(20)), "budget": "smoke"},
 }
 WORLD_ROTATIONS = 2
+AGREEMENT = {"profile": "workshop", "seeds": (0, 1, 2)}  # of chapter 10 on simulated ECGs
 N_DIGITS = 3
 
 
@@ -131,7 +132,7 @@ def make_worlds(folder, *, names=None, **settings):
         "resamples": settings["n_resamples"],
         "budget": " and ".join(dict.fromkeys(WORLDS[name]["budget"] for name in names)),
     }
-    tables = {"worlds": table, "worlds_summary": worlds.summary(table)}
+    tables = {"worlds": table, "worlds_summary": worlds.summary(table), "agreement_simulated": worlds.agreement(**AGREEMENT)}
     written = _write_part(Path(folder), row, tables, {"worlds": plot_worlds(table)[0].figure})
     return [*written, Path(folder) / "about.csv"]
 
@@ -166,6 +167,7 @@ def _grid(study):
         "scores": result.scores,
         "tasks": _by_task(result),
         "cost": cost,
+        "agreement": benchmark.agreement([result]) if len(study.seeds) > 1 else _nothing("step", "task", "agreement"),
         "left_out": _counted(result.left_out),
     }
     figures = {
@@ -274,6 +276,10 @@ def measured_requirements(rows, seed, budget, n_resamples):
         models, unseen, tested[[*names, "sex_female", "age_years"]], names=names, reference=(training, known),
         n_resamples=n_resamples // 2, n_explained=6 if budget == "smoke" else 48, seed=seed,
     )  # fmt: skip
+
+
+def _nothing(*columns):
+    return pd.DataFrame(columns=list(columns))
 
 
 def _waterfall(cost):

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from vaescan_lite import benchmark
 from vaescan_lite.beats.medians import median_beats
 from vaescan_lite.benchmark.costs import STEPS, cost
 from vaescan_lite.benchmark.representations import Recordings
 from vaescan_lite.benchmark.running import run
+from vaescan_lite.book import Workspace
 from vaescan_lite.ecg import EcgSet
 from vaescan_lite.factors import known_names
 from vaescan_lite.simulator import simulate
@@ -98,6 +100,11 @@ def world_costs(name, *, n=1000, seeds=(0,), steps=STEPS, rotations=2, **setting
         tables.append(table.assign(ceiling=table["task"].map(ceiling)))
     columns = ["world", "seed", "task", "step", "auroc_before", "auroc_after", "cost", "low", "high", "ceiling"]
     return pd.concat(tables, ignore_index=True)[columns]
+
+
+def agreement(profile, seeds):
+    """Say how far chapter 10's verdicts agree between seeds, each of which draws other simulated people and trains anew."""
+    return benchmark.agreement([Workspace(profile, "simulated", seed).benchmark() for seed in seeds])
 
 
 def summary(table):

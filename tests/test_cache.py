@@ -211,3 +211,9 @@ def test_without_a_home_the_variable_is_named(monkeypatch):
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as for a user that the machine does not know
     with pytest.raises(ValueError, match="no home folder.*VAESCAN_CACHE"):
         cache.cache_folder()
+
+
+def test_where_nothing_can_be_kept_everything_is_made(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    assert cache.kept(tmp_path / "file" / "cells", "key", square, 3) == 9
+    assert cache.kept(tmp_path / "file" / "cells", "key", square, 3) == 9 and done == [3, 3]

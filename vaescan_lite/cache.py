@@ -116,20 +116,28 @@ def run_jobs(jobs, *, keep=None, n_jobs=1, description="", unit="job", progress=
     description, unit, progress : str, str, bool
         Of the progress bar, and whether to show it.
     """
-    if keep is not None:
-        Path(keep).mkdir(mode=0o700, parents=True, exist_ok=True)
-        require_private(Path(keep))
-    # The key is hashed here, once and in this process; the arguments, which hold all ECGs, are not part of it.
-    kept = joblib.Memory(keep, verbose=0).cache(_run, ignore=["function", "arguments"])
-    tasks = [delayed(_numbered)(i, kept, joblib.hash(key) if keep else None, *work) for i, (key, *work) in enumerate(jobs)]
+    # Keys are hashed here, once and in this process; the arguments, which hold all ECGs, are not part of them.
+    tasks = [delayed(_numbered)(i, keep, joblib.hash(key) if keep else None, *work) for i, (key, *work) in enumerate(jobs)]
     parallel = Parallel(n_jobs=available_cpus() if n_jobs == -1 else n_jobs, return_as="generator_unordered")
     bar = {"total": len(tasks), "desc": description, "unit": unit, "disable": not progress, "leave": False}
     done = dict(tqdm(parallel(tasks), **bar))
     return [done[i] for i in range(len(tasks))]
 
 
-def _numbered(number, kept, *job):
-    return number, kept(*job)
+def kept(keep, key, function, *arguments):
+    """Return ``function(*arguments)``, found again in the folder `keep` where the key is the same; None keeps nothing."""
+    if keep is not None:
+        require_private(Path(keep))
+        try:
+            Path(keep).mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError:  # nothing can be written: `load_or_make` says so of the whole
+            keep = None
+    memory = joblib.Memory(keep, verbose=0).cache(_run, ignore=["function", "arguments"])
+    return memory(joblib.hash(key) if keep else None, function, arguments)
+
+
+def _numbered(number, keep, key, function, arguments):
+    return number, kept(keep, key, function, *arguments)
 
 
 def _run(key, function, arguments):

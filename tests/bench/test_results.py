@@ -16,7 +16,7 @@ from bench.__main__ import main as bench_main
 from vaescan_lite import benchmark, cache
 from vaescan_lite.benchmark import running
 from vaescan_lite.benchmark.representations import Recordings
-from vaescan_lite.book import pages
+from vaescan_lite.book import pages, workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 PAIRS = (
@@ -30,7 +30,7 @@ SETTINGS = {
     "seeds": (0,), "sizes": (60, 1600), "rotations": 1, "n_resamples": 50, "budget": "smoke", "n_jobs": 1, "progress": False,
 }  # fmt: skip
 FILES = {
-    "grid": {"macro.csv", "scores.csv", "tasks.csv", "cost.csv", "left_out.csv", "macro.png", "cost.png"},
+    "grid": {"macro.csv", "scores.csv", "tasks.csv", "cost.csv", "agreement.csv", "left_out.csv", "macro.png", "cost.png"},
     "age": {"age.csv"},
     "hybrids": {"hybrids.csv", "hybrids.png"},
     "requirements": {"requirements.csv", "trade_off.csv", "trade_off.png"},
@@ -39,7 +39,7 @@ FILES = {
     "suspect_labels": {"exclusions.csv", "suspect_labels.csv"},
     "learning_curve": {"learning_curve.csv", "learning_curve.png"},
 }
-WORLD_FILES = {"worlds.csv", "worlds_summary.csv", "worlds.png"}
+WORLD_FILES = {"worlds.csv", "worlds_summary.csv", "agreement_simulated.csv", "worlds.png"}
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,9 @@ def small():
         patch.setattr(results, "REQUIRED", ("LVH",))
         patch.setattr(results, "WORLDS", {"blind": {"n": 200, "seeds": (0, 1), "budget": "smoke"}})
         patch.setattr(results, "WORLD_ROTATIONS", 1)
+        patch.setattr(results, "AGREEMENT", {"profile": "smoke", "seeds": (0, 1)})
+        few = workspace.Profile(n_ecgs=220, budget="smoke", rotations=1, n_bootstrap=50)
+        patch.setitem(workspace.PROFILES, "smoke", few)
         yield
 
 
@@ -119,7 +122,7 @@ def test_what_is_finished_is_not_computed_again_and_comes_out_the_same(small, ma
     def fail(*arguments, **settings):
         raise AssertionError("computed again")
 
-    for module, name in ((running, "_run_cell"), (age, "errors_of_cell"), (results, "measured_requirements")):
+    for module, name in ((running, "_score_pair"), (age, "errors_of_pair"), (results, "measured_requirements")):
         monkeypatch.setattr(module, name, fail)
     monkeypatch.setattr(results, "reconstruction_errors", fail)
     results.make_results(database, tmp_path, **SETTINGS)

@@ -225,6 +225,38 @@ def test_what_differs_in_every_rotation_is_a_conclusion_and_what_differs_in_one_
     assert row["low"] > 0 and row["low_trainings"] < 0 and row["verdict"] == "too few trainings"
 
 
+@pytest.mark.parametrize(
+    ("by_seed", "says"),
+    [
+        ([(0.02, "costs"), (0.03, "costs")], "equal"),
+        ([(0.02, "costs"), (0.01, "too few trainings")], "neighbouring"),
+        ([(0.02, "too few trainings"), (-0.001, "no evidence")], "neighbouring"),
+        ([(0.02, "costs"), (0.01, "no evidence")], "apart"),
+        ([(0.02, "costs"), (0.02, "too few trainings"), (0.01, "no evidence")], "apart"),
+        ([(0.02, "too few trainings"), (-0.02, "too few trainings")], "reversed"),  # the same word for a cost and for a gain
+        ([(0.02, "costs"), (0.0, "no evidence"), (-0.02, "gains")], "reversed"),
+    ],
+)
+def test_verdicts_of_seeds_are_equal_next_to_each_other_apart_or_reversed(result, monkeypatch, by_seed, says):
+    monkeypatch.setattr(type(result), "by_seed", lambda self: [self])
+    said = [pd.DataFrame([{"step": "a", "task": "t", "cost": cost, "verdict": verdict}]) for cost, verdict in by_seed]
+    monkeypatch.setattr(costs, "cost", lambda *arguments: said.pop(0))
+    table = costs.agreement([result] * len(by_seed))
+    assert table["agreement"].tolist() == [says]
+    assert table.loc[0, "lowest"] == min(cost for cost, _ in by_seed)
+
+
+def test_each_of_several_training_seeds_says_what_it_would_have_said_alone(rows):
+    steps = {"all": (("first lead", "plain"), benchmark.BASELINE)}
+    both, alone = run(rows, seeds=(0, 1)), run(rows, seeds=(1,))
+    table = benchmark.agreement([both], steps, tasks=["clear", "blind"])
+    expected = benchmark.cost(alone, steps, tasks=["clear", "blind"])
+    assert table["seed 1"].tolist() == expected["verdict"].tolist() and table["agreement"].tolist() == ["equal", "equal"]
+    pd.testing.assert_frame_equal(both.by_seed()[1].scores, alone.scores)
+    with pytest.raises(ValueError, match="at least two training seeds; got 1"):
+        benchmark.agreement([alone], steps)
+
+
 def test_one_rotation_allows_no_conclusion(rows):
     row = benchmark.cost(run(rows, rotations=1), {"all": (("first lead", "plain"), benchmark.BASELINE)}, tasks=["clear"]).iloc[
         0
@@ -300,3 +332,49 @@ def test_the_kept_cells_of_another_age_are_not_mistaken_for_these(rows, tmp_path
     older = rows.with_factors(rows.factors.assign(age_years=rows.factors["clear"] * 50 + 20))
     two = run(older, rotations=1, keep=tmp_path)
     assert auroc(one, "clear", *benchmark.BASELINE)["auroc"] < 0.8 < auroc(two, "clear", *benchmark.BASELINE)["auroc"]
+
+
+class Learner(TransformerMixin, BaseEstimator):
+    """A representation that learns a model of beats, and may show more beside it; counts the trainings of all of its kind."""
+
+    trained = []
+
+    def __init__(self, size=2, beside=0):
+        self.size, self.beside = size, beside
+
+    def beat_model(self):
+        return Counted(self.size)
+
+    def fit(self, rows, y=None, model=None):
+        self.model_ = model
+        return self
+
+    def transform(self, rows):
+        return rows.beats.signals[:, 0, : self.model_.size + self.beside]
+
+
+class Counted(BaseEstimator):
+    def __init__(self, size):
+        self.size = size
+
+    def fit(self, beats):
+        Learner.trained.append(tuple(beats.ids))
+        return self
+
+
+def test_what_two_representations_learn_of_beats_is_trained_once_and_found_again_by_another_run(rows, tmp_path):
+    Learner.trained.clear()
+    both = {"narrow": Learner(), "wide": Learner(beside=3), "other": Learner(size=4)}
+    models = {"plain": LogisticRegression(), "blunt": LogisticRegression(C=1e-9)}
+    run(rows, representations=both, models=models, rotations=2)
+    assert len(Learner.trained) == 4 and len(set(Learner.trained)) == 2  # two models of beats, two rotations
+    shared = {name: both[name] for name in ("narrow", "other")}
+    first = run(rows, representations=shared, rotations=2, keep=tmp_path)
+    assert len(Learner.trained) == 8
+    second = run(rows, representations={"narrow": Learner(), "wider": Learner(beside=5)}, rotations=2, keep=tmp_path)
+    assert len(Learner.trained) == 8
+    a, b = (result.predictions.query("representation == 'narrow'")["score"] for result in (first, second))
+    np.testing.assert_array_equal(a, b)
+    run(rows, representations={"narrow": Learner()}, rotations=2, keep=tmp_path, n_training=50)
+    run(rows, representations={"narrow": Learner()}, rotations=2, keep=tmp_path, seeds=(1,))  # nothing in it has a seed
+    assert len(Learner.trained) == 10

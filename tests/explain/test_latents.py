@@ -133,6 +133,47 @@ def test_associations_with_measurements_come_back_in_their_units(drawn):
     assert table.loc[("LVH", "t_V5_mV"), "marginal"] < -0.07 and table.loc[("LVH", "t_V5_mV"), "decoded_marginal"] < -0.05
 
 
+def test_an_association_that_too_few_people_speak_of_is_left_out_and_counted():
+    """Of sixty people with atrial fibrillation one has a PR, far from everybody's: that effect vanishes."""
+    rng = np.random.default_rng(2)
+    n = 400
+    factors = pd.DataFrame({"AF": (np.arange(n) < 60) * 1.0, "rare": (np.arange(n) % 20 == 0) * 1.0})
+    factors["age_years"] = rng.normal(60, 9, n)
+    measurements = pd.DataFrame({"pr_ms": rng.normal(160, 20, n), "qrs_ms": rng.normal(90, 8, n) + 10 * factors["AF"]})
+    measurements.loc[1:59, "pr_ms"] = np.nan
+    measurements.loc[0, "pr_ms"] = 400
+    every = explain.association_table(measurements, factors, fewest=0).set_index(["factor", "measurement"])
+    assert every.loc[("AF", "pr_ms"), "n_with"] == 1 and every.loc[("AF", "pr_ms"), "partial"] > 200
+    table = explain.association_table(measurements, factors)
+    rows = table.set_index(["factor", "measurement"])
+    effects = [name for name in table if name.startswith(("partial", "marginal"))]
+    assert rows.loc[[("AF", "pr_ms"), ("rare", "qrs_ms"), ("rare", "pr_ms")], effects].isna().all(axis=None)
+    assert rows["enough"].tolist() == [False, True, False, False, True, True]
+    kept = rows[rows["enough"]]
+    np.testing.assert_allclose(kept["partial"], every.loc[kept.index, "partial"])
+    assert (kept["partial_q"] <= 3 * kept["partial_p"] + 1e-12).all()  # three are tested, not six
+    words = explain.left_out(table)
+    assert words.startswith("3 of 6 associations are left out") and "AF and pr_ms (1 of 341)" in words
+
+
+@pytest.mark.parametrize(("n_with", "n", "enough"), [(25, 50, True), (24, 400, False), (376, 400, False), (375, 400, True)])
+def test_as_many_people_are_asked_for_with_a_factor_as_without(n_with, n, enough):
+    group = (np.arange(n) < n_with) * 1.0
+    table = explain.association_table(pd.DataFrame({"qrs_ms": 90 + np.arange(n) % 7}), pd.DataFrame({"LVH": group}))
+    assert table["enough"].tolist() == [enough] and np.isfinite(table["partial"]).tolist() == [enough]
+
+
+@pytest.mark.parametrize(("n", "enough"), [(49, False), (50, True)])
+def test_a_factor_on_a_scale_needs_twice_as_many_people_in_all(n, enough):
+    rng = np.random.default_rng(0)
+    people = pd.DataFrame({"age_years": rng.normal(60, 9, n)})
+    table = explain.association_table(pd.DataFrame({"qrs_ms": rng.normal(90, 8, n)}), people)
+    assert table["enough"].tolist() == [enough]
+    compared = explain.compare_with_published(table)
+    assert len(compared) == enough  # an empty table, not an error
+    assert explain.in_words(compared).startswith(f"{(compared['verdict'] == 'as published').sum()} of {len(compared)}")
+
+
 def test_axes_are_averaged_around_the_circle():
     n = 200
     group = np.arange(n) % 2

@@ -1,15 +1,17 @@
-"""Cells of the benchmark: a representation with its models, fitted in one rotation of the folds with one seed."""
+"""Cells of the benchmark: representations with their models, fitted in one rotation of the folds with one seed, and kept."""
 
+import time
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
 
+import joblib
 import numpy as np
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from ..cache import run_jobs
+from ..cache import kept, run_jobs
 from ..cpus import available_cpus, limited_threads
 
 BEAT_COMPONENTS = 160  # of a flattened beat, for models of tables
@@ -17,14 +19,13 @@ BEAT_COMPONENTS = 160  # of a flattened beat, for models of tables
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """What is fitted together: one representation, and every model that reads it."""
+    """What one process does: representations that learn one model of beats, with every model that reads them."""
 
-    name: str
-    representation: object
-    models: dict
+    named: dict  # (representation, its models by name) by name
     rotation: int
-    is_test: np.ndarray
     seed: int
+    training: np.ndarray  # row numbers
+    is_test: np.ndarray
 
 
 def rotation_masks(fold, rotations):
@@ -43,33 +44,82 @@ def collect_cells(representations, models, pairs):
     return named
 
 
-def run_cells(fit, rows, named, masks, *arguments, labels, seeds, keep=None, n_jobs=1, description="benchmark", progress=True):
-    """Return ``fit(rows, cell, *arguments)`` for each name, seed and rotation; `named` has (representation, models) by name.
+def run_cells(
+    fit, rows, named, masks, *args, labels, seeds, n_training=None, keep=None, n_jobs=1, description="benchmark", progress=True
+):
+    """Return ``fit(inputs, name of the model, model, *args)`` for each pair, seed and rotation.
 
-    A kept result is found again where people, `labels`, cell and arguments are the same.
+    `named` has (representation, its models by name) by name. Representations whose ``beat_model()`` is the same have it trained
+    once for all of them. In `keep` each pair is found again where people, `labels` and `args` are the same, and the model of
+    beats where training people are: so runs with other pairs share both.
     """
-    cells = [Cell(name, *named[name], r, masks[r], seed) for name, seed, r in product(named, seeds, masks)]
     rows.prepare({need for representation, _ in named.values() for need in getattr(representation, "needs", ("beats",))})
     n_jobs = available_cpus() if n_jobs == -1 else n_jobs
     n_threads = max(1, available_cpus() // n_jobs)
-    jobs = [
-        ((description, rows.ids, rows.fold, labels, cell, arguments), _with_threads, (n_threads, fit, rows, cell, *arguments))
-        for cell in reversed(cells)  # the longest first, so that no process is left alone with them at the end
+    key = joblib.hash((description, rows.ids, rows.fold, labels, n_training, args)) if keep else None
+    cells = [
+        Cell(group, r, seed, _training_rows(masks[r], n_training, (seed, r)), masks[r])
+        for group, seed, r in product(_sharing(named), seeds, masks)
     ]
-    return run_jobs(jobs, keep=keep, n_jobs=n_jobs, description=description, unit="cell", progress=progress)[::-1]
+    # The longest first, so that no process is left alone with them at the end.
+    jobs = [(None, _run_cell, (n_threads, fit, rows, cell, keep, key, args)) for cell in reversed(cells)]
+    parts = run_jobs(jobs, n_jobs=n_jobs, description=description, unit="cell", progress=progress)[::-1]
+    return [part for of_cell in parts for part in of_cell]
 
 
-def _with_threads(n_threads, function, *arguments):
+def _sharing(named):
+    """Put representations that learn the same model of beats together; those that learn none stay alone."""
+    groups = {}
+    for name, (representation, models) in named.items():
+        learns = getattr(representation, "beat_model", None)
+        groups.setdefault(joblib.hash(learns()) if learns else name, {})[name] = representation, models
+    return list(groups.values())
+
+
+def _training_rows(is_test, n_training, seed):
+    rows = np.flatnonzero(~is_test)
+    return rows if n_training is None else np.sort(np.random.default_rng(seed).permutation(rows)[:n_training])
+
+
+def _run_cell(n_threads, fit, rows, cell, keep, key, args):
+    """Return what `fit` gives for each pair of a cell; only what is not kept is computed."""
+    training, test, parts = rows[cell.training], rows[cell.is_test], []
+    first = seeded(next(iter(cell.named.values()))[0], cell.seed)
+
+    @cache
+    def learnt():  # by the first representation, for all of the cell
+        model = first.beat_model()
+        return {"model": kept(keep, ("model of beats", training.ids, model), model.fit, training.beats)}
+
     with limited_threads(n_threads):
-        return function(*arguments)
+        for name, (representation, models) in cell.named.items():
+            learns = learnt if hasattr(first, "beat_model") else dict
+            inputs = Inputs(name, seeded(representation, cell.seed), training, test, cell, learns)
+            for model_name, model in models.items():
+                own_key = (key, name, representation, model_name, model, cell.rotation, cell.seed)
+                parts.append(kept(keep, own_key, fit, inputs, model_name, seeded(model, cell.seed), *args))
+    return parts
 
 
+@dataclass(eq=False)
 class Inputs:
-    """Training and test rows as a representation shows them, which is fitted to the training rows alone."""
+    """Rows of one rotation as a representation shows them; it is fitted, when first asked for, to the training rows alone."""
 
-    def __init__(self, cell, training, test):
-        fitted = seeded(cell.representation, cell.seed).fit(training)
-        self.signals = [_finite(cell.name, fitted.transform(rows), len(rows)) for rows in (training, test)]
+    name: str
+    representation: object  # not fitted
+    training: object  # Recordings
+    test: object
+    cell: Cell
+    learnt: object  # a function that gives the model of beats as an argument of fit, where the representation learns one
+
+    @cached_property
+    def signals(self):
+        """What training and test rows show."""
+        started = time.perf_counter()
+        fitted = self.representation.fit(self.training, **self.learnt())
+        signals = [_finite(self.name, fitted.transform(rows), len(rows)) for rows in (self.training, self.test)]
+        self.seconds = time.perf_counter() - started
+        return signals
 
     @cached_property
     def tables(self):

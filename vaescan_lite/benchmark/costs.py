@@ -9,6 +9,7 @@ from .result import MACRO
 
 ALPHA = 0.05
 TEST_SHARE = 2 / 8  # test folds for each training fold
+PLACES = {"costs": 2, "gains": 2, "too few trainings": 1, "no evidence": 0}  # of verdicts, times the sign of the cost
 # Where the cost arises: (representation, model) before and after a step towards an explainable model.
 STEPS = {
     "rhythm": (("ten seconds", "CNN"), ("median beat", "CNN")),
@@ -62,6 +63,38 @@ def cost(result, steps=None, tasks=None):
     people, trainings = (table[["low" + of, "high" + of]].to_numpy() for of in ("", "_trainings"))
     table["verdict"] = [verdict(*row) for row in zip(people, trainings, table["p_holm"].fillna(0))]
     return table
+
+
+def agreement(results, steps=None, tasks=None):
+    """Say how far verdicts on a cost agree between trainings that differ in their seed alone.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        At least two training seeds in all, of the same pairs.
+    steps, tasks
+        As for `cost`. Holm's adjustment is within each seed.
+
+    Returns
+    -------
+    DataFrame
+        Columns step, task, lowest and highest cost, a verdict per seed ("seed 0", ...), and agreement. Verdicts lie on a way:
+        "costs", "too few trainings" (of a cost), "no evidence", "too few trainings" (of a gain), "gains". They are "equal";
+        "neighbouring", within one step of it; "reversed", on different sides of "no evidence"; else "apart".
+    """
+    tables = [cost(part, steps, tasks).set_index(["step", "task"]) for result in results for part in result.by_seed()]
+    if len(tables) < 2:
+        raise ValueError(f"agreement needs at least two training seeds; got {len(tables)}.")
+    shared = [place for place in tables[0].index if all(place in table.index for table in tables)]
+    costs = pd.concat([table.loc[shared, "cost"] for table in tables], axis=1)
+    table = pd.concat([table.loc[shared, "verdict"].rename(f"seed {i}") for i, table in enumerate(tables)], axis=1)
+    places = table.apply(lambda column: column.map(PLACES)).to_numpy(dtype=float) * np.sign(costs.to_numpy())
+    low, high = places.min(axis=1), places.max(axis=1)
+    kinds = [high == low, low * high < 0, high - low <= 1]
+    table["agreement"] = np.select(kinds, ["equal", "reversed", "neighbouring"], "apart")
+    table.insert(0, "lowest", costs.min(axis=1))
+    table.insert(1, "highest", costs.max(axis=1))
+    return table.reset_index()
 
 
 def _known_steps(steps, result):

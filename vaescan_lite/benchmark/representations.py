@@ -230,9 +230,9 @@ class VAELatents(Representation):
     def __init__(self, n_latents=24, budget="workshop", seed=0):
         self.n_latents, self.budget, self.seed = n_latents, budget, seed
 
-    def fit(self, rows, y=None):
-        """Train the model of beats."""
-        self.model_ = self._model().fit(rows.beats)
+    def fit(self, rows, y=None, model=None):
+        """Train the model of beats, or take one that was trained on these rows."""
+        self.model_ = self.beat_model().fit(rows.beats) if model is None else model
         return self
 
     def transform(self, rows):
@@ -240,7 +240,8 @@ class VAELatents(Representation):
         latents = self.model_.transform(rows.beats)
         return pd.DataFrame(latents, columns=[f"latent {i}" for i in range(latents.shape[1])])
 
-    def _model(self):
+    def beat_model(self):
+        """Return the model of beats, unfitted; representations in which it is the same share one training."""
         return BeatVAE(n_latents=self.n_latents, budget=self.budget, seed=self.seed, progress=False)
 
 
@@ -256,10 +257,10 @@ class LatentsWith(VAELatents):
         """Attributes of Recordings that are used."""
         return ("beats", *self.beside.needs)
 
-    def fit(self, rows, y=None):
-        """Train the model of beats, and fit what stands beside it."""
+    def fit(self, rows, y=None, model=None):
+        """Train the model of beats, or take one, and fit what stands beside it."""
         self.beside_ = clone(self.beside).fit(rows)
-        return super().fit(rows)
+        return super().fit(rows, model=model)
 
     def transform(self, rows):
         """Return a DataFrame, shape (n, n_latents and the other columns)."""
@@ -272,7 +273,8 @@ class PCAScores(VAELatents):
     def __init__(self, n_components=24, seed=0):
         self.n_components, self.seed = n_components, seed
 
-    def _model(self):
+    def beat_model(self):
+        """Return the principal components, unfitted."""
         return BeatPCA(self.n_components, seed=self.seed)
 
 

@@ -74,6 +74,15 @@ class Result:
         ]
         return pd.DataFrame(rows).sort_values("auroc", ascending=False, kind="stable", ignore_index=True)
 
+    def by_seed(self):
+        """Return one Result per training seed: what each would have said alone, with the same resamples of the ECGs."""
+        n_resamples, results = len(next(iter(self.estimates.values())).replicates), []
+        for seed, predictions in self.predictions.groupby("seed"):
+            estimates = estimates_of(predictions, n_resamples)
+            seconds = self.seconds[self.seconds["seed"] == seed]
+            results.append(Result(predictions, scores_of(predictions, estimates), self.left_out, seconds, estimates))
+        return results
+
 
 def estimates_of(predictions, n_resamples):
     """Estimate of every task, representation and model; all from the same resamples of the ECGs."""

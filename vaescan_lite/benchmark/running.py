@@ -4,10 +4,11 @@ import time
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 
 from ..factors import PERSON, SUPERCLASSES, known_names, repeated_factors
 from ..models.tables import standard_models
-from .cells import Inputs, collect_cells, rotation_masks, run_cells, seeded
+from .cells import collect_cells, rotation_masks, run_cells
 from .representations import AgeSex, Recordings, standard_representations
 from .result import BASELINE, Result, estimates_of, scores_of
 
@@ -80,8 +81,8 @@ def run(
     masks = rotation_masks(rows.fold, rotations)
     tasks, left_out = _scorable(list(tasks), rows.factors, masks)
     labels = rows.factors[[*tasks, *(name for name in PERSON if name not in tasks and name in rows.factors)]]
-    settings = {"labels": labels, "seeds": seeds, "keep": keep, "n_jobs": n_jobs, "progress": progress}
-    parts = run_cells(_run_cell, rows, cells, masks, tasks, n_training, **settings)
+    settings = {"n_training": n_training, "keep": keep, "n_jobs": n_jobs, "progress": progress}
+    parts = run_cells(_score_pair, rows, cells, masks, tasks, labels=labels, seeds=seeds, **settings)
     predictions, seconds = _in_order(*map(pd.concat, zip(*parts)), tasks, cells)
     estimates = estimates_of(predictions, n_resamples)
     left_out += [("ECG", id_, "no usable median beat") for id_ in unusable]
@@ -169,40 +170,34 @@ def _why_left_out(y, masks):
     return ""
 
 
-def _run_cell(rows, cell, tasks, n_training):
-    """Fit a representation and its models in one rotation; their predictions and seconds as two DataFrames."""
-    training = np.flatnonzero(~cell.is_test)
-    if n_training is not None:
-        training = np.sort(np.random.default_rng((cell.seed, cell.rotation)).permutation(training)[:n_training])
-    training, test = rows[training], rows[cell.is_test]
-    y_training, y_test = (part.factors[tasks].to_numpy(dtype=float) for part in (training, test))
+def _score_pair(inputs, name, model, tasks):
+    """Fit a model to what a representation shows in one rotation; its predictions, and seconds, as two DataFrames."""
+    signals = inputs.signals
+    y_training, y_test = (part.factors[tasks].to_numpy(dtype=float) for part in (inputs.training, inputs.test))
+    shown = (*signals, None) if _is_network(model) else inputs.tables
     started = time.perf_counter()
-    inputs = Inputs(cell, training, test)
-    predictions, seconds = [], [("representation", time.perf_counter() - started)]
-    for name, model in cell.models.items():
-        shown = (*inputs.signals, None) if _is_network(model) else inputs.tables
-        started = time.perf_counter()
-        probability = _probabilities(model, cell.seed, *shown, y_training, tasks)
-        seconds.append((name, time.perf_counter() - started))
-        for task, y, score in zip(tasks, y_test.T, probability.T):
-            known = np.isfinite(y)
-            table = pd.DataFrame({"id": test.ids[known], "y": y[known].astype(int), "score": score[known]})
-            predictions.append(table.assign(task=task, model=name))
-    place = {"representation": cell.name, "seed": cell.seed, "rotation": cell.rotation}
+    probability = _probabilities(model, *shown, y_training, tasks)
+    seconds = [("representation", inputs.seconds), (name, time.perf_counter() - started)]
+    predictions = []
+    for task, y, score in zip(tasks, y_test.T, probability.T):
+        known = np.isfinite(y)
+        table = pd.DataFrame({"id": inputs.test.ids[known], "y": y[known].astype(int), "score": score[known]})
+        predictions.append(table.assign(task=task, model=name))
+    place = {"representation": inputs.name, "seed": inputs.cell.seed, "rotation": inputs.cell.rotation}
     return pd.concat(predictions).assign(**place), pd.DataFrame(seconds, columns=["part", "seconds"]).assign(**place)
 
 
-def _probabilities(model, seed, x_training, x_test, columns, y_training, tasks):
+def _probabilities(model, x_training, x_test, columns, y_training, tasks):
     """Fit a model to the known labels of each task, a network to all at once; probabilities (n_test, n_tasks)."""
     # With very few ECGs (`n_training`) a task may lack examples: nothing is learnt, everybody gets the same probability.
     probability = np.tile(np.nanmean(y_training, axis=0), (len(x_test), 1))
     can_learn = np.flatnonzero([min((y == 0).sum(), (y == 1).sum()) >= FEWEST_TO_FIT for y in y_training.T])
     if _is_network(model):
-        probability[:, can_learn] = seeded(model, seed).fit(x_training, y_training[:, can_learn]).predict_proba(x_test)
+        probability[:, can_learn] = model.fit(x_training, y_training[:, can_learn]).predict_proba(x_test)
         return probability
     for task in can_learn:
         y, known, allowed = y_training[:, task], np.isfinite(y_training[:, task]), _allowed(columns, tasks[task])
-        fitted = seeded(model, seed).fit(x_training[known][:, allowed], y[known].astype(int))
+        fitted = clone(model).fit(x_training[known][:, allowed], y[known].astype(int))
         probability[:, task] = fitted.predict_proba(x_test[:, allowed])[:, 1]
     return probability
 
@@ -221,5 +216,6 @@ def _in_order(predictions, seconds, tasks, cells):
         predictions[column] = pd.Categorical(predictions[column], categories=names)
     place = ["task", "representation", "model", "seed", "rotation"]
     predictions = predictions.sort_values(place, kind="stable", ignore_index=True)[[*place, "id", "y", "score"]]
-    seconds = seconds.sort_values(["representation", "seed", "rotation"], ignore_index=True)
+    seconds = seconds.drop_duplicates(["representation", "seed", "rotation", "part"])  # all models of one have its seconds
+    seconds = seconds.sort_values(["representation", "seed", "rotation"], kind="stable", ignore_index=True)
     return predictions, seconds[["representation", "seed", "rotation", "part", "seconds"]]

@@ -22,7 +22,7 @@ class Profile:
 
 PROFILES = {
     "smoke": Profile(n_ecgs=300, budget="smoke", rotations=2, n_bootstrap=200),
-    "workshop": Profile(n_ecgs=2048, budget="workshop", rotations=3, n_bootstrap=1000),
+    "workshop": Profile(n_ecgs=2048, budget="workshop", rotations=5, n_bootstrap=1000),
     "full": Profile(n_ecgs=22_000, budget="full", rotations=5, n_bootstrap=2000, n_trainings=5),
 }
 
@@ -130,27 +130,25 @@ class Workspace:
 
     def benchmark(self):
         """Run the small grid of chapter 10 on the superclasses and atrial fibrillation; a `benchmark.Result`."""
-        from ..benchmark.running import grid, run
+        from ..benchmark.running import grid
 
-        def score():
-            return run(self.database(), tasks=[*SUPERCLASSES, "AF"], **grid(self.profile.budget), **self._benchmark_settings())
-
-        return self._cached("benchmark.joblib", score)
+        return self._cached("benchmark.joblib", lambda: self._scored(grid(self.profile.budget)))
 
     def hybrids(self):
-        """Score the hybrids of chapter 12 on the superclasses, affine model and network beside them; a `benchmark.Result`."""
-        from ..benchmark import Recordings, run
+        """Score the hybrids of chapter 12 on the same tasks, affine model and network beside them; a `benchmark.Result`."""
         from ..benchmark.hybrids import grid
 
-        def score():
-            rows = Recordings(self.database(), self.beats().ids, beats=self.beats())
-            return run(rows, **grid(self.profile.budget), **self._benchmark_settings(), budget=self.profile.budget)
+        return self._cached("hybrids.joblib", lambda: self._scored(grid(self.profile.budget)))
 
-        return self._cached("hybrids.joblib", score)
+    def _scored(self, grid):
+        """Run a grid; what another grid has trained, the model of beats included, is found again."""
+        from ..benchmark import Recordings, run
 
-    def _benchmark_settings(self):
-        profile = self.profile
-        return {"rotations": profile.rotations, "seeds": (self.seed,), "n_resamples": profile.n_bootstrap, "n_jobs": -1}
+        rows, profile = Recordings(self.database(), self.beats().ids, beats=self.beats()), self.profile
+        return run(
+            rows, tasks=[*SUPERCLASSES, "AF"], **grid, rotations=profile.rotations, seeds=(self.seed,),
+            n_resamples=profile.n_bootstrap, budget=profile.budget, keep=self._folder() / "cells", n_jobs=-1,
+        )  # fmt: skip
 
     def split(self):
         """Return the rows of `beats` for training (folds 1-8), validation (9) and test (10): three masks, shape (n_beats,)."""

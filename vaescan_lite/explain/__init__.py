@@ -1,6 +1,6 @@
 """What a model looks at, in waves and in latents, and what an explanation has to keep."""
 
-from .effects import association_table, decoded_effects, latent_effects
+from .effects import association_table, decoded_effects, latent_effects, left_out
 from .four_requirements import requirements
 from .gradients import wave_contributions
 from .latents import contributions, traversal, traversal_shares
@@ -11,6 +11,6 @@ from .waves import GROUPS, SEGMENTS_S, group_masks
 
 __all__ = [
     "GROUPS", "PUBLISHED_SIGNS", "SEGMENTS_S", "association_table", "compare_matched", "compare_with_published",
-    "contributions", "decoded_effects", "fit_readers", "group_masks", "in_words", "latent_effects", "requirements",
-    "summary", "trade_off", "traversal", "traversal_shares", "wave_contributions",
+    "contributions", "decoded_effects", "fit_readers", "group_masks", "in_words", "latent_effects", "left_out",
+    "requirements", "summary", "trade_off", "traversal", "traversal_shares", "wave_contributions",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ import pandas as pd
 
 from ..factors import aligned
 from ..measurements.values import DEFINITIONS, angle_difference_deg, measure, subtract_measurements
-from ..scan.associations import CONTINUOUS, FactorCoding, associate, checked_values
+from ..scan.associations import CONTINUOUS, FEWEST, FactorCoding, associate, checked_values, where_enough
 
 
 def latent_effects(scan, beats, *, n=100, seed=0):
@@ -40,7 +40,7 @@ def latent_effects(scan, beats, *, n=100, seed=0):
     return pd.concat(tables, names=["latent", "measurement"]).dropna(subset="effect").reset_index()
 
 
-def association_table(measurements, factors, names=None, *, scan=None, continuous=CONTINUOUS):
+def association_table(measurements, factors, names=None, *, scan=None, continuous=CONTINUOUS, fewest=FEWEST):
     """Tie every factor to every measurement, as measured and as a Scan draws it.
 
     Parameters
@@ -54,13 +54,15 @@ def association_table(measurements, factors, names=None, *, scan=None, continuou
         Adds what it says: the measurements of its decoded beats with the factor minus those without.
     continuous : sequence of str
         Names of factors measured on a scale.
+    fewest : int
+        As for `Scan.associations`; `left_out` counts the rows with fewer.
 
     Returns
     -------
     DataFrame
         One row per factor and measurement:
 
-        - ``factor``, ``measurement``, ``unit``, ``contrast``, ``n``, ``n_with``;
+        - ``factor``, ``measurement``, ``unit``, ``contrast``, ``n``, ``n_with``, ``enough``;
         - ``partial`` (other factors held) and ``marginal`` (others following along), each with ``_se``, ``_low``, ``_high``
           (95 %), ``_p`` and ``_q`` (Benjamini and Hochberg over the table), in ``unit``; ``partial_sd`` and ``marginal_sd``
           are the same in SDs of the measurement;
@@ -78,7 +80,7 @@ def association_table(measurements, factors, names=None, *, scan=None, continuou
     coding = FactorCoding.of(table, continuous)
     responses = measurements.select_dtypes("number").dropna(axis=1, how="all")
     responses = responses.apply(lambda column: _around_mean(column) if column.name.endswith("_deg") else column)
-    effects = associate(responses, coding, checked_values(table, coding.continuous))
+    effects = where_enough(associate(responses, coding, checked_values(table, coding.continuous)), fewest)
     effects = effects.rename(columns={"response": "measurement"})
     effects.insert(2, "unit", [DEFINITIONS.get(name, ("",))[0] for name in effects["measurement"]])
     sd = effects["measurement"].map(responses.std())
@@ -87,6 +89,15 @@ def association_table(measurements, factors, names=None, *, scan=None, continuou
     if scan is not None:
         effects = effects.merge(decoded_effects(scan), on=["factor", "measurement"], how="left")
     return effects
+
+
+def left_out(effects):
+    """Count in a sentence the rows of `association_table` or `Scan.associations` that too few people speak of."""
+    few = effects[~effects["enough"]].sort_values("n_with", kind="stable")
+    response = "measurement" if "measurement" in effects else "latent"
+    fewest = [f"{row['factor']} and {row[response]} ({row['n_with']} of {row['n']})" for _, row in few.head(3).iterrows()]
+    words = f"{len(few)} of {len(effects)} associations are left out: too few people with the factor, or without it"
+    return f"{words}. Fewest: {', '.join(fewest)}." if fewest else f"{words}."
 
 
 def decoded_effects(scan):

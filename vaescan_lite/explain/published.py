@@ -53,20 +53,21 @@ def compare_with_published(effects):
     Returns
     -------
     DataFrame
-        One row per entry of `PUBLISHED` that `effects` holds, in its order: ``factor``, ``measurement``, ``unit``,
+        One row per entry of `PUBLISHED` that `effects` tells, in its order: ``factor``, ``measurement``, ``unit``,
         ``published``, ``partial`` with ``partial_low`` and ``partial_high`` (95 %), ``large`` (at least 0.1 SDs of the
         measurement: our convention), ``verdict``, ``source``.
         The verdict is ``"as published"``, ``"undecided"`` (the interval contains zero, and something was published) or
         ``"the other way"``.
     """
     known = effects.set_index(["factor", "measurement"])
-    keys = [key for key in PUBLISHED if key in known.index]
-    if not keys:
+    if not any(key in known.index for key in PUBLISHED):
         raise ValueError("effects holds none of the published associations; it needs the factors sex_female or age_years.")
+    known = known.dropna(subset="partial")  # too few people, or a measurement that does not vary
+    keys = [key for key in PUBLISHED if key in known.index]
     compared = known.loc[keys, ["unit", "partial", "partial_low", "partial_high", "partial_sd"]].reset_index()
     sign = (compared["partial_low"] > 0).astype(int) - (compared["partial_high"] < 0).astype(int)
-    directions, sources = zip(*(PUBLISHED[key] for key in keys))
-    agrees = np.array([now in _SIGNS[direction] for now, direction in zip(sign, directions)])
+    directions, sources = ([PUBLISHED[key][i] for key in keys] for i in (0, 1))
+    agrees = np.array([now in _SIGNS[direction] for now, direction in zip(sign, directions)], dtype=bool)
     compared.insert(3, "published", directions)
     compared["large"] = np.abs(compared.pop("partial_sd")) >= LARGE_SD
     compared["verdict"] = np.select([agrees, sign == 0], ["as published", "undecided"], "the other way")

@@ -7,6 +7,10 @@ import pandas as pd
 from scipy import stats
 
 CONTINUOUS = ("age_years",)
+# People with and people without a factor that an association needs. With 25 among many, half its interval is t(24) / sqrt(25) =
+# 0.41 SD of the response (25 on either side: 0.57), so that an effect of about half an SD can be told from none. Our choice;
+# the benchmark asks as many of a task.
+FEWEST = 25
 STEP = {"age_years": 10.0}  # effects of a continuous factor are quoted for this step, in its unit
 
 
@@ -201,6 +205,22 @@ def associate(responses, coding, values):
     table = pd.DataFrame([record for _, _, record in records])
     for kind in ("partial", "marginal"):
         table.insert(table.columns.get_loc(f"{kind}_p") + 1, f"{kind}_q", benjamini_hochberg(table[f"{kind}_p"]))
+    return table
+
+
+def where_enough(table, fewest=FEWEST):
+    """Blank the effects of a table of `associate` that too few people speak of, and say so in a column ``enough``.
+
+    The rule looks at counts alone, so the q values are taken anew over what is left: `fewest` people who have the response with
+    the factor, and as many without it; twice as many of a factor on a scale.
+    """
+    on_scale = table["contrast"] != "yes - no"
+    fewer = np.minimum(table["n_with"], table["n"] - table["n_with"]).where(~on_scale, table["n"] // 2)
+    table = table.assign(enough=fewer >= fewest)
+    effects = [name for name in table.columns if name.split("_")[0] in ("partial", "marginal")]
+    table.loc[~table["enough"], effects] = np.nan
+    for kind in ("partial", "marginal"):
+        table[f"{kind}_q"] = benjamini_hochberg(table[f"{kind}_p"])
     return table
 
 

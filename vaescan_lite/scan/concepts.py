@@ -4,9 +4,10 @@ import numpy as np
 import torch
 
 from ..vae.network import gaussian_kl
+from .associations import where_enough
 
 
-def association_table(scan):
+def association_table(scan, fewest):
     """Make the table of `Scan.associations`.
 
     The effects are those of the encoder. The intervals and tests of the least-squares effects are shrunk like them by
@@ -30,7 +31,7 @@ def association_table(scan):
     if scan.decoder == "affine":
         log_odds = scan.decoder_.affine.weight.detach().numpy().astype(float)
         table["log_odds"] = (log_odds / scan.decoder_.scale.numpy() * scan.aggregated_sd_).ravel()
-    return table
+    return where_enough(table, fewest)
 
 
 def _specificity(scan):

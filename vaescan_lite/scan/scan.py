@@ -14,7 +14,7 @@ from ..ecg import BeatSet
 from ..factors import aligned, known_names, repeated_factors
 from ..training import Budget, seeded_weights, train
 from ..vae.network import sample_gaussian
-from .associations import CONTINUOUS, FactorCoding, associate, bootstrapped_slopes, checked_values, conditional_mean
+from .associations import CONTINUOUS, FEWEST, FactorCoding, associate, bootstrapped_slopes, checked_values, conditional_mean
 from .change import changed_beats
 from .concepts import association_table
 from .network import FactorDecoder, SymbolEncoder, scan_loss, start_decoder, start_encoder
@@ -291,13 +291,20 @@ class Scan:
         self._check_fitted()
         return changed_beats(self, beats, to, factors)
 
-    def associations(self):
+    def associations(self, fewest=FEWEST):
         """Tie every factor to every latent, with intervals and tests.
+
+        Parameters
+        ----------
+        fewest : int
+            People with the factor, and people without it, that an effect needs (`associations.FEWEST` says why 25); it is NaN
+            where there are fewer, and ``enough`` is False.
 
         Returns
         -------
         DataFrame, one row per factor and latent
-            - ``factor``, ``latent``, ``contrast`` (the change of the factor: yes - no, or +10 years), ``n``, ``n_with``;
+            - ``factor``, ``latent``, ``contrast`` (the change of the factor: yes - no, or +10 years), ``n``, ``n_with``,
+              ``enough``;
             - ``partial`` with ``partial_low``, ``partial_high``: change of the mean of q(z_y|y), the other factors held, in SD
               of the aggregated posterior; ``marginal`` likewise, the other factors unknown and following along;
             - ``partial_p``, ``partial_q``, ``marginal_p``, ``marginal_q``: robust t test of no effect on the latent
@@ -313,7 +320,7 @@ class Scan:
         (10, 1). The robust least-squares intervals are shrunk alike. Tests are on the least-squares effects themselves.
         """
         self._check_fitted()
-        return association_table(self)
+        return association_table(self, fewest)
 
     def contrast_latents(self, unspecified=None, *, with_prior=True):
         """Mean latents on both sides of the contrast of each factor: no and yes, or ten years around the mean age.
