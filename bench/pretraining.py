@@ -64,12 +64,12 @@ def learnt_diagnoses(labels):
 def fold_10_scores(scan, training, test, factors, *, n_resamples=N_RESAMPLES):
     """Score a Scan and its VAE on unseen beats; PCA, the yardstick, learns from `training`. Two tables.
 
-    Errors by segment: mean absolute error of the VAE and of PCA with as many components as active latents (at most 24), uV, and
+    Errors by segment: mean absolute error of the VAE and of PCA with as many components as latents, uV, and
     their ratio with its interval. Readings by factor: AUROC, or the mean absolute error in years, with its interval; ``n`` and
     ``positives``. NaN with fewer than five positives.
     """
     vae = scan.vae
-    pca = BeatPCA(min(24, len(vae.active_latents_))).fit(training)
+    pca = BeatPCA(vae.n_latents).fit(training)
     weights = bootstrap_weights(len(test), n_resamples, 0)
     rebuilt = {"VAE": vae.reconstruct(test), "PCA": pca.reconstruct(test)}
     errors = pd.DataFrame({name: segment_errors(test, signals)["mean"] for name, signals in rebuilt.items()})
@@ -119,7 +119,7 @@ def model_card(scan, db, parts, factors):
         n_active=len(vae.active_latents_),
         n_latents=vae.n_latents,
         kl=vae.latents_["kl"].sum(),
-        n_components=min(24, len(vae.active_latents_)),
+        n_components=vae.n_latents,
         beta=vae.beta,
         seed=vae.seed,
         epochs=len(vae.history_),

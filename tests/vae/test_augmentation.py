@@ -7,7 +7,7 @@ import torch
 from vaescan_lite.ecg import DOWER
 from vaescan_lite.vae.augmentation import Augmentation, read_between_samples, rotation_matrices
 
-STILL = {"turn_deg": 0.0, "gain": 0.0, "lead_gain": 0.0, "pr": 0.0, "qt": 0.0, "jitter_s": 0.0}
+STILL = {"turn_deg": 0.0, "gain": 0.0, "lead_gain": 0.0, "pr": 0.0, "qt": 0.0, "qrs": 0.0, "jitter_s": 0.0}
 
 
 def only(**change):
@@ -71,6 +71,17 @@ def test_warps_leave_the_qrs_and_the_other_side_alone(x, change, moved):
     assert different[moved].any()
     different[moved] = False
     assert not different.any()
+
+
+def test_a_qrs_warp_changes_its_width_and_shifts_what_surrounds_it(x):
+    augmentation = only(qrs=0.2)
+    _, positions = augmentation.draw(6, 96, torch.Generator().manual_seed(0))
+    speed = positions.diff(dim=1)
+    torch.testing.assert_close(speed[:, 34:46], speed[:, 40:41].expand(6, 12))  # one factor from 60 ms before R to 60 ms after
+    torch.testing.assert_close(speed[:, :34], torch.ones(6, 34))
+    torch.testing.assert_close(speed[:, 46:], torch.ones(6, 49))
+    torch.testing.assert_close(positions[:, 40], torch.full((6,), 40.0))
+    assert speed[:, 40].std() > 0.05
 
 
 def test_a_pr_warp_moves_the_p_wave_by_the_drawn_factor():

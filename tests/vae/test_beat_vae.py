@@ -354,18 +354,18 @@ def test_small_waves_and_the_qrs_are_kept_on_real_beats(real_data):
     beats = vl.median_beats(db)
     test = db.fold.loc[beats.ids].isin([9, 10]).to_numpy()
     vae = BeatVAE(progress=False).fit(beats[~test & beats.usable])
-    pca = BeatPCA(min(24, len(vae.active_latents_))).fit(beats[~test & beats.usable])
+    pca = BeatPCA(vae.n_latents).fit(beats[~test & beats.usable])
     unseen = beats[test & beats.usable]
-    ratio = segment_errors(unseen, vae.reconstruct(unseen))["mean"] / segment_errors(unseen, pca.reconstruct(unseen))["mean"]
-    # In the windows of `ecg.SEGMENTS_S` the worst of five rotations has all .78, P .60, ST-T .71, QRS 1.11; another processor
-    # rounds otherwise.
+    errors = segment_errors(unseen, vae.reconstruct(unseen))["mean"]
+    ratio = errors / segment_errors(unseen, pca.reconstruct(unseen))["mean"]
+    # The bars of the design, on one rotation; another processor rounds otherwise.
     assert ratio["all"] <= 0.80
-    assert ratio["P"] <= 0.65
-    assert ratio["ST-T"] <= 0.73
-    assert ratio["QRS"] <= 1.15
+    assert ratio["P"] <= 0.75
+    assert ratio["ST-T"] <= 0.80
+    assert errors["QRS"] <= 36
 
 
-def test_a_stretch_moves_the_waves_and_leaves_the_qrs(beats, fitted):
+def test_a_stretch_of_one_part_leaves_the_others(beats, fitted):
     decoder = clone(fitted).fit(beats).network_.decoder
     z = torch.zeros(1, 4)
     with torch.no_grad():
@@ -377,3 +377,10 @@ def test_a_stretch_moves_the_waves_and_leaves_the_qrs(beats, fitted):
     border = beats.r_index - 6  # 60 ms before R at 100 Hz
     torch.testing.assert_close(moved[:, border:], plain[:, border:])
     torch.testing.assert_close(moved[:, border - 10], plain[:, border - 20])
+    with torch.no_grad():
+        decoder.stretch.bias[:] = torch.tensor([0, 0, float(np.log(2)), 0])  # the right half of the QRS is half as wide
+        narrow = decoder(z)[0]
+    r = beats.r_index
+    torch.testing.assert_close(narrow[:, : r + 1], plain[:, : r + 1])
+    torch.testing.assert_close(narrow[:, r + 2], plain[:, r + 4])
+    torch.testing.assert_close(narrow[:, r + 6 : -6], plain[:, r + 12 :])  # and what follows it comes 60 ms earlier

@@ -14,7 +14,7 @@ from ..beats.medians import median_beats
 from ..ecg import to_eight_leads
 from ..factors import aligned
 from ..measurements.values import measure
-from ..vae import BeatPCA, BeatVAE
+from ..vae import N_LATENTS, BeatPCA, BeatVAE
 
 BATCH = 512  # ECGs read and filtered at a time
 
@@ -227,7 +227,7 @@ class Rules(Representation):
 class VAELatents(Representation):
     """Posterior means of a BeatVAE that is trained on the training rows and on nothing else."""
 
-    def __init__(self, n_latents=24, budget="workshop", seed=0):
+    def __init__(self, n_latents=N_LATENTS, budget="workshop", seed=0):
         self.n_latents, self.budget, self.seed = n_latents, budget, seed
 
     def fit(self, rows, y=None, model=None):
@@ -248,7 +248,7 @@ class VAELatents(Representation):
 class LatentsWith(VAELatents):
     """VAE latents, and the columns of another representation beside them."""
 
-    def __init__(self, beside, n_latents=24, budget="workshop", seed=0):
+    def __init__(self, beside, n_latents=N_LATENTS, budget="workshop", seed=0):
         super().__init__(n_latents, budget, seed)
         self.beside = beside
 
@@ -270,7 +270,7 @@ class LatentsWith(VAELatents):
 class PCAScores(VAELatents):
     """Principal components of the median beat, as many as the VAE has latents: what a linear code of that size keeps."""
 
-    def __init__(self, n_components=24, seed=0):
+    def __init__(self, n_components=N_LATENTS, seed=0):
         self.n_components, self.seed = n_components, seed
 
     def beat_model(self):

@@ -7,6 +7,7 @@ from torch import nn
 from ..ecg import BeatSet
 from ..training import budget_of, seeded_weights, torch_threads, train
 from ..vae.beat_vae import BeatVAE
+from ..vae.reconstruction import N_LATENTS
 from .fitting import N_THREADS, TaskClassifier, checked_labels, checked_signals, cross_entropy
 
 
@@ -50,7 +51,7 @@ class JointVAE(TaskClassifier):
     ((40, 1), (40, 8, 24))
     """
 
-    def __init__(self, n_latents=24, label_weight=100.0, beta=1.0, budget="workshop", seed=0):
+    def __init__(self, n_latents=N_LATENTS, label_weight=100.0, beta=1.0, budget="workshop", seed=0):
         self.n_latents, self.label_weight, self.beta = n_latents, label_weight, beta
         self.budget, self.seed = budget, seed
 

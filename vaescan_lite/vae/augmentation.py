@@ -6,7 +6,7 @@ import torch
 
 from ..ecg import DOWER
 
-UNSTRETCHED_S = 0.06  # to either side of R time is kept as it is, so that the QRS keeps its shape
+QRS_HALF_S = 0.06  # to either side of R time runs at the speed of the QRS, beyond it at that of PR or of QT
 
 
 class Augmentation:
@@ -20,6 +20,7 @@ class Augmentation:
     turn_deg = 12.0  # rotation of the heart's dipole about each of three axes
     gain, lead_gain = 0.2, 0.1  # log-gain of the whole beat, and of each lead
     pr, qt = 0.16, 0.12  # log-factors that stretch the time before and after the QRS
+    qrs = 0.15  # log-factor that narrows or widens the QRS
     jitter_s = 0.01  # width of the uniform shift of the whole beat
 
     def __init__(self, fs, r_index):
@@ -36,8 +37,8 @@ class Augmentation:
         turn = rotation_matrices(math.radians(self.turn_deg) * normal(n_beats, 3)) - torch.eye(3)
         matrices = torch.eye(8) + self.dower @ turn @ self.inverse_dower
         matrices = matrices * torch.exp(self.gain * normal(n_beats, 1, 1) + self.lead_gain * normal(n_beats, 8, 1))
-        log_factors = torch.cat([self.pr * normal(n_beats, 1), self.qt * normal(n_beats, 1)], dim=1)
-        positions = stretched_positions(n_times, self.fs, self.r_index, log_factors)
+        pr, qt, qrs = (size * normal(n_beats, 1) for size in (self.pr, self.qt, self.qrs))
+        positions = stretched_positions(n_times, self.fs, self.r_index, torch.cat([pr, qrs, qrs, qt], dim=1))
         return matrices, positions + self.jitter_s * self.fs * (torch.rand((n_beats, 1), generator=generator) - 0.5)
 
     @staticmethod
@@ -48,15 +49,16 @@ class Augmentation:
 
 
 def stretched_positions(n_times, fs, r_index, log_factors):
-    """Where to read a beat, in samples, (n_beats, n_times), so that the time before and after its QRS is stretched.
+    """Where to read a beat, in samples, (n_beats, n_times), so that its QRS and the time before and after it are stretched.
 
-    `log_factors`, (n_beats, 2), are logarithms of the speed of reading before and after the QRS: above 0 waves come nearer.
+    `log_factors`, (n_beats, 4), are logarithms of the speed of reading before the QRS, in its two halves to the left and right
+    of R, and after it: above 0 waves are narrower and nearer.
     """
     time = torch.arange(n_times) - float(r_index)
-    border = UNSTRETCHED_S * fs
-    before, after = log_factors.exp().split(1, dim=1)
-    positions = torch.where(time < -border, -border + (time + border) * before, time)
-    return torch.where(time > border, border + (time - border) * after, positions) + r_index
+    border = QRS_HALF_S * fs
+    before, left, right, after = log_factors.exp().split(1, dim=1)
+    within, beyond = time.clamp(-border, border), time - time.clamp(-border, border)
+    return within * torch.where(time < 0, left, right) + beyond * torch.where(time < 0, before, after) + r_index
 
 
 def rotation_matrices(turns):

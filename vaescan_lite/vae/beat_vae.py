@@ -15,7 +15,7 @@ from ..leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
 from ..training import Budget, budget_of, seeded_weights, train
 from .augmentation import Augmentation
 from .network import BeatNetwork, as_read, gaussian_kl, vae_loss
-from .reconstruction import BEFORE_QRS, BeatTransformer
+from .reconstruction import BEFORE_QRS, N_LATENTS, BeatTransformer
 from .saving import load_tensors, save_tensors
 
 ACTIVE_VARIANCE = 0.01
@@ -74,7 +74,7 @@ class BeatVAE(BeatTransformer):
     """
 
     def __init__(
-        self, n_latents=24, beta=1.0, seed=0, *, budget="workshop", scale_power=0.42, p_weight=1.5, qrs_weight=1.5,
+        self, n_latents=N_LATENTS, beta=1.0, seed=0, *, budget="workshop", scale_power=0.42, p_weight=1.5, qrs_weight=2.5,
         derived_weight=0.5, n_components=128, n_hidden=192, augment=True, progress=True,
     ):  # fmt: skip
         self.n_latents, self.beta, self.seed, self.budget = n_latents, beta, seed, budget

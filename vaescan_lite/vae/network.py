@@ -13,6 +13,7 @@ from .augmentation import read_between_samples, stretched_positions
 
 EIGHT_OF_TWELVE = [LEADS_12.index(lead) for lead in LEADS_8]
 N_HIDDEN_ENCODER = 256
+N_STRETCHES = 4  # of time: before the QRS, in its two halves, after it
 MOST_STRETCH = 0.7  # the decoder stretches time at most e^0.7 = 2 times
 
 
@@ -101,10 +102,10 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents -> components (MLP plus a linear skip) -> beat, whose time before and after the QRS is then stretched.
+    """Latents -> components (MLP plus a linear skip) -> beat, whose time before, within and after the QRS is then stretched.
 
-    A P wave that comes 40 ms earlier is another picture in every sample, but a single number as a stretch of time: without it
-    the decoder would fade one P wave out and another in. Plain layers and one interpolation, so that a web page can run it too.
+    A P wave that comes 40 ms earlier, or a QRS that is 40 ms wider, is another picture in every sample, but a single number as
+    a stretch of time: without it the decoder would fade one wave out and another in. Plain layers and one interpolation, so that a web page can run it too.
     """
 
     def __init__(self, n_latents, n_hidden, n_components, shape, fs, r_index):
@@ -114,7 +115,7 @@ class Decoder(nn.Module):
         self.head = nn.Linear(n_hidden, n_components, bias=False)
         self.skip = nn.Linear(n_latents, n_components, bias=False)
         self.back = nn.Linear(n_components, shape[0] * shape[1])
-        self.stretch = nn.Linear(n_latents, 2)
+        self.stretch = nn.Linear(n_latents, N_STRETCHES)
 
     def forward(self, z):
         """Latents (n_beats, n_latents) -> beats in mV, (n_beats, n_leads, n_times)."""

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..ecg import LEADS_8, SEGMENTS_S, BeatSet, in_segment, require_beats, to_eight_leads
 
 ERROR_ROWS = {**{name: (name,) for name in SEGMENTS_S}, "ST-T": ("ST", "T"), "all": tuple(SEGMENTS_S)}
+N_LATENTS = 40  # of a VAE by default, and components of its yardstick
 BEFORE_QRS = ("P", "PR")  # where a P wave may lie: that of a short PR reaches into the PR segment
 
 
@@ -83,7 +84,7 @@ class BeatPCA(BeatTransformer):
         Components kept; the seed is for scikit-learn's randomised solver, which it uses on large data.
     """
 
-    def __init__(self, n_components=24, seed=0):
+    def __init__(self, n_components=N_LATENTS, seed=0):
         self.n_components, self.seed = n_components, seed
 
     def fit(self, beats, y=None):

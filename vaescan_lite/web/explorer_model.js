@@ -26,7 +26,7 @@ function readable(state) {
   const beat = new Float32Array(n_leads * n_times);
   const work = {
     hidden: new Float64Array(weights.hidden.rows), components: new Float64Array(weights.head.rows),
-    flat: new Float32Array(n_leads * n_times), stretch: new Float64Array(2),
+    flat: new Float32Array(n_leads * n_times), stretch: new Float64Array(weights.stretch.rows),
     beat: Array.from({ length: n_leads }, (_, lead) => beat.subarray(lead * n_times, (lead + 1) * n_times)),
   };
   const readout = state.readout && unpack(state.readout.values, state.readout.parts);
@@ -82,11 +82,11 @@ function decode(network, z) {
   const flat = times(w.back, work.components, work.flat), last = n_times - 1;
   work.stretch.set(w.stretch_bias.values);
   times(w.stretch, z, work.stretch);
-  for (let i = 0; i < 2; i++) work.stretch[i] = Math.min(most_stretch, Math.max(-most_stretch, work.stretch[i]));
-  const before = Math.exp(work.stretch[0]), after = Math.exp(work.stretch[1]);
+  for (let i = 0; i < work.stretch.length; i++) work.stretch[i] = Math.min(most_stretch, Math.max(-most_stretch, work.stretch[i]));
+  const [before, leftOfR, rightOfR, after] = Array.from(work.stretch, Math.exp);
   for (let t = 0; t < n_times; t++) {
-    const time = t - r_index;
-    let at = time < -border ? -border + (time + border) * before : time > border ? border + (time - border) * after : time;
+    const time = t - r_index, within = Math.min(border, Math.max(-border, time)), beyond = time - within;
+    let at = time < 0 ? within * leftOfR + beyond * before : within * rightOfR + beyond * after;
     at = Math.min(last, Math.max(0, at + r_index));
     const left = Math.min(Math.floor(at), n_times - 2), f = at - left, l = Math.max(0, left - 1), r = Math.min(last, left + 2);
     for (let lead = 0; lead < n_leads; lead++) {
@@ -208,7 +208,8 @@ function readouts(network, z) {
     let sum = 0;
     for (let j = 0; j < n; j++) sum += values[k + j] * z[j];
     for (let j = 0; j < h; j++) sum += values[k + n + j] * work.hidden[j];
-    out[i] += sum + values[k + n + h] * work.stretch[0] + values[k + n + h + 1] * work.stretch[1];
+    for (let j = 0; j < work.stretch.length; j++) sum += values[k + n + h + j] * work.stretch[j];
+    out[i] += sum;
   }
   const [pr, qrs, qt, cosine, sine, hasP] = out;
   return { pr_ms: hasP < 0.5 ? NaN : pr, qrs_ms: qrs, qt_ms: qt, qrs_axis_deg: (180 / Math.PI) * Math.atan2(sine, cosine) };

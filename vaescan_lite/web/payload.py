@@ -8,7 +8,7 @@ import numpy as np
 from ..ecg import LEADS_12
 from ..factors import FACTOR_LABELS
 from ..leads import TWELVE_FROM_EIGHT
-from ..vae.augmentation import UNSTRETCHED_S
+from ..vae.augmentation import QRS_HALF_S
 from ..vae.network import MOST_STRETCH
 from .readout import READOUTS, fit_readout
 
@@ -27,7 +27,7 @@ def network_state(vae, scan, people):
         "r_index": int(r_index),
         "n_leads": len(vae.leads_),
         "n_times": int(vae.n_times_),
-        "border": UNSTRETCHED_S * float(fs),
+        "border": QRS_HALF_S * float(fs),
         "most_stretch": MOST_STRETCH,
         "leads": list(LEADS_12),
         "twelve": np.asarray(TWELVE_FROM_EIGHT, dtype=float).tolist(),

@@ -24,7 +24,7 @@ _fitted = WeakKeyDictionary()  # by network: a page often has several explorers 
 class Readout(NamedTuple):
     """Six regressions on (latents, hidden layer, stretch): PR, QRS, QT, cosine and sine of the axis, whether there is a P."""
 
-    weights: np.ndarray  # (6, n_latents + n_hidden + 2)
+    weights: np.ndarray  # (6, n_latents + n_hidden + 4)
     bias: np.ndarray  # (6, 1)
     error: np.ndarray  # (4,), mean absolute error in cross-validation, in the unit of each of READOUTS
     sd: np.ndarray  # (4,), of the measurements themselves
@@ -49,7 +49,7 @@ def fit_readout(vae):
 
 @torch.no_grad()
 def _features(decoder, z):
-    """Return what the page has at hand once it has decoded: (n_beats, n_latents + n_hidden + 2)."""
+    """Return what the page has at hand once it has decoded: (n_beats, n_latents + n_hidden + 4)."""
     z = torch.as_tensor(z, dtype=torch.float32)
     hidden, stretch = torch.nn.functional.gelu(decoder.hidden(z)), decoder.stretch(z).clamp(-MOST_STRETCH, MOST_STRETCH)
     return torch.hstack([z, hidden, stretch]).numpy().astype(float)
