@@ -39,9 +39,9 @@ def lead_and_unit(name):
     """
     text = normalize("NFKC", name).strip(" \t\"'\ufeff")
     behind = _UNIT_BEHIND.match(text)
-    core, unit = (behind[1], (behind[2] or behind[3] or "").strip()) if behind else (text, None)
-    rest = _WORDS_BEFORE.sub("", core.casefold(), count=1) if _WORDS_BEFORE.match(core.casefold()) else core.casefold()
-    rest = "d" + rest if rest != core.casefold() and rest in ("1", "2", "3") else rest
+    core, unit = (behind[1].casefold(), (behind[2] or behind[3] or "").strip()) if behind else (text.casefold(), None)
+    rest = _WORDS_BEFORE.sub("", core, count=1) if _WORDS_BEFORE.match(core) else core
+    rest = "d" + rest if rest != core and rest in ("1", "2", "3") else rest
     lead = SPELLINGS.get(re.sub(r"(?<!^)[ _.-]", "", rest))
     return (lead, unit) if lead else (name.strip(), None)
 
@@ -83,15 +83,13 @@ def twelve_rows(signals, names, what):
 
     From I and II by Einthoven's and Goldberger's laws; where one of these is missing, from all limb leads by least squares.
     """
-    computed = computable(names)
-    there = [lead for lead in LEADS_12 if lead not in computed]
-    rows = signals[lead_rows(names, there, what)]
-    if not computed:
+    is_there = np.isin(LEADS_12, computable(names), invert=True)
+    rows = signals[lead_rows(names, [lead for lead, there in zip(LEADS_12, is_there) if there], what)]
+    if is_there.all():
         return rows
-    laws = dict(zip(LEADS_12, TWELVE_FROM_EIGHT[:6, :2]))
-    limb = [lead for lead in (("I", "II") if {"I", "II"} <= set(there) else there) if lead in laws]
-    i_and_ii = np.linalg.pinv(np.array([laws[lead] for lead in limb])) @ rows[[there.index(lead) for lead in limb]]
+    laws, limb = TWELVE_FROM_EIGHT[:6, :2], np.flatnonzero(is_there[:6])
+    limb = limb[:2] if is_there[:2].all() else limb
     twelve = np.empty((12, rows.shape[1]), dtype=np.float32)
-    twelve[[LEADS_12.index(lead) for lead in there]] = rows
-    twelve[[LEADS_12.index(lead) for lead in computed]] = np.array([laws[lead] for lead in computed]) @ i_and_ii
+    twelve[is_there] = rows
+    twelve[~is_there] = laws[~is_there[:6]] @ (np.linalg.pinv(laws[limb]) @ twelve[limb])
     return twelve

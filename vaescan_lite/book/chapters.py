@@ -185,19 +185,18 @@ def _run_chapter(path, output, parameters, cell_timeout_s, progress):
 
 def _own_jupyter(folder):
     """Write a set-up of Jupyter and matplotlib of this interpreter's own, and give the environment that names it."""
-    kernel = {"argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], "display_name": "Python 3",
-              "language": "python"}  # fmt: skip
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     files = {
-        "kernels/python3/kernel.json": json.dumps(kernel),
+        "kernels/python3/kernel.json": json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}),
         "profile_default/ipython_kernel_config.py": "c.IPKernelApp.log_level = 40\n",  # errors: not how sockets are protected
         "matplotlibrc": "",
     }
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
-    paths = [str(folder), *filter(None, [os.environ.get("JUPYTER_PATH")])]  # the first counts
-    own = {"IPYTHONDIR": folder, "JUPYTER_RUNTIME_DIR": folder, "MATPLOTLIBRC": folder / "matplotlibrc"}
-    return {name: str(path) for name, path in own.items()} | {"JUPYTER_PATH": os.pathsep.join(paths)}
+    kernels = os.pathsep.join(filter(None, [str(folder), os.environ.get("JUPYTER_PATH")]))  # the first counts
+    own = dict.fromkeys(("IPYTHONDIR", "JUPYTER_RUNTIME_DIR"), str(folder))
+    return own | {"MATPLOTLIBRC": str(folder / "matplotlibrc"), "JUPYTER_PATH": kernels}
 
 
 def _child(job):

@@ -205,11 +205,7 @@ class Database:
         return EcgSet(signals[: len(kept)], fs, LEADS_12, np.array(kept, dtype=ids.dtype), rejected)
 
     def read_by_length(self, ids, fs, shortest_s, longest_s=10.0, least_fs=100):
-        """Read the start of ECGs, or as much as there is of it.
-
-        An EcgSet for each length that occurs, one at least, and the reasons by id of those that are shorter than `shortest_s`,
-        sampled with less than `least_fs` Hz or cannot be read.
-        """
+        """Read as much of ECGs as there is: an EcgSet for each length, one at least, and the reasons by id for the rest."""
         ids = self._checked_ids(ids)
         sets, rejected, computed = [], [], Counter()
         for start in range(0, max(len(ids), 1), _BATCH):
@@ -281,11 +277,9 @@ def _read_start(path, fs, shortest_s, longest_s, least_fs):
     n_times = round(longest_s * fs)
     ecg, fs_file, leads = read_signals(header, samples_needed(n_times, header.fs, fs))
     if ecg.shape[1] < round(shortest_s * fs_file):
-        raise ValueError(
-            f"{header.path}: {ecg.shape[1] / fs_file:g} s long ({ecg.shape[1]} samples at {fs_file:g} Hz); "
-            f"{'at least' if shortest_s < longest_s else 'duration_s ='} {shortest_s:g} s is wanted. Read fewer seconds, or "
-            "leave this ECG out."
-        )
+        there = f"{ecg.shape[1] / fs_file:g} s long ({ecg.shape[1]} samples at {fs_file:g} Hz)"
+        wanted = f"{'at least' if shortest_s < longest_s else 'duration_s ='} {shortest_s:g} s is wanted"
+        raise ValueError(f"{header.path}: {there}; {wanted}. Read fewer seconds, or leave this ECG out.")
     n_times = min(n_times, samples_made(ecg.shape[1], fs_file, fs))
     return sound_leads(ecg, leads, header.path), n_times, fs_file, computable(leads)
 

@@ -109,8 +109,7 @@ def _ptbxl_table(folder, files):
     for name in sorted(path for path in files if "/" not in path and path.lower().endswith(".csv")):
         with open(folder / name, encoding="utf-8", errors="replace") as file:
             first_line = file.readline(10_000)
-        if all(column in first_line for column in ("ecg_id", "scp_codes", "filename_")):
-            alike.append(name)
+        alike += [name] if all(column in first_line for column in ("ecg_id", "scp_codes", "filename_")) else []
     if len(alike) > 1:
         raise ValueError(f"{folder}: several tables may be the label table {PTBXL_TABLE}: {listed(alike)}. Leave one.")
     return alike[0] if alike else None
@@ -248,14 +247,10 @@ def _open_wfdb(folder, files, records):
 
 def _unread_people(said):
     """Issues of ages and sexes that headers state and that cannot be read; `said` has what they say by id."""
-    issues = []
-    for name, unread in (
-        ("Age", lambda ages: factors.read_ages(ages)[-1]),
-        ("Sex", lambda sexes: factors.clean_sexes(sexes)[1]),
-    ):
-        texts = [str(row.get(name, "")) for row in said.values()]
-        wrong = zip(said, texts, unread(texts))
-        issues += [(f"{name.lower()} that cannot be read", f"{id_}: {text}") for id_, text, is_wrong in wrong if is_wrong]
+    ages, sexes = ([str(row.get(name, "")) for row in said.values()] for name in ("Age", "Sex"))
+    unread = ("age", ages, factors.read_ages(ages)[-1]), ("sex", sexes, factors.clean_sexes(sexes)[-1])
+    issues = [(f"{what} that cannot be read", f"{id_}: {text}") for what, texts, are_unread in unread
+              for id_, text, is_unread in zip(said, texts, are_unread) if is_unread]  # fmt: skip
     born = [f"{id_}: {row['Born']}" for id_, row in said.items() if row.get("Born") and "Age" not in row]
     return issues + [("date of birth and no age", where) for where in born]
 

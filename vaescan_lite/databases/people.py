@@ -15,7 +15,7 @@ _WORDS = {
     "Born": r"dob|date of birth|birth ?date",
     **{name: name.lower() for name in ("Dx", "Rx", "Hx", "Sx")},
 }
-# "Dx: 164889003" (Challenges), "<age>: 51" (LUDB), "<age>: 65 <sex>: F <diagnoses> ..." (INCART), "age: 81" (PTB)
+# "Dx: 164889003" (Challenges), "<age>: 65 <sex>: F <diagnoses> ..." (INCART), "age: 81" (PTB)
 _ANY_WORD = "|".join(f"(?P<{name}>{words})" for name, words in _WORDS.items())
 _SAID = re.compile(rf"<?\b(?:{_ANY_WORD})\b(?:>\s*[:=]?|\s*[:=])", re.IGNORECASE)
 _MIT_BIH = re.compile(r"(\d{1,3})\s+([MF])\b")  # "69 M 1085 1629 x1"

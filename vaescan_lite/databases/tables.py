@@ -69,12 +69,11 @@ def _names(lines):
     """Names of the columns, separator, and the lines below: the first line in which a separator gives two names of leads."""
     for i, line in enumerate(lines[:_HEADER_WITHIN]):
         tried = [(_cells(line.lstrip("#% "), separator), separator) for separator in _SEPARATORS]
-        names, separator = max(tried, key=lambda split: sum(lead_name(name) in LEADS_12 for name in split[0]))
-        if sum(lead_name(name) in LEADS_12 for name in names) >= 2:
-            return names, separator, lines[i + 1 :]
-    first = next((i for i, line in enumerate(lines) if not line.startswith(_COMMENT)), 0)
-    separator = max(_SEPARATORS[:-1], key=lines[first].count)
-    return _cells(lines[first], separator), separator, lines[first + 1 :]
+        n_leads = [sum(lead_name(name) in LEADS_12 for name in names) for names, _ in tried]
+        if max(n_leads) >= 2:
+            return *tried[n_leads.index(max(n_leads))], lines[i + 1 :]
+    separator = max(_SEPARATORS[:-1], key=lines[0].count)
+    return _cells(lines[0], separator), separator, lines[1:]
 
 
 def _cells(line, separator):
@@ -94,12 +93,10 @@ def _numbers(lines, separator, path):
     """Parse the rows; a comma is a decimal one where it cannot separate, and no point is there."""
     if not lines:
         return pd.DataFrame()
-    body = "\n".join(lines)
-    quoted = separator == "," and re.search(r'"[-+]?\d+,\d+"', lines[0])
+    body, quoted = "\n".join(lines), separator == "," and re.search(r'"[-+]?\d+,\d+"', lines[0])
     decimal = "," if quoted or (separator != "," and "," in body and "." not in body) else "."
-    options = {"sep": separator or r"\s+", "decimal": decimal, "skipinitialspace": True, "header": None}
     try:
-        table = pd.read_csv(io.StringIO(body), **options)
+        table = pd.read_csv(io.StringIO(body), sep=separator or r"\s+", decimal=decimal, skipinitialspace=True, header=None)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ValueError(f"{path} cannot be read as CSV with a line of lead names at the top: {error}") from error
     n_last = len(_cells(lines[-1], separator))
@@ -123,10 +120,8 @@ def _matching(table, names, path):
         if n_empty + is_numbered == n_more:
             table = table.iloc[:, int(is_numbered) : table.shape[1] - n_empty]
     if len(table) and table.shape[1] != len(names):
-        raise ValueError(
-            f"{path}: {len(names)} names of columns and {table.shape[1]} values in a row, so that it is not known which values "
-            "belong to which lead; give each column a name."
-        )
+        counts = f"{len(names)} names of columns and {table.shape[1]} values in a row"
+        raise ValueError(f"{path}: {counts}, so that it is not known which belong together; give each column a name.")
     return table.set_axis(range(table.shape[1]), axis=1)
 
 
@@ -144,8 +139,6 @@ def _fs_of_times(times_s, path):
     off = np.abs(np.diff(times_s) * fs - 1)  # of the usual step: 0 but for rounding, 1 where a sample is left out
     if off.max() > 0.5:
         row = int(off.argmax())
-        raise ValueError(
-            f"{path}: time_s does not rise in equal steps; it goes from {times_s[row]:.6g} s in row {row + 1} to "
-            f"{times_s[row + 1]:.6g} s, and the usual step is {1 / fs:.4g} s."
-        )
+        step = f"from {times_s[row]:.6g} s in row {row + 1} to {times_s[row + 1]:.6g} s"
+        raise ValueError(f"{path}: time_s does not rise in equal steps; it goes {step}, and the usual step is {1 / fs:.4g} s.")
     return float(round(fs)) if abs(fs - round(fs)) <= 2e-4 * fs else fs

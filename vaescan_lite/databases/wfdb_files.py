@@ -149,15 +149,12 @@ def _read_mat(path, header):
     name = "val" if "val" in fitting else "".join(fitting[:1])
     if len(fitting) != 1 and name != "val":
         shapes = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in arrays.items()) or "nothing"
-        raise ValueError(f"{about} as a MATLAB file it should hold one array of {n_signals} signals; it holds {shapes}.")
+        raise ValueError(f"{about} should hold one array of {n_signals} signals; it holds {shapes}.")
     counts = arrays[name].T if len(arrays[name]) == n_signals else arrays[name]
     if header.n_samples and len(counts) != header.n_samples:
-        raise ValueError(f"{about} as a MATLAB file it holds {len(counts)} samples; the header says {header.n_samples}.")
+        raise ValueError(f"{about} holds {len(counts)} samples; the header says {header.n_samples}.")
     if counts.dtype.kind == "f" and (counts[np.isfinite(counts)] % 1 != 0).any():
-        raise ValueError(
-            f"{about} as a MATLAB file it holds fractions, not the counts that the header's gains are for. Write the record with "
-            "wfdb.wrsamp, or make a set with EcgSet(signals, fs, leads)."
-        )
+        raise ValueError(f"{about} holds fractions, which are not the counts that the header's gains are for.")
     return counts
 
 
