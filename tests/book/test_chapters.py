@@ -126,11 +126,11 @@ def test_a_chapter_needs_exactly_one_parameters_cell(tmp_path):
 
 
 def test_chapters_are_the_numbered_notebooks_in_reading_order(tmp_path):
-    for name in ("10_ten", "02_two", "scratch", "2_short"):
+    for name in ("A1_more", "10_ten", "02_two", "scratch", "2_short", "B1_other"):
         (tmp_path / f"{name}.ipynb").touch()
-    assert [path.stem for path in book.chapter_paths(tmp_path)] == ["02_two", "10_ten"]
+    assert [path.stem for path in book.chapter_paths(tmp_path)] == ["02_two", "10_ten", "A1_more"]
     assert [path.stem for path in book.chapter_paths(tmp_path, ["10"])] == ["10_ten"]
-    with pytest.raises(FileNotFoundError, match="no chapter begins with '03'; there are 02_two, 10_ten"):
+    with pytest.raises(FileNotFoundError, match="no chapter begins with '03'; there are 02_two, 10_ten, A1_more"):
         book.chapter_paths(tmp_path, ["03"])
     with pytest.raises(FileNotFoundError, match="no chapters"):
         book.chapter_paths(tmp_path / "elsewhere")

@@ -9,10 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
+import vaescan_lite as vl
 from vaescan_lite.book import Check
+from vaescan_lite.ecg import DOWER
+from vaescan_lite.explain import association_table
 from vaescan_lite.scan import Scan
 from vaescan_lite.scan.network import factor_nll
+from vaescan_lite.simulator import heart, people
 from vaescan_lite.vae.network import gaussian_kl
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,3 +138,162 @@ def test_the_exercises_of_chapter_6_refuse_near_misses_and_say_why(scan_chapter)
     assert "reads scores" in hint(check, names["raw"])
     assert "keep the rest" in hint(check, lambda value: concept({"LBBB": value, "LVH": 0})[0])
     assert hint(check, names["averaged"]) == "Right."
+
+
+# ---- chapter 7: associations
+
+
+@pytest.fixture(scope="module")
+def association_chapter():
+    rng = np.random.default_rng(3)
+    n = 400
+    people = pd.DataFrame({"LBBB": rng.random(n) < 0.1, "sex_female": rng.random(n) < 0.5}).astype(float)
+    people["age_years"] = rng.normal(60, 12, n) + 10 * people["LBBB"]
+    noise = rng.normal(size=(n, 2)) * (1 + 2 * people[["LBBB"]].to_numpy())
+    measured = pd.DataFrame(noise, columns=["qrs_ms", "pr_ms"])
+    measured["qrs_ms"] += 3 * people["LBBB"] + 0.05 * people["age_years"]
+    measured.loc[::7, "pr_ms"] = np.nan
+    names = {"np": np, "pd": pd, "stats": stats, "Check": Check, "people": people, "measured": measured}
+    return run(cells("07_associations", "from-scratch"), names)
+
+
+def test_the_table_of_chapter_7_is_that_of_the_package_where_everything_is_known(association_chapter):
+    names = association_chapter
+    own = names["table_of"](names["measured"], names["people"], "LBBB", ["sex_female", "age_years"])
+    package = association_table(names["measured"], names["people"])
+    package = package[package["factor"] == "LBBB"].set_index("measurement").loc[own.index]
+    np.testing.assert_allclose(own["effect"].astype(float), package["partial"], atol=1e-8)
+    np.testing.assert_array_equal(own[["n", "n_with"]], package[["n", "n_with"]])
+    reach, theirs = (own["high"] - own["effect"]).astype(float), package["partial_high"] - package["partial"]
+    error = reach / stats.t.ppf(0.975, (own["n"] - 4).astype(float))
+    np.testing.assert_allclose(error, package["partial_se"], rtol=1e-8)
+    assert ((theirs > reach) & (theirs < 1.15 * reach)).all(), "the package has as few degrees of freedom as there are carriers"
+    classical = association_chapter["associate"](names["measured"]["qrs_ms"], names["people"], "LBBB", [])
+    assert classical["effect"] > own.loc["qrs_ms", "effect"], "age, which was in the way, is held"
+
+
+def test_a_person_whom_nobody_resembles_does_not_break_the_regression_of_chapter_7(association_chapter):
+    people = association_chapter["people"].assign(AF=0.0, AMI=0.0)
+    people.loc[3, "AF"] = 1.0
+    row = association_chapter["associate"](association_chapter["measured"]["qrs_ms"], people, "LBBB", ["AF", "AMI"])
+    assert all(np.isfinite(value) for value in row.values())
+
+
+def test_the_exercises_of_chapter_7_refuse_near_misses_and_say_why(association_chapter):
+    names = dict(association_chapter)
+    names |= {"on_map": pd.DataFrame({"partial": np.arange(200.0)}), "decided": range(40)}
+    run(cells("07_associations", "exercise-check"), names)
+    for answer, words in ((0, "None is what q"), (0.05, "the share"), (40, "found here"), (20, "evenly")):
+        assert words in hint(names["check_false"], answer)
+    assert hint(names["check_false"], 10) == "Right."
+
+    check, right = names["check_q"], stats.false_discovery_control
+    assert "nothing back" in hint(check, lambda p: None)
+    assert "Bonferroni" in hint(check, lambda p: np.minimum(len(p) * p, 1))
+    assert "Bonferroni" in hint(check, lambda p: len(p) * p)
+    assert "no q may exceed" in hint(check, lambda p: len(p) * p / stats.rankdata(p))
+    assert "where its p-value stood" in hint(check, lambda p: np.sort(right(p)))
+    assert "then the minimum" in hint(check, lambda p: right(p, method="by"))
+    assert hint(check, right) == "Right."
+
+    def weighted(weigh, careful=True):
+        def stratified(y, x, stratum):
+            steps, weights = [], []
+            for s in np.unique(stratum):
+                a, b = y[(stratum == s) & (x == 1)], y[(stratum == s) & (x == 0)]
+                if not careful or (len(a) and len(b)):
+                    with np.errstate(all="ignore"):
+                        steps.append((a.sum() / np.float64(len(a))) - (b.sum() / np.float64(len(b))))
+                    weights.append(weigh(len(a), len(b)))
+            return np.average(steps, weights=weights)
+
+        return stratified
+
+    check = names["check_strata"]
+    assert "nothing back" in hint(check, lambda y, x, s: None)
+    assert "NaN" in hint(check, weighted(lambda a, b: a, careful=False))
+    assert "crude" in hint(check, lambda y, x, s: y[x == 1].mean() - y[x == 0].mean())
+    assert "counts the same" in hint(check, weighted(lambda a, b: 1))
+    assert "all people" in hint(check, weighted(lambda a, b: a + b))
+    assert "without the factor: count" in hint(check, weighted(lambda a, b: b))
+    assert "over all carriers" in hint(check, weighted(lambda a, b: a * b))
+    assert hint(check, weighted(lambda a, b: a)) == "Right."
+
+
+# ---- appendix A1: the simulator
+
+
+@pytest.fixture(scope="module")
+def simulator_chapter():
+    return run(cells("A1_simulator", "from-scratch"), {"np": np, "pd": pd, "vl": vl, "Check": Check})
+
+
+def test_the_beat_of_the_appendix_is_the_simulators_typical_man_of_fifty(simulator_chapter):
+    factors = people.check_factors(pd.DataFrame({"sex_female": [0], "age_years": [50]}))
+    traits = people.split_individual(np.zeros((1, people.N_INDIVIDUAL)))  # of nothing more or less than others
+    factors, _ = people.apply_effect_sizes(factors, traits, np.full((1, 2), 0.5), {})
+    waves, _ = heart.make_beats(factors, traits, people.draw_parameters(factors, traits))
+    time_ms = 10.0 * np.arange(-40, 56) + 4
+    package = sum(heart.evaluate(time_ms, wave.centre, wave.width, wave.leads)[0] for wave in waves).T
+    written_out = simulator_chapter["with_gains"][0]
+    assert np.abs(written_out - package).max() < 0.05, "numbers rounded to two digits"
+    assert np.corrcoef(written_out.ravel(), package.ravel())[0, 1] > 0.999
+    np.testing.assert_array_equal(simulator_chapter["dower"], DOWER)
+
+
+def test_the_beat_of_the_appendix_is_nearer_to_the_mean_simulated_man_than_these_are_to_each_other(simulator_chapter):
+    men = pd.DataFrame({"sex_female": 0, "age_years": 50}, index=range(60))
+    simulated = vl.median_beats(vl.simulate(men, seed=5, noise=False)).signals
+    apart = np.sqrt(np.mean((simulated - simulated.mean(axis=0)) ** 2, axis=(1, 2)))
+    own = np.sqrt(np.mean((simulator_chapter["with_gains"] - simulated.mean(axis=0)) ** 2))
+    assert own < 0.5 * np.median(apart)
+
+
+def test_the_exercises_of_the_appendix_refuse_near_misses_and_say_why(simulator_chapter):
+    names = run(cells("A1_simulator", "exercise-check"), dict(simulator_chapter))
+    assert "name of one" in hint(names["check_back"], 3)
+    assert "largest positive" in hint(names["check_back"], "V6")
+    assert "last column" in hint(names["check_back"], "V1")
+    assert hint(names["check_back"], "V2") == "Right."
+
+    def turned(sign=1, to_radians=np.radians, rows=slice(None)):
+        def turn(table, angle_deg):
+            angle = sign * to_radians(angle_deg)
+            x, y = table.loc[rows, "x"].copy(), table.loc[rows, "y"].copy()
+            table.loc[rows, "x"], table.loc[rows, "y"] = (
+                np.cos(angle) * x - np.sin(angle) * y,
+                np.sin(angle) * x + np.cos(angle) * y,
+            )
+            return table
+
+        return turn
+
+    def one_after_the_other(table, angle_deg):
+        cos, sin = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
+        table["x"] = cos * table["x"] - sin * table["y"]
+        table["y"] = sin * table["x"] + cos * table["y"]
+        return table
+
+    check = names["check_turn"]
+    assert "nothing back" in hint(check, lambda table, angle: None)
+    assert "keeps lengths" in hint(check, one_after_the_other)
+    assert "other way round" in hint(check, turned(sign=-1))
+    assert "radians" in hint(check, turned(to_radians=lambda angle: angle))
+    assert "P and T too" in hint(check, turned(rows=names["heart"].index[2:8]))
+    assert hint(check, turned()) == "Right."
+
+    def moved(rows, ms=-60.0, column="centre"):
+        def slow(table, extra_ms):
+            table.loc[rows, column] += ms
+            return table
+
+        return slow
+
+    check, atria, rest = names["check_slow"], names["atria"], names["rest"]
+    assert "nothing back" in hint(check, lambda table, extra_ms: None)
+    assert "no longer be at 0" in hint(check, moved(rest, 60.0))
+    assert "only its time" in hint(check, moved(atria, 5.0, "width"))
+    assert "shortens PR" in hint(check, moved(atria, 60.0))
+    assert "torn" in hint(check, moved(atria[:1]))
+    assert "to the left" in hint(check, moved(atria, -30.0))
+    assert hint(check, moved(atria)) == "Right."

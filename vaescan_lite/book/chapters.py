@@ -34,9 +34,9 @@ class ChaptersFailed(RuntimeError):
 
 
 def chapter_paths(notebooks, only=None):
-    """List the chapters (``NN_slug.ipynb``) of a folder in reading order; `only` has begins of file names, such as ``04``."""
+    """List the chapters (``NN_slug.ipynb``, appendices ``A1_slug.ipynb``) of a folder; `only` has begins of file names."""
     folder = Path(notebooks)
-    paths = sorted(path for path in folder.glob("*.ipynb") if re.fullmatch(r"\d\d_\w+", path.stem))
+    paths = sorted(path for path in folder.glob("*.ipynb") if re.fullmatch(r"(\d|A)\d_\w+", path.stem))
     if not paths:
         raise FileNotFoundError(f"no chapters (files named NN_slug.ipynb) in {folder.resolve()}.")
     for start in only or ():
