@@ -10,7 +10,13 @@ from sphinx.util.docutils import SphinxDirective
 import vaescan_lite as vl
 
 PEOPLE = pd.DataFrame(
-    {"sex_female": [1, 0, 1, 0], "age_years": [34, 71, 66, 58], "LBBB": [0, 1, 0, 0], "AVB1": [0, 0, 1, 0], "LVH": [0, 0, 0, 1]},
+    {
+        "sex_female": [1, 0, 1, 0],
+        "age_years": [34, 71, 66, 58],
+        "LBBB": [0, 1, 0, 0],
+        "AVB1": [0, 0, 1, 0],
+        "LVH": [0, 0, 0, 1],
+    },
     index=[f"simulated person {number}" for number in (1, 2, 3, 4)],
 )
 SEED = 3

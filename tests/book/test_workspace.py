@@ -90,3 +90,17 @@ def test_networks_differ_only_by_seed_and_come_back_from_the_cache(monkeypatch):
     monkeypatch.setattr("vaescan_lite.models.cnn.EcgCNN.fit", lambda *a, **k: pytest.fail("was trained a second time"))
     again = vl.Workspace(profile="smoke", database="simulated", seed=4).cnns(2)
     np.testing.assert_array_equal(again[1].decision_function(beats), logits[1])
+
+
+def test_the_people_of_the_book_carry_one_diagnosis_are_usable_and_unseen_where_possible(small, monkeypatch):
+    space = small()
+    beats, fold = space.beats(), space.database().fold
+    factors = space.factors().copy()
+    factors[[*workspace.DIAGNOSES]] = 0.0
+    seen, unseen = (fold.index[mask & beats.usable] for mask in (fold.to_numpy() < 10, fold.to_numpy() == 10))
+    factors.loc[[seen[0], unseen[0], unseen[-1]], "LBBB"] = 1
+    factors.loc[unseen[0], "PVC"] = 1
+    factors.loc[seen[1:3], "AVB1"] = 1
+    monkeypatch.setattr(space, "factors", lambda: factors)
+    assert space.people() == {"LBBB": unseen[-1], "AVB1": seen[1]}
+    assert space.people(["AF"]) == {}
