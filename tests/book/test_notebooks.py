@@ -411,3 +411,21 @@ def test_the_explorers_of_chapter_5_answer_in_the_built_page(html, tmp_path):
         assert not page.requests and not page.complaints
     finally:
         browser.close()
+
+
+@pytest.mark.browser
+def test_the_first_page_has_an_explorer_that_answers_and_keeps_to_700_kb(html, tmp_path):
+    from browser import Browser
+
+    browser = Browser(tmp_path)
+    try:
+        path = html / "book/intro.html"
+        page = browser.open(path)
+        assert path.stat().st_size < 700 * 1024
+        lead = "document.querySelector('path.beat[data-lead=V1]').getAttribute('d')"
+        before = page.run(lead)
+        page.run("document.querySelector('input[aria-label=\"Left bundle branch block: yes\"]').click()")
+        assert page.run(lead) != before and page.run("document.querySelectorAll('path.beat').length") == 12
+        assert not page.requests and not page.complaints
+    finally:
+        browser.close()

@@ -210,7 +210,7 @@ def test_the_script_needs_no_other_file():
 
 def test_the_decoder_agrees_with_pytorch_within_5_microvolts(model, functions):
     vae = model[0]
-    z = np.random.default_rng(4).normal(size=(60, vae.n_latents)) * np.repeat([0.3, 1, 3], 20)[:, None]
+    z = np.random.default_rng(4).normal(size=(201, vae.n_latents)) * np.repeat([0.3, 1, 3], 67)[:, None]
     decoded = call(functions, "a[0].map(z => api.decode(api.network, z).map(lead => [...lead]))", z.tolist())
     expected = vae.inverse_transform(z)
     stretch = vae.network_.decoder.stretch.weight.detach().abs().max()
@@ -328,6 +328,7 @@ def test_a_switch_shows_the_probabilities_of_the_scan(model, browser, written):
 def test_nothing_sticks_out_of_a_narrow_or_wide_page(explorer, browser, width, written):
     page = browser.open(written)
     page.width(width)
+    page.run("new Promise(done => setTimeout(done, 300))")
     assert page.run("document.documentElement.scrollWidth") <= width
     inside = "[...document.querySelectorAll('.vaescan-explorer *')].every(e => e.getBoundingClientRect().right <= innerWidth)"
     assert page.run(inside)
@@ -499,7 +500,7 @@ def test_what_is_known_of_people_counts_before_what_is_read(model, of_people):
     expected = scan.change(beats[[1]], {"LBBB": 0}, factors=known)
     np.testing.assert_allclose(explorer.beat.signals, expected.signals, atol=1e-5)
     assert np.abs(expected.signals - scan.change(beats[[1]], {"LBBB": 0}).signals).max() > 1e-3
-    assert explorer._network["people"][1]["label"] == f"{beats.ids[1]}: male, 71 years, left bundle branch block"
+    assert explorer._network["people"][1]["label"] == f"{beats.ids[1]}: male, 71 years, Left bundle branch block"
     explorer.factors, explorer.person = {}, beats.ids[0]
 
 
@@ -555,6 +556,22 @@ def test_the_page_changes_people_as_the_scan_does_within_5_microvolts(model, fun
     beat = "(n, p) => api.shownBeat(n, api.change(n.scan, p, a[0]), p).map(lead => [...lead])"
     found = call(functions, f"({beat})(api.network, api.network.people[a[1]])", to, row)
     assert 1000 * np.abs(np.array(found) - scan.change(beats[[row]], to).signals[0]).max() < 5
+
+
+def test_the_page_guesses_measurements_as_python_fits_them_and_a_persons_own_are_theirs(model, functions):
+    from vaescan_lite.web import readout
+
+    vae, _, beats = model
+    z, fitted = np.random.default_rng(2).normal(size=(20, 10)), readout.fit_readout(vae)
+    outputs = readout._features(vae.network_.decoder, z) @ fitted.weights.T + fitted.bias.T
+    found = call(functions, "a[0].map(z => { api.decode(api.network, z); return api.readouts(api.network, z); })", z.tolist())
+    np.testing.assert_allclose([guess["qrs_ms"] for guess in found], outputs[:, 1], atol=0.5)
+    np.testing.assert_allclose([guess["has_p"] for guess in found], outputs[:, 5], atol=0.01)
+    axis = np.degrees(np.arctan2(outputs[:, 4], outputs[:, 3]))
+    np.testing.assert_allclose([guess["qrs_axis_deg"] for guess in found], axis, atol=1)
+    own = call(functions, "(p => { api.decode(api.network, p.mu); return api.readouts(api.network, p.mu).qt_ms + p.offset.qt_ms; })"
+               "(api.network.people[3])")  # fmt: skip
+    assert own == pytest.approx(vl.measure(beats[[3]])["qt_ms"].iloc[0], abs=1e-3)
 
 
 PAIRS = [({"LBBB": 1, "LVH": 0}, {"LVH": 0, "age_years": 60}), ({"LBBB": 1}, {}), ({}, {"LVH": 1}), ({"LBBB": 1}, {"LBBB": 0})]

@@ -96,9 +96,9 @@ function freeFromScrollers(root) {
 
 // Height of the bars of the page that stay at the top of the window.
 function heightOfBars(root) {
-  const bars = [...document.querySelectorAll("header, .header-article")].filter((bar) => !root.contains(bar)
+  const bars = [...document.querySelectorAll("header, .bd-header-article")].filter((bar) => !root.contains(bar)
     && /sticky|fixed/.test(getComputedStyle(bar).position) && bar.offsetHeight < innerHeight / 4);
-  return Math.max(0, ...bars.map((bar) => bar.offsetHeight));
+  return Math.max(0, ...bars.map((bar) => bar.offsetHeight + (parseFloat(getComputedStyle(bar).top) || 0)));
 }
 
 function render({ model, el }) {
@@ -110,11 +110,11 @@ function render({ model, el }) {
   const status = make("p", { class: "note status", role: "status" }), values = make("p", { class: "values" });
   const cells = Object.fromEntries(Object.entries(MEASURES).map(([name, [text, unit]]) => {
     const error = network.readout?.error[name], value = make("b");
-    values.append(make("span", {}, `${text} `, value, unit === "°" ? unit : ` ${unit}`, error ? ` \u00b1 ${error.toFixed(0)}` : ""));
+    values.append(make("span", {}, `${text} \u2248 `, value, unit === "°" ? unit : ` ${unit}`, error ? ` \u00b1 ${error.toFixed(0)}` : ""));
     return [name, value];
   }));
   values.hidden = !network.readout;
-  const stage = make("div", { class: "stage" }, paper.element, values, status), controls = make("div", { class: "controls" });
+  const stage = make("div", { class: "stage" }, paper.element, make("div", { class: "words" }, values, status)), controls = make("div", { class: "controls" });
   root.append(stage, controls);
 
   const personOf = (name) => people.findIndex((person) => person.id === name);
@@ -264,10 +264,10 @@ function render({ model, el }) {
     if (leaving.length) texts.push(`Off the paper: ${leaving.map(([lead, mv]) => `${lead} (${signed(mv, 1)} mV)`).join(", ")}.`);
     return texts.join(" ") || (state.person < 0 ? `Grey: ${scan ? "nothing known of the person" : "all latents at 0"}.` : "Grey: the person's own beat.");
   }
-  function showReadouts(beat) {
-    const guess = readouts(network, state.z), offset = people[state.person]?.offset;
+  function showReadouts() {
+    const guess = readouts(network, state.z), offset = people[state.person]?.offset, hasP = guess && guess.has_p + (offset?.has_p ?? 0) > 0.5;
     if (guess) for (const [name, cell] of Object.entries(cells)) {
-      const value = guess[name] + (offset?.[name] ?? 0);
+      const value = name === "pr_ms" && !hasP ? NaN : guess[name] + (offset?.[name] ?? 0);
       say(cell, Number.isFinite(value) ? (name.endsWith("_deg") ? turned(value) : value).toFixed(0).replace("-", "\u2212") : "\u2013");
     }
   }
@@ -303,7 +303,7 @@ function render({ model, el }) {
     for (const [key, element] of Object.entries(shownButtons)) setAttribute(element, "aria-pressed", key === state.shown);
     person.value = state.person;
     rule.value = state.unspecified;
-    setAttribute(rule, "aria-disabled", state.person >= 0);
+    rule.parentElement?.toggleAttribute("hidden", state.person >= 0); // a person's other factors stay as they are
     setAttribute(undoing, "aria-disabled", !history.past.length);
     setAttribute(redoing, "aria-disabled", !history.future.length);
   }
@@ -341,10 +341,12 @@ function render({ model, el }) {
     root.classList.toggle("beside", isBeside);
     setAttribute(full, "aria-pressed", isFull());
     say(full, isFull() ? "Leave full screen" : "Full screen");
-    const bars = isFull() ? 0 : heightOfBars(root), below = stage.offsetHeight - paper.element.offsetHeight;
+    const hasWordsBeside = !isBeside && width >= 560; // of the paper; the whole stage stays in the upper half of the window
+    root.classList.toggle("words-beside", hasWordsBeside);
+    const bars = isFull() ? 0 : heightOfBars(root), below = hasWordsBeside ? 10 : 10 + stage.lastChild.offsetHeight;
     root.style.setProperty("--below", `${bars}px`);
     const high = isBeside ? (isFull() ? innerHeight - 20 : 0.72 * innerHeight) - bars - below : innerHeight / 2 - 24 - bars - below;
-    paper.arrange(isBeside ? stage.clientWidth : width, Math.max(110, high));
+    paper.arrange(isBeside ? stage.clientWidth : width - (hasWordsBeside ? 172 : 0), Math.max(110, high));
   }
   const sizes = new ResizeObserver(() => { freeFromScrollers(root); arrange(); });
   sizes.observe(root);

@@ -39,10 +39,8 @@ function readable(state) {
   for (const person of people) { // what the VAE cannot say of the person, and how far the readout is off on them
     const drawn = decode(network, person.mu), guess = readouts(network, person.mu);
     person.residual = person.own.map((row, lead) => row.map((mv, t) => mv - drawn[lead][t]));
-    person.offset = guess && Object.fromEntries(Object.keys(guess).map((name) => {
-      const off = (person.measured[name] ?? NaN) - guess[name];
-      return [name, Number.isFinite(off) ? (name.endsWith("_deg") ? turned(off) : off) : 0];
-    }));
+    const measured = { ...person.measured, has_p: Number.isFinite(person.measured.pr_ms) };
+    person.offset = guess && Object.fromEntries(Object.entries(guess).map(([name, value]) => [name, (measured[name] ?? value) - value]));
   }
   return network;
 }
@@ -211,6 +209,6 @@ function readouts(network, z) {
     for (let j = 0; j < work.stretch.length; j++) sum += values[k + n + h + j] * work.stretch[j];
     out[i] += sum;
   }
-  const [pr, qrs, qt, cosine, sine, hasP] = out;
-  return { pr_ms: hasP < 0.5 ? NaN : pr, qrs_ms: qrs, qt_ms: qt, qrs_axis_deg: (180 / Math.PI) * Math.atan2(sine, cosine) };
+  const [pr_ms, qrs_ms, qt_ms, cosine, sine, has_p] = out;
+  return { pr_ms, qrs_ms, qt_ms, qrs_axis_deg: (180 / Math.PI) * Math.atan2(sine, cosine), has_p }; // has_p: about 1 or 0
 }

@@ -24,14 +24,11 @@ class People:
         self.ids = [name.item() if isinstance(name, np.generic) else name for name in self.beats.ids]
         self.mu = vae.posterior(self.beats)[0].astype(float)
         self.drawn = vae.inverse_transform(self.mu)
-        self.known, self.present = None, None
-        if scan is not None:
-            read = scan.ecg_to_factors(self.beats)
-            names = list(read.columns)
-            if known is not None:
-                self.known = aligned(known, self.beats.ids, [name for name in names if name in known], "known_factors")
-                read = self.known.reindex(columns=names).astype(float).where(lambda table: table.notna(), read)
-            self.present = read.to_numpy(dtype=float)
+        self.known, read = None, None if scan is None else scan.ecg_to_factors(self.beats)
+        if known is not None:
+            self.known = aligned(known, self.beats.ids, [name for name in read if name in known], "known_factors")
+            read = self.known.reindex(columns=read.columns).astype(float).where(lambda table: table.notna(), read)
+        self.present = None if read is None else read.to_numpy(dtype=float)
         self.measured = None if fit_readout(vae) is None else measure(self.beats)[list(READOUTS)]
 
     def latents(self, place, to):
@@ -45,28 +42,18 @@ class People:
 
     def label(self, place):
         """Say who it is: the id, and what is known."""
-        if self.known is None:
-            return f"{self.ids[place]}"
         texts = []
-        for name, value in self.known.iloc[place].items():
-            if name == "sex_female" and value in (0, 1):
+        for name, value in ({} if self.known is None else self.known.iloc[place].dropna()).items():
+            if name == "sex_female":
                 texts.append("female" if value else "male")
-            elif name == "age_years" and np.isfinite(value):
-                texts.append(f"{value:.0f} years")
-            elif value == 1:
-                label = FACTOR_LABELS.get(name, name)
-                texts.append(label[0].lower() + label[1:] if label[1:2].islower() else label)
-        return f"{self.ids[place]}: {', '.join(texts)}" if texts else f"{self.ids[place]}"
+            elif name == "age_years" or value == 1:
+                texts.append(f"{value:.0f} years" if name == "age_years" else FACTOR_LABELS.get(name, name))
+        return ": ".join(filter(None, [str(self.ids[place]), ", ".join(texts)]))
 
     def state(self):
         """Return what travels of each person; their beats travel beside it."""
-        return [
-            {
-                "id": self.ids[i],
-                "label": self.label(i),
-                "mu": plain(self.mu[i]),
-                "present": None if self.present is None else plain(self.present[i]),
-                "measured": {} if self.measured is None else dict(zip(READOUTS, plain(self.measured.iloc[i].to_numpy()))),
-            }
-            for i in range(len(self.ids))
-        ]
+        n = len(self.ids)
+        present = [None] * n if self.present is None else plain(self.present)
+        measured = [{}] * n if self.measured is None else [dict(zip(READOUTS, row)) for row in plain(self.measured.to_numpy())]
+        columns = zip(self.ids, map(self.label, range(n)), plain(self.mu), present, measured)
+        return [dict(zip(("id", "label", "mu", "present", "measured"), row)) for row in columns]
