@@ -569,8 +569,8 @@ def test_the_page_guesses_measurements_as_python_fits_them_and_a_persons_own_are
     np.testing.assert_allclose([guess["has_p"] for guess in found], outputs[:, 5], atol=0.01)
     axis = np.degrees(np.arctan2(outputs[:, 4], outputs[:, 3]))
     np.testing.assert_allclose([guess["qrs_axis_deg"] for guess in found], axis, atol=1)
-    own = call(functions, "(p => { api.decode(api.network, p.mu); return api.readouts(api.network, p.mu).qt_ms + p.offset.qt_ms; })"
-               "(api.network.people[3])")  # fmt: skip
+    guess = "(n, p) => { api.decode(n, p.mu); return api.readouts(n, p.mu).qt_ms + p.offset.qt_ms; }"
+    own = call(functions, f"({guess})(api.network, api.network.people[3])")
     assert own == pytest.approx(vl.measure(beats[[3]])["qt_ms"].iloc[0], abs=1e-3)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from ..ecg import LEADS_12
 from ..factors import FACTOR_LABELS
 from ..leads import TWELVE_FROM_EIGHT
-from ..vae.augmentation import QRS_HALF_S
 from ..vae.network import MOST_STRETCH
 from .readout import READOUTS, fit_readout
 
@@ -23,23 +22,13 @@ def network_state(vae, scan, people):
     sd = np.ones(vae.n_latents) if scan is None else scan.aggregated_sd_
     beats, parts = packed({str(i): signals for i, signals in enumerate(people.beats.signals)} if people else {})
     return decoder_state(vae.network_.decoder) | {
-        "fs": float(fs),
-        "r_index": int(r_index),
-        "n_leads": len(vae.leads_),
-        "n_times": int(vae.n_times_),
-        "border": QRS_HALF_S * float(fs),
-        "most_stretch": MOST_STRETCH,
-        "leads": list(LEADS_12),
-        "twelve": np.asarray(TWELVE_FROM_EIGHT, dtype=float).tolist(),
-        "ranges_mv": plain(ranges_mv(vae, mean, sd, people)),
-        "active": [int(latent) for latent in vae.active_latents_],
-        "mean": plain(mean),
-        "sd": plain(sd),
-        "scan": None if scan is None else scan_state(scan),
-        "readout": readout_state(vae),
-        "people": people.state() if people else [],
-        "beats": {"values": beats, "parts": parts},
-    }
+        "fs": float(fs), "r_index": int(r_index), "n_leads": len(vae.leads_), "n_times": int(vae.n_times_),
+        "border": UNSTRETCHED_S * float(fs), "most_stretch": MOST_STRETCH,
+        "leads": list(LEADS_12), "twelve": plain(TWELVE_FROM_EIGHT), "ranges_mv": plain(ranges_mv(vae, mean, sd, people)),
+        "active": [int(latent) for latent in vae.active_latents_], "mean": plain(mean), "sd": plain(sd),
+        "scan": None if scan is None else scan_state(scan), "readout": readout_state(vae),
+        "people": people.state() if people else [], "beats": {"values": beats, "parts": parts},
+    }  # fmt: skip
 
 
 def packed(matrices):
@@ -75,9 +64,8 @@ def readout_state(vae):
     if readout is None:
         return None
     text, parts = packed({"weights": readout.weights, "bias": readout.bias})
-    numbers = {"error": readout.error, "sd": readout.sd}
-    numbers = {key: {name: plain(value) for name, value in zip(READOUTS, values)} for key, values in numbers.items()}
-    return {"values": text, "parts": parts, "n": readout.n_beats} | numbers
+    error, sd = (dict(zip(READOUTS, plain(values))) for values in (readout.error, readout.sd))
+    return {"values": text, "parts": parts, "n": readout.n_beats, "error": error, "sd": sd}
 
 
 def scan_state(scan):
@@ -85,15 +73,12 @@ def scan_state(scan):
     coding, is_affine = scan.coding_, scan.decoder == "affine"
     matrices = ("m0", "weight", "log_variance", "variance_weight", "correlation", "mean", "sd")
     return {
-        "names": list(coding.names),
-        "labels": [FACTOR_LABELS.get(name, name) for name in coding.names],
+        "names": list(coding.names), "labels": [FACTOR_LABELS.get(name, name) for name in coding.names],
         "continuous": [bool(is_continuous) for is_continuous in coding.continuous],
         "ranges": [slider_range(coding, j) for j in range(len(coding.names))],
-        "lam": float(scan.lam),
-        "beta_y": float(scan.beta_y),
-        "weights": plain(scan.weights_.to_numpy()) if is_affine else None,
-        "bias": plain(scan.bias_.to_numpy()) if is_affine else None,
-    } | {name: plain(getattr(scan.encoder_, name).detach().numpy()) for name in matrices}
+        "lam": float(scan.lam), "beta_y": float(scan.beta_y),
+        "weights": plain(scan.weights_) if is_affine else None, "bias": plain(scan.bias_) if is_affine else None,
+    } | {name: plain(getattr(scan.encoder_, name).detach().numpy()) for name in matrices}  # fmt: skip
 
 
 def slider_range(coding, j):
