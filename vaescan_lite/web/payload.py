@@ -8,6 +8,7 @@ import numpy as np
 from ..ecg import LEADS_12
 from ..factors import FACTOR_LABELS
 from ..leads import TWELVE_FROM_EIGHT
+from ..vae.augmentation import QRS_HALF_S
 from ..vae.network import MOST_STRETCH
 from .readout import READOUTS, fit_readout
 
@@ -23,7 +24,7 @@ def network_state(vae, scan, people):
     beats, parts = packed({str(i): signals for i, signals in enumerate(people.beats.signals)} if people else {})
     return decoder_state(vae.network_.decoder) | {
         "fs": float(fs), "r_index": int(r_index), "n_leads": len(vae.leads_), "n_times": int(vae.n_times_),
-        "border": UNSTRETCHED_S * float(fs), "most_stretch": MOST_STRETCH,
+        "border": QRS_HALF_S * float(fs), "most_stretch": MOST_STRETCH,
         "leads": list(LEADS_12), "twelve": plain(TWELVE_FROM_EIGHT), "ranges_mv": plain(ranges_mv(vae, mean, sd, people)),
         "active": [int(latent) for latent in vae.active_latents_], "mean": plain(mean), "sd": plain(sd),
         "scan": None if scan is None else scan_state(scan), "readout": readout_state(vae),
