@@ -144,20 +144,33 @@ def with_interval(statistic, *columns, n_resamples=500, seed=0):
     n = columns.shape[1]
     if n == 0:
         return np.nan, np.nan, np.nan, 0
-    estimate = bootstrap(partial(statistic, *columns), n, n_resamples, seed)
+    estimate, _ = estimate_known(statistic, *columns, weights=bootstrap_weights(n, n_resamples, seed))
     low, high = estimate.percentiles()
     return estimate.value, float(low), float(high), n
 
 
+def estimate_known(statistic, *columns, weights):
+    """Estimate a figure from the records without a NaN, and return their number beside it; `weights` are those of all records.
+
+    Estimates that share the weights keep their pairing, whoever else is left out.
+    """
+    columns = np.array([np.asarray(column, dtype=float) for column in columns])
+    known = np.isfinite(columns).all(axis=0)
+    if not known.any():
+        return Estimate(np.full(1, np.nan), np.full(len(weights), np.nan)), 0
+    return bootstrap(partial(statistic, *columns[:, known]), weights=weights[:, known]), int(known.sum())
+
+
 def weighted_mean(values, weights):
-    """Mean of values (n,) for each row of weights (n_rows, n) with the same sum."""
-    return weights.astype(float) @ values / len(values)
+    """Mean of values (n,) for each row of weights (n_rows, n)."""
+    return _shares(weights) @ values
 
 
 def weighted_median(values, weights):
-    """Median of values (n,) for each row of whole weights (n_rows, n) that add up to n."""
-    order, n = np.argsort(values, kind="stable"), len(values)
+    """Median of values (n,) for each row of whole weights (n_rows, n)."""
+    order = np.argsort(values, kind="stable")
     up_to = np.cumsum(weights[:, order].astype(np.int32), axis=1)  # records at or below each value
+    n = up_to[:, -1:]
     middle = [(up_to > place).argmax(axis=1) for place in ((n - 1) // 2, n // 2)]
     return np.mean([values[order[rank]] for rank in middle], axis=0)
 
@@ -166,10 +179,16 @@ def weighted_r2(y, predicted, weights):
     """Share of the variance of `y` (n,) that predictions explain, for each row of weights; NaN where `y` does not vary."""
     if np.ptp(y) < 1e-12:
         return np.full(len(weights), np.nan)
-    y, predicted, weights = (y - y.mean()) / y.std(), (predicted - y.mean()) / y.std(), weights.astype(float)
-    variance = weights @ y**2 / len(y) - (weights @ y / len(y)) ** 2
-    error = weights @ (y - predicted) ** 2 / len(y)
+    y, predicted, shares = (y - y.mean()) / y.std(), (predicted - y.mean()) / y.std(), _shares(weights)
+    variance = shares @ y**2 - (shares @ y) ** 2
+    error = shares @ (y - predicted) ** 2
     return 1 - np.divide(error, variance, out=np.full(len(error), np.nan), where=variance > 1e-9)  # a resample may not vary
+
+
+def _shares(weights):
+    """Weights (n_rows, n) of which each row adds up to 1; NaN in a row of zeros."""
+    total = weights.sum(axis=1, keepdims=True, dtype=float)
+    return np.divide(weights, total, out=np.full(weights.shape, np.nan), where=total > 0)
 
 
 def weighted_auroc(y, score, weights, rotation=None):

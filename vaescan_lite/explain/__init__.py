@@ -6,11 +6,11 @@ from .gradients import wave_contributions
 from .latents import contributions, traversal, traversal_shares
 from .published import PUBLISHED_SIGNS, compare_with_published, in_words
 from .readers import fit_readers
-from .verdicts import compare_matched, summary, trade_off
+from .verdicts import compare_matched, say_verdicts, summary, trade_off
 from .waves import GROUPS, SEGMENTS_S, group_masks
 
 __all__ = [
     "GROUPS", "PUBLISHED_SIGNS", "SEGMENTS_S", "association_table", "compare_matched", "compare_with_published",
     "contributions", "decoded_effects", "fit_readers", "group_masks", "in_words", "latent_effects", "left_out",
-    "requirements", "summary", "trade_off", "traversal", "traversal_shares", "wave_contributions",
+    "requirements", "say_verdicts", "summary", "trade_off", "traversal", "traversal_shares", "wave_contributions",
 ]  # fmt: skip

@@ -4,24 +4,28 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
+from sklearn.linear_model import RidgeCV
 
 from ..ecg import require_beats, to_eight_leads
 from ..factors import aligned, known_names
 from ..measurements.edits import EDITS
 from ..measurements.perturbations import PERTURBATIONS, perturb
 from ..measurements.values import measure
-from ..statistics import weighted_auroc, weighted_mean, weighted_median, weighted_r2, with_interval
+from ..statistics import bootstrap_weights, estimate_known, weighted_auroc, weighted_mean, weighted_median, weighted_r2
 from .published import PUBLISHED_SIGNS
 from .readers import decide, own_explanation
 from .surrogate import AdditiveSurrogate
-from .verdicts import LOWER_IS_BETTER, named_controls, void_metrics
-from .waves import GROUPS, group_masks, reference_beats, row_correlation
+from .verdicts import CEILING, LOWER_IS_BETTER, VERDICT, Figure, average_models, named_controls, verdict_table
+from .waves import GROUPS, all_correlations, group_masks, reference_beats, row_correlation
 
 SINGLY = np.eye(len(GROUPS), dtype=bool)  # subsets of one group each
 FEWEST_BEATS = 10
-COLUMNS = [
-    "requirement", "metric", "detail", "model", "factor", "value", "low", "high", "n", "auroc", "explanation", "better", "void",
-]  # fmt: skip
+N_OTHER_SUBSETS = 400  # to which the best additive explanation is fitted
+N_SHUFFLES = 20
+PENALTIES = np.logspace(-3, 3, 7)  # of that fit, chosen by leave-one-out for each ECG
+AT_ONCE = 64  # subsets whose beats are made together: bounds memory
+STRANGER = "measurements of another person"
 
 
 def requirements(
@@ -38,10 +42,16 @@ def requirements(
        moves that way at every step; ``share never against it`` forgives steps at which it stands still, as trees do.
     3. *Faithful*: ``subset correlation``, over random subsets S of groups, of the summed explanation with f(x) minus f(x with
        S taken from the mean reference beat of the same sex and age decade); the mean over ECGs. A model's own explanation
-       if it has one, else by occlusion: what the logit loses if one group is replaced. ``subset correlation, occlusion`` is
-       the latter for every model.
+       if it has one, else by occlusion: what the logit loses if one group is replaced, which is exact for a linear model.
+       ``subset correlation, occlusion`` is the latter for every model; ``subset correlation, ceiling`` is that of the best
+       additive explanation there is, a ridge regression on 400 other subsets.
     4. *Robust*: ``change of logit``, the median absolute one under each of `measurements.PERTURBATIONS`; ``rank correlation of
        explanation`` (Spearman, over groups) before and after; ``auroc when perturbed``.
+
+    A control breaks the one thing that a requirement is about. Accuracy and monotone: models that know nothing. Domain:
+    measurements of another person. Explanations: that of another person (mean over all others), and the same one with its
+    groups shuffled. Change of logit has none. A metric is void for a model if the paired interval of the model minus a
+    control, over ECGs and over permutations if there are several, does not lie above zero.
 
     Parameters
     ----------
@@ -55,7 +65,8 @@ def requirements(
     edits, signs : dict of str to Edit, dict of (factor, edit) to +1 or -1, optional
         Default `measurements.EDITS`, and `PUBLISHED_SIGNS` as far as its edits are given.
     names, controls : sequence of str, optional
-        Factors to score, default all but age; models that know nothing, default those named "constant" or "permuted".
+        Factors to score, default all but age; models that know nothing, default those named "constant" or "permuted", of which
+        no explanation is asked.
     reference : tuple of (BeatSet, DataFrame), optional
         Beats and their factors from which reference beats are averaged; default the beats themselves.
     n_explained, n_subsets, n_resamples, seed : int
@@ -65,33 +76,45 @@ def requirements(
     -------
     DataFrame
         One row per requirement, metric, detail (edit, perturbation or latent), model and factor: ``value`` with ``low`` and
-        ``high``, ``n`` ECGs, ``auroc`` of the model, ``explanation`` ("own" or "occlusion"), ``better`` ("higher" or "lower"),
-        ``void``: whether a control does as well as the median of the other models (None: nobody to compare). A void metric must
-        not be used to praise a model. NaN is what is not defined: a logit that never varies has no R2. Its change is 0: a
+        ``high``, ``n`` ECGs, ``auroc`` of the model, ``explanation`` ("own", "occlusion" or "ridge"), ``better`` ("higher" or
+        "lower"). The rest is about metric and model, averaged over what all models answer: ``against``, the control that comes
+        nearest, ``gain`` over it with ``gain_low`` and ``gain_high``, and ``void`` (None: no control). A void metric must
+        not be used to praise that model. NaN is what is not defined: a logit that never varies has no R2. Its change is 0: a
         constant is perfectly robust, which is why that metric alone says nothing.
     """
-    setting = _Setting(models, beats, factors, names, reference, n_explained, n_resamples, seed)
-    edits, signs = _checked_edits(edits, signs)
-    controls = named_controls(models) if controls is None else known_names(controls, models, "controls among the models")
-    rows = [*setting.accuracy(), *setting.domain(controls), *setting.monotone(edits, signs), *setting.explanations(n_subsets)]
-    return _completed(rows, controls)
-
-
-def _completed(rows, controls):
-    """Table of the rows, with the accuracy of the model beside each, the better direction, and whether the metric is void."""
-    table = pd.DataFrame(rows, columns=[column for column in COLUMNS if column not in ("auroc", "better", "void")])
+    figures, controls = measure_requirements(
+        models, beats, factors, edits=edits, names=names, signs=signs, reference=reference, controls=controls,
+        n_explained=n_explained, n_subsets=n_subsets, n_resamples=n_resamples, seed=seed,
+    )  # fmt: skip
+    rows = [
+        (f.requirement, f.metric, f.detail, f.model, f.factor, f.estimate.value, *f.estimate.percentiles(), f.n, f.explanation)
+        for f in figures
+    ]
+    columns = ["requirement", "metric", "detail", "model", "factor", "value", "low", "high", "n", "explanation"]
+    table = pd.DataFrame(rows, columns=columns)
     auroc = table[table["metric"] == "auroc"].set_index(["model", "factor"])["value"]
-    pairs = pd.MultiIndex.from_frame(table[["model", "factor"]])
-    table["auroc"] = auroc.reindex(pairs).to_numpy()
+    table.insert(9, "auroc", auroc.reindex(pd.MultiIndex.from_frame(table[["model", "factor"]])).to_numpy())
     table["better"] = np.where(table["metric"].isin(LOWER_IS_BETTER), "lower", "higher")
-    table["void"] = table["metric"].map(void_metrics(table, controls)).astype(object)
-    return table[COLUMNS]
+    verdicts = verdict_table([average_models(figures, controls)], controls).set_index(["metric", "model"])[VERDICT]
+    table = table.join(verdicts, on=["metric", "model"])
+    return table.assign(void=table["void"].astype(object).where(table["void"].notna(), None))
+
+
+def measure_requirements(
+    models, beats, factors, *, edits=None, names=None, signs=None, reference=None, controls=None,
+    n_explained=48, n_subsets=64, n_resamples=500, seed=0,
+):  # fmt: skip
+    """Measure what `requirements` puts into a table: a list of `Figure`, with their resamples, and the names of controls."""
+    setting = _Setting(models, beats, factors, names, reference, controls, n_explained, n_resamples, seed)
+    edits, signs = _checked_edits(edits, signs)
+    figures = [*setting.accuracy(), *setting.domain(), *setting.monotone(edits, signs), *setting.explanations(n_subsets)]
+    return figures, setting.controls
 
 
 class _Setting:
-    """Beats, labels and logits that the four parts share; each part yields rows of the table."""
+    """Beats, labels and logits that the four parts share; each part yields figures."""
 
-    def __init__(self, models, beats, factors, names, reference, n_explained, n_resamples, seed):
+    def __init__(self, models, beats, factors, names, reference, controls, n_explained, n_resamples, seed):
         if not isinstance(models, dict) or not models:
             raise ValueError(f"models must be a dict of name to model, with at least one; got {type(models).__name__}.")
         self.beats, self.factors = _usable(require_beats(beats), factors)
@@ -101,38 +124,42 @@ class _Setting:
         self.names = known_names(scored, self.factors, "factors to score")
         if not self.names:
             raise ValueError(f"names ask for nothing; factors have {', '.join(self.factors)}.")
-        self.models, self.seed, self.n_resamples = models, seed, n_resamples
+        self.models, self.seed = models, seed
+        self.controls = named_controls(models) if controls is None else known_names(controls, models, "controls among the models")
+        self.explainable = {name: model for name, model in models.items() if name not in self.controls}
+        self.weights = bootstrap_weights(len(self.beats), n_resamples, seed)
         self.logits = {name: decide(name, model, self.beats, self.names) for name, model in models.items()}
         self.sd = {name: logits.std(ddof=0).where(lambda sd: sd > 1e-9) for name, logits in self.logits.items()}
         self.explained = np.sort(np.random.default_rng(seed).permutation(len(self.beats))[:n_explained])
         known = (self.beats, self.factors) if reference is None else _usable(*reference)
         self.reference = reference_beats(self.beats, self.factors, *known)[self.explained]
 
-    def each(self):
-        """Every (model name, factor) pair."""
-        return [(model, factor) for model, logits in self.logits.items() for factor in logits]
-
     def accuracy(self):
         """AUROC of every model."""
-        for model, factor in self.each():
-            yield _row("accuracy", "auroc", "", model, factor, self._auroc(factor, self.logits[model]))
+        for model, logits in self.logits.items():
+            for factor in logits:
+                estimate = estimate_known(weighted_auroc, self.factors[factor], logits[factor], weights=self.weights)
+                yield Figure("accuracy", "auroc", "", model, factor, *estimate)
 
-    def domain(self, controls):
-        """Measure requirement 1: how well named measurements reproduce logits and latents."""
-        surrogate, known = AdditiveSurrogate(measure(self.beats), self.seed), {}
+    def domain(self):
+        """Measure requirement 1: how well named measurements reproduce logits and latents, and those of another person."""
+        measured, known = measure(self.beats), {}
+        surrogate, stranger = (AdditiveSurrogate(table, self.seed) for table in (measured, _of_others(measured, self.seed)))
 
-        def r2(y):
-            key = np.asarray(y, dtype=float).tobytes()
-            if key not in known:  # several models may share their latents
-                known[key] = self._figure(weighted_r2, y, surrogate.predict(y))
-            return known[key]
+        def r2(metric, detail, model, factor, y):
+            y = np.asarray(y, dtype=float)
+            if y.tobytes() not in known:  # several models may share their latents
+                predicted = surrogate.predict(y), stranger.predict(y)
+                known[y.tobytes()] = [estimate_known(weighted_r2, y, part, weights=self.weights) for part in predicted]
+            own, control = known[y.tobytes()]
+            return Figure("interpretable domain", metric, detail, model, factor, *own, against={STRANGER: control[0]})
 
-        for model, factor in self.each():
-            yield _row("interpretable domain", "additive R2", "", model, factor, r2(self.logits[model][factor]))
-        for name, model in self.models.items():
-            if hasattr(model, "latents") and name not in controls:
-                for i, latent in enumerate(np.asarray(model.latents(self.beats), dtype=float).T):
-                    yield _row("interpretable domain", "latent R2", f"latent {i}", name, "", r2(latent))
+        for name, model in self.explainable.items():
+            for factor, logits in self.logits[name].items():
+                yield r2("additive R2", "", name, factor, logits)
+            if hasattr(model, "latents"):
+                for i, latent in enumerate(np.asarray(model.latents(self.beats)).T):
+                    yield r2("latent R2", f"latent {i}", name, "", latent)
 
     def monotone(self, edits, signs):
         """Measure requirement 2: the share of ECGs whose logit moves in the published sign at every step."""
@@ -141,75 +168,97 @@ class _Setting:
             possible = np.logical_and.reduce([edited.usable for edited in series])
             if not possible.any():
                 continue
+            weights, series = self.weights[:, possible], [edited[possible] for edited in series]
             for name, model in self.models.items():
-                steps = [decide(name, model, edited[possible], self.names) for edited in series]
+                steps = [decide(name, model, edited, self.names) for edited in series]
                 for factor in [factor for factor in self.logits[name] if (factor, edit) in signs]:
                     change = np.diff([step[factor] for step in steps], axis=0) * signs[factor, edit]
                     least = 1e-6 * self.sd[name].fillna(1)[factor]  # less than this is rounding
                     always = (change > least).all(axis=0)
                     never_against = (change > -least).all(axis=0) & (change.sum(axis=0) > least)
-                    yield _row("monotone", "share in the published sign", edit, name, factor, self._mean(always))
-                    yield _row("monotone", "share never against it", edit, name, factor, self._mean(never_against))
+                    for metric, kept in (("share in the published sign", always), ("share never against it", never_against)):
+                        share = estimate_known(weighted_mean, kept, weights=weights)
+                        yield Figure("monotone", metric, edit, name, factor, *share)
 
     def explanations(self, n_subsets):
         """Measure requirements 3 and 4, which share the explanations."""
         beats, rng = self.beats[self.explained], np.random.default_rng(self.seed)
-        subsets = rng.random((n_subsets, len(GROUPS))) < 0.5
+        subsets, others = (rng.random((n, len(GROUPS))) < 0.5 for n in (n_subsets, N_OTHER_SUBSETS))
         perturbed = {how: perturb(self.beats, how, self.seed) for how in PERTURBATIONS}
         for name, model in self.models.items():
-            occluded, lost = self._replaced(name, beats, SINGLY), self._replaced(name, beats, subsets)
-            kind = "own" if hasattr(model, "contributions") else "occlusion"
-            explained = self._own(name, beats) if kind == "own" else occluded
-            for factor in self.logits[name]:
-                for metric, parts, how in (
-                    ("subset correlation", explained, kind),
-                    ("subset correlation, occlusion", occluded, "occlusion"),
-                ):
-                    correlation = row_correlation(parts[factor] @ subsets.T, lost[factor])
-                    yield _row("faithful", metric, "", name, factor, self._mean(correlation), how)
+            own = None
+            if name in self.explainable:
+                kind = "own" if hasattr(model, "contributions") else "occlusion"
+                occluded, lost, to_fit = (self._replaced(name, beats, some) for some in (SINGLY, subsets, others))
+                own = self._own(name, beats) if kind == "own" else occluded
+                for f in lost:
+                    yield self._agreement("faithful", "subset correlation", "", name, f, own[f], lost[f], kind, subsets)
+                    occlusion = "subset correlation, occlusion", "", name, f, occluded[f], lost[f], "occlusion", subsets
+                    yield self._agreement("faithful", *occlusion)
+                    best = RidgeCV(PENALTIES, alpha_per_target=True).fit(others, to_fit[f].T).predict(subsets).T
+                    best = self._mean(row_correlation(best.reshape(lost[f].shape), lost[f]))
+                    yield Figure("faithful", CEILING, "", name, f, *best, "ridge")
             for how, changed in perturbed.items():
-                yield from self._robust(name, how, changed, explained, kind)
+                yield from self._robust(name, how, changed, own)
 
-    def _robust(self, name, how, perturbed, before, kind):
-        """Measure requirement 4 of one model and perturbation; `before` is its explanation of the beats as they were."""
+    def _robust(self, name, how, perturbed, before):
+        """Measure requirement 4 of one model and perturbation; `before` is its explanation without that, or None."""
         logits = decide(name, self.models[name], perturbed, self.names)
-        beats = perturbed[self.explained]
-        explained = self._own(name, beats) if kind == "own" else self._replaced(name, beats, SINGLY)
         for factor in logits:
             change = np.abs(logits[factor] - self.logits[name][factor]) / self.sd[name].fillna(1)[factor]
-            yield _row("robust", "change of logit", how, name, factor, self._figure(weighted_median, change))
-            ranks = [pd.DataFrame(parts[factor]).rank(axis=1).to_numpy() for parts in (before, explained)]
-            correlation = self._mean(row_correlation(*ranks))
-            yield _row("robust", "rank correlation of explanation", how, name, factor, correlation, kind)
-            yield _row("robust", "auroc when perturbed", how, name, factor, self._auroc(factor, logits))
+            moved = estimate_known(weighted_median, change, weights=self.weights)
+            yield Figure("robust", "change of logit", how, name, factor, *moved)
+            auroc = estimate_known(weighted_auroc, self.factors[factor], logits[factor], weights=self.weights)
+            yield Figure("robust", "auroc when perturbed", how, name, factor, *auroc)
+        if before is None:
+            return
+        beats, own = perturbed[self.explained], hasattr(self.models[name], "contributions")
+        after = self._own(name, beats) if own else self._replaced(name, beats, SINGLY)
+        for factor in logits:
+            ranks = [rankdata(parts[factor], axis=1) for parts in (before, after)]
+            kind = "own" if own else "occlusion"
+            yield self._agreement("robust", "rank correlation of explanation", how, name, factor, *ranks, kind)
+
+    def _agreement(self, requirement, metric, detail, name, factor, parts, truth, kind, subsets=SINGLY):
+        """Correlate explanations, summed over subsets, with the truth (n, n_subsets), and those of the controls."""
+        rng = np.random.default_rng(self.seed)
+        orders = [rng.permutation(len(GROUPS)) for _ in range(N_SHUFFLES)]
+        pairs = all_correlations(parts @ subsets.T, truth)  # [j, i]: the explanation of person j, what happens to i
+        shuffled = [row_correlation(parts[:, order] @ subsets.T, truth) for order in orders]
+        own = np.diag(pairs)
+        others = pd.DataFrame(np.where(np.eye(len(pairs), dtype=bool), np.nan, pairs)).mean()
+        controls = {"explanation of another person": others, "its groups shuffled": pd.DataFrame(shuffled).mean()}
+        against = {name: self._mean(np.where(np.isfinite(own), control, np.nan))[0] for name, control in controls.items()}
+        return Figure(requirement, metric, detail, name, factor, *self._mean(own), kind, against)
 
     def _replaced(self, name, beats, subsets):
         """f(x) - f(x with each subset of groups taken from the reference beat): dict of factor to (n_beats, n_subsets)."""
         masks = group_masks(beats).reshape(len(GROUPS), -1).astype(float)
-        inside = (subsets.astype(float) @ masks > 0).reshape(len(subsets), *beats.signals.shape[1:])
-        whole = decide(name, self.models[name], beats, self.names)
-        copies = beats[np.repeat(np.arange(len(beats)), len(subsets))]
-        signals = np.where(inside, self.reference[:, None], beats.signals[:, None]).reshape(copies.signals.shape)
-        rest = decide(name, self.models[name], replace(copies, signals=signals), self.names)
-        return {f: whole[f].to_numpy()[:, None] - rest[f].to_numpy().reshape(len(beats), -1) for f in whole}
+        whole, lost = decide(name, self.models[name], beats, self.names), []
+        for start in range(0, len(subsets), AT_ONCE):
+            some = subsets[start : start + AT_ONCE]
+            inside = (some.astype(float) @ masks > 0).reshape(len(some), *beats.signals.shape[1:])
+            copies = beats[np.repeat(np.arange(len(beats)), len(some))]
+            signals = np.where(inside, self.reference[:, None], beats.signals[:, None]).reshape(copies.signals.shape)
+            rest = decide(name, self.models[name], replace(copies, signals=signals), self.names)
+            lost.append({f: whole[f].to_numpy()[:, None] - rest[f].to_numpy().reshape(len(beats), -1) for f in whole})
+        return {f: np.hstack([part[f] for part in lost]) for f in whole}
 
     def _own(self, name, beats):
         """Ask for the explanations that a model gives of itself: dict of factor to (n_beats, n_groups)."""
         return {f: own_explanation(name, self.models[name], beats, f, self.reference) for f in self.logits[name]}
 
-    def _figure(self, statistic, *columns):
-        return with_interval(statistic, *columns, n_resamples=self.n_resamples, seed=self.seed)
-
     def _mean(self, values):
-        return self._figure(weighted_mean, values)
-
-    def _auroc(self, factor, logits):
-        return self._figure(weighted_auroc, self.factors[factor], logits[factor])
+        """Mean over the explained ECGs, and their number."""
+        return estimate_known(weighted_mean, values, weights=self.weights[:, self.explained])
 
 
-def _row(requirement, metric, detail, model, factor, estimate, explanation=""):
-    value, low, high, n = estimate
-    return (requirement, metric, detail, model, factor, value, low, high, n, explanation)
+def _of_others(measured, seed):
+    """Hand every ECG the measurements of another one."""
+    order = np.random.default_rng(seed).permutation(len(measured))
+    rows = np.empty_like(order)
+    rows[order] = np.roll(order, 1)
+    return measured.iloc[rows].set_axis(measured.index)
 
 
 def _usable(beats, factors):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -14,15 +15,17 @@ from ..measurements import criteria
 from ..measurements.values import measure
 from ..models.cnn import EcgCNN
 from ..models.tables import standard_models
-from ..scan.scan import Scan
+from ..vae.reconstruction import BeatPCA
 from .gradients import wave_contributions
 from .waves import GROUPS
 
-N_PERMUTED = 3
+N_PERMUTED = 20
+N_COMPONENTS = 64  # of the larger linear model of the beat; the smaller has as many as the VAE has latents
+UNLEARNT_C = 0.03  # strength of models that have nothing to learn: the middle one of `models.tables.STRENGTHS`
 
 
-def fit_readers(scan, beats, factors, names, *, budget="workshop", seed=0):
-    """Fit the models that chapter 8 compares, and its two controls.
+def fit_readers(scan, beats, factors, names, *, budget="workshop", n_permuted=N_PERMUTED, seed=0):
+    """Fit models of all kinds to compare their explanations, and two kinds of controls.
 
     Parameters
     ----------
@@ -33,27 +36,36 @@ def fit_readers(scan, beats, factors, names, *, budget="workshop", seed=0):
     names : sequence of str
     budget : {"smoke", "workshop", "full"}
         Of boosting and network.
+    n_permuted : int
+        How often the labels are permuted.
     seed : int
 
     Returns
     -------
     dict of str to model
-        "VAE-SCAN", "EBM on latents", "boosting on latents", "beat CNN", "rule", "permuted labels 1" to 3 (Scans fitted to
-        permuted labels of the training beats; several, because one may be lucky) and "constant". Each has ``decision(beats)``:
-        log odds (of "rule": distances from thresholds), DataFrame (n, n_factors) by id, NaN for an unusable beat.
+        "VAE-SCAN", "EBM on latents", "boosting on latents", "beat CNN", logistic regressions "on k components" of the beat (as
+        many as the VAE has latents, and 64; they are linear in the beat), "rule", "permuted labels 1" and so on (logistic
+        regressions on latents, fitted to permuted labels of the training beats; many, because some are lucky) and "constant".
+        Each has ``decision(beats)``: log odds (of "rule": distances from thresholds), DataFrame (n, n_factors) by id, NaN for
+        an unusable beat.
     """
-    labels = _labels(beats, factors, list(scan.coding_.names))
+    labels, vae = _labels(beats, factors, list(scan.coding_.names)), scan.vae
     kinds = standard_models(budget)
-    permuted = {}
-    for i in range(N_PERMUTED):
-        unlearnt = Scan(scan.vae, list(labels.columns), seed=seed)
-        unlearnt.fit(beats, permuted_labels(labels, seed + i), progress=False)
-        permuted[f"permuted labels {i + 1}"] = ScanReader(unlearnt)
+    linear = {
+        f"logistic on {n} components": LatentReader(BeatPCA(n).fit(beats), kinds["logistic"]).fit(beats, labels, names)
+        for n in (vae.n_latents, N_COMPONENTS)
+    }
+    unlearnt = LogisticRegression(C=UNLEARNT_C, max_iter=1000)
+    permuted = {
+        f"permuted labels {i + 1}": LatentReader(vae, unlearnt).fit(beats, permuted_labels(labels, seed + i), names)
+        for i in range(n_permuted)
+    }
     return {
         "VAE-SCAN": ScanReader(scan),
-        "EBM on latents": LatentReader(scan.vae, kinds["EBM"]).fit(beats, labels, names),
-        "boosting on latents": LatentReader(scan.vae, kinds["boosting"]).fit(beats, labels, names),
+        "EBM on latents": LatentReader(vae, kinds["EBM"]).fit(beats, labels, names),
+        "boosting on latents": LatentReader(vae, kinds["boosting"]).fit(beats, labels, names),
         "beat CNN": NetworkReader(EcgCNN(budget=budget, seed=seed)).fit(beats, labels, names),
+        **linear,
         "rule": RuleReader(),
         **permuted,
         "constant": ConstantReader(names),
@@ -86,14 +98,14 @@ class ScanReader(NetworkBehind):
 
 
 class LatentReader:
-    """Any scikit-learn classifier on the standardised latents of a VAE, one for each factor."""
+    """Any scikit-learn classifier on the standardised codes of an encoder of beats, a VAE or PCA, one for each factor."""
 
-    def __init__(self, vae, estimator):
-        self.vae, self.estimator = vae, estimator
+    def __init__(self, encoder, estimator):
+        self.encoder, self.estimator = encoder, estimator
 
     def fit(self, beats, factors, names):
         """Fit one classifier per factor to usable beats with a known label."""
-        mu, labels = self.vae.posterior(beats)[0], _labels(beats, factors, names)
+        mu, labels = self.encoder.transform(beats), _labels(beats, factors, names)
         self.models_ = {}
         for name in names:
             rows = np.isfinite(mu).all(axis=1) & labels[name].notna().to_numpy()
@@ -103,7 +115,7 @@ class LatentReader:
 
     def decision(self, beats):
         """Log odds, NaN for an unusable beat."""
-        mu = self.vae.posterior(beats)[0]
+        mu = self.encoder.transform(beats)
         usable = np.isfinite(mu).all(axis=1)
         logits = pd.DataFrame(np.nan, index=beats.ids, columns=list(self.models_))
         for name, model in self.models_.items():

@@ -1,14 +1,180 @@
-"""What a table of requirements says: averages, comparisons, and which metrics the controls make void."""
+"""What a table of requirements says: averages, paired comparisons with the controls, and the verdict in words."""
 
 import itertools
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from ..factors import known_names
+from ..statistics import Estimate, interval_over_trainings, mean_estimate, over_trainings
 
 LOWER_IS_BETTER = ("change of logit",)  # of all other metrics, more is better
+ABOUT_KNOWLEDGE = ("accuracy", "monotone")  # requirements whose controls are models that know nothing
+HEADLINES = {
+    "accuracy": "auroc",
+    "interpretable domain": "additive R2",
+    "monotone": "share in the published sign",
+    "faithful": "subset correlation",
+    "robust": "rank correlation of explanation",
+}
+IN_ADDITION = {
+    "faithful": "A model that is linear in the beat keeps it by construction.",
+    "robust": "The change of the logit has no control: a constant wins, so read it beside the AUROC.",
+}
+CEILING = "subset correlation, ceiling"
+TEST_SHARE = 0.25  # test ECGs per training ECG in a rotation
 PAIR = ["factor", "detail"]
 VALUES = ["value", "low", "high"]
+VERDICT = ["against", "gain", "gain_low", "gain_high", "void"]
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """What was measured of a model, with its resamples; `against` holds the same measured of controls, by their names."""
+
+    requirement: str
+    metric: str
+    detail: str
+    model: str
+    factor: str
+    estimate: Estimate
+    n: int
+    explanation: str = ""
+    against: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Average:
+    """Mean of one metric of one model over factors and details, the mean AUROC beside it, and its gains over controls."""
+
+    requirement: str
+    value: Estimate
+    auroc: Estimate | None
+    gains: dict
+
+
+def average_models(figures, controls):
+    """Average every metric over the factors and details that all models but the controls answer.
+
+    Returns a dict of (metric, model) to `Average`. Controls whose names differ by a number count as several trainings of one.
+    """
+    kinds, defined = _kinds(controls), {}
+    for figure in figures:
+        if figure.estimate.value == figure.estimate.value:
+            by_pair = defined.setdefault(figure.metric, {}).setdefault(figure.model, {})
+            by_pair[figure.factor, figure.detail] = figure
+    averages = {}
+    for metric, of_model in defined.items():
+        answers = [set(of_pair) for model, of_pair in of_model.items() if model not in kinds]
+        shared = set.intersection(*answers) if answers else set()
+        means = {}
+        for model, of_pair in of_model.items():
+            chosen = [pair for pair in of_pair if not shared or pair in shared]
+            aurocs = [defined["auroc"][model].get((factor, "")) for factor, _ in chosen if model in defined["auroc"]]
+            means.setdefault(kinds.get(model, model), []).append(([of_pair[pair] for pair in chosen], aurocs))
+        averages |= {(metric, name): _average(parts) for name, parts in means.items() if all(part[0] for part in parts)}
+        _compare_with_controls(averages, metric, set(kinds.values()))
+    return averages
+
+
+def _average(trainings):
+    """`Average` of the figures of one model, or of several trainings of a control."""
+    values, aurocs, gains = [], [], {}
+    for figures, known in trainings:
+        values.append(mean_estimate([figure.estimate for figure in figures]))
+        aurocs += [mean_estimate([auroc.estimate for auroc in known])] if known and all(known) else []
+    for name in figures[0].against:
+        gains[name] = mean_estimate([figure.estimate - figure.against[name] for figure in figures])
+    return Average(figures[0].requirement, over_trainings(values), over_trainings(aurocs) if aurocs else None, gains)
+
+
+def _compare_with_controls(averages, metric, controls):
+    """Subtract the models that know nothing from all others, in the metrics that are about knowledge."""
+    known = {model: average for (name, model), average in averages.items() if name == metric}
+    for model, average in known.items():
+        if average.requirement in ABOUT_KNOWLEDGE and model not in controls:
+            average.gains.update({name: average.value - known[name].value for name in known if name in controls})
+
+
+def verdict_table(rotations, controls):
+    """Put the averages of one or several rotations into a table, as `trade_off` gives it, with the verdict of the controls.
+
+    Parameters
+    ----------
+    rotations : sequence of dict from `average_models`
+        One for each set of test ECGs, whose people and resamples are its own.
+    controls : sequence of str
+
+    Returns
+    -------
+    DataFrame
+        One row per metric and model: requirement, metric, model, value, auroc, each with low and high; against (the control
+        that comes nearest), gain over it with gain_low and gain_high (other people, and other permutations), training_low and
+        training_high (other trainings; infinite below three rotations), void, better, control and front.
+    """
+    kinds, rows = set(_kinds(controls).values()), []
+    for metric, model in dict.fromkeys(key for averages in rotations for key in averages):
+        parts = [averages[metric, model] for averages in rotations if (metric, model) in averages]
+        row = {"requirement": parts[0].requirement, "metric": metric, "model": model}
+        row |= _with_ends(mean_estimate([part.value for part in parts]), *VALUES)
+        if all(part.auroc for part in parts):
+            row |= _with_ends(mean_estimate([part.auroc for part in parts]), "auroc", "auroc_low", "auroc_high")
+        better = "lower" if metric in LOWER_IS_BETTER else "higher"
+        rows.append(row | _nearest_control(parts) | {"better": better, "control": model in kinds})
+    columns = ["requirement", "metric", "model", *VALUES, "auroc", "auroc_low", "auroc_high", *VERDICT[:-1]]
+    table = pd.DataFrame(rows, columns=[*columns, "training_low", "training_high", "void", "better", "control"])
+    fronts = [pd.Series(_on_the_front(part), part.index) for _, part in table.groupby("metric")]
+    return table.assign(void=table["void"].astype(object), front=pd.concat(fronts))
+
+
+def _nearest_control(parts):
+    """Gain over the control that a model beats by least, and whether the metric is void: not above zero for some control."""
+    gains = {}
+    for name in dict.fromkeys(name for part in parts for name in part.gains):
+        of_rotations = [part.gains[name] for part in parts if name in part.gains]
+        ends = _with_ends(mean_estimate(of_rotations), *VERDICT[1:4])
+        over = interval_over_trainings([gain.value for gain in of_rotations], TEST_SHARE)
+        if ends["gain"] == ends["gain"]:
+            gains[name] = {"against": name, **ends, "training_low": over[0], "training_high": over[1]}
+    if not gains:
+        return {"against": "", "void": None}
+    nearest = min(gains.values(), key=lambda row: row["gain_low"])
+    return nearest | {"void": not nearest["gain_low"] > 0}
+
+
+def _with_ends(estimate, *names):
+    return dict(zip(names, (estimate.value, *estimate.interval()), strict=True))
+
+
+def say_verdicts(table):
+    """Say who keeps which requirement, by how much, and against which control.
+
+    Parameters
+    ----------
+    table : DataFrame from `requirements`
+
+    Returns
+    -------
+    Series of str, by requirement
+        One sentence about its first metric: the gain over the control that comes nearest, with its interval of 95 %. A model
+        keeps the requirement if that interval lies above zero.
+    """
+    sentences = {}
+    for requirement, metric in HEADLINES.items():
+        rows = table[(table["metric"] == metric) & table["void"].notna()].drop_duplicates("model")
+        said = {void: [_in_words(row) for row in rows[rows["void"].eq(void)].itertuples()] for void in (False, True)}
+        if rows.empty:
+            parts = ["no control answered"]
+        else:
+            parts = [f"kept by {', '.join(said[False]) or 'nobody'}"]
+            parts += [f"not told from a control: {', '.join(said[True])}"] if said[True] else []
+        sentence = f"{requirement.capitalize()} ({metric}): {'; '.join(parts)}."
+        sentences[requirement] = " ".join([sentence, *filter(None, [IN_ADDITION.get(requirement)])])
+    return pd.Series(sentences, name="verdict").rename_axis("requirement")
+
+
+def _in_words(row):
+    return f"{row.model} ({row.gain:+.2f}, {row.gain_low:.2f} to {row.gain_high:.2f}, over {row.against})"
 
 
 def summary(table):
@@ -21,12 +187,16 @@ def summary(table):
     Returns
     -------
     DataFrame
-        One row per requirement and metric, one column per model, then ``better`` and ``void``.
+        One row per requirement and metric, one column per model (controls that differ by a number share one), then ``better``
+        and ``void for``: models that do no better than a control.
     """
     metrics = table.drop_duplicates("metric").set_index(["requirement", "metric"])
-    means = [_shared_means(table[table["metric"] == metric]) for _, metric in metrics.index]
-    means = pd.DataFrame(means, index=metrics.index, columns=list(dict.fromkeys(table["model"])))
-    return means.join(metrics[["better", "void"]])
+    rows = [table[table["metric"] == metric] for _, metric in metrics.index]
+    models = list(dict.fromkeys(table["model"]))
+    means = pd.DataFrame([_shared_means(part) for part in rows], index=metrics.index, columns=models)
+    means = means.T.rename(_kinds(named_controls(models))).groupby(level=0, sort=False).mean().T
+    void = [", ".join(dict.fromkeys(part.loc[part["void"].eq(True), "model"])) for part in rows]
+    return means.join(metrics[["better"]]).assign(**{"void for": void})
 
 
 def trade_off(table, metric):
@@ -59,8 +229,9 @@ def trade_off(table, metric):
         known = accuracy[accuracy["model"] == model].set_index("factor")[VALUES]
         known = known.reindex(shared.get_level_values("factor")).mean().set_axis(["auroc", "auroc_low", "auroc_high"])
         means.append({"metric": metric, "model": model, **measured, **known, "n_pairs": len(shared)})
-    means = pd.DataFrame(means)
-    means = means.assign(**rows.iloc[0][["better", "void"]], control=means["model"].isin(controls))
+    void = rows.drop_duplicates("model").set_index("model")["void"]
+    means = pd.DataFrame(means).assign(better=rows["better"].iloc[0])
+    means = means.assign(void=void.reindex(means["model"]).to_numpy(), control=means["model"].isin(controls))
     return means.assign(front=_on_the_front(means))
 
 
@@ -96,20 +267,9 @@ def named_controls(models):
     return [name for name in models if "constant" in name.lower() or "permuted" in name.lower()]
 
 
-def void_metrics(table, controls):
-    """For each metric, whether a control does at least as well as the median of the other models: dict of bool or None.
-
-    Controls whose names differ by a number only count as one, by their mean. None where no control, or no other model, has a
-    value.
-    """
-    void = {}
-    for metric in dict.fromkeys(table["metric"]):
-        values = _shared_means(table[table["metric"] == metric]) * (-1 if metric in LOWER_IS_BETTER else 1)
-        kinds = {name: name.rstrip("0123456789 ") for name in controls if name in values}
-        of_controls = values[list(kinds)].groupby(kinds).mean()
-        of_models = values.drop(list(kinds))
-        void[metric] = bool(of_controls.max() >= of_models.median()) if len(of_controls) and len(of_models) else None
-    return void
+def _kinds(controls):
+    """Map controls to their names less a number."""
+    return {name: name.rstrip("0123456789 ") for name in controls}
 
 
 def _rows_of(table, metric):

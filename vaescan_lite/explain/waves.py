@@ -54,6 +54,13 @@ def reference_beats(beats, factors, known_beats, known_factors):
     return references
 
 
+def all_correlations(a, b):
+    """Pearson correlation of every row of `a` with every row of `b`, (n_a, n_b), NaN where one of the two does not vary."""
+    a, b = (part - part.mean(axis=1, keepdims=True) for part in (a, b))
+    size = np.sqrt((a**2).sum(axis=1)[:, None] * (b**2).sum(axis=1))
+    return np.divide(a @ b.T, size, out=np.full(size.shape, np.nan), where=size > 1e-15)
+
+
 def row_correlation(a, b):
     """Pearson correlation of each row of `a` with that of `b`, NaN where one of them does not vary."""
     a, b = (part - part.mean(axis=1, keepdims=True) for part in (a, b))
