@@ -63,14 +63,14 @@ def average_models(figures, controls):
         if figure.estimate.value == figure.estimate.value:
             by_pair = defined.setdefault(figure.metric, {}).setdefault(figure.model, {})
             by_pair[figure.factor, figure.detail] = figure
-    averages = {}
+    averages, accuracy = {}, defined.get("auroc", {})
     for metric, of_model in defined.items():
         answers = [set(of_pair) for model, of_pair in of_model.items() if model not in kinds]
         shared = set.intersection(*answers) if answers else set()
         means = {}
         for model, of_pair in of_model.items():
             chosen = [pair for pair in of_pair if not shared or pair in shared]
-            aurocs = [defined["auroc"][model].get((factor, "")) for factor, _ in chosen if model in defined["auroc"]]
+            aurocs = [accuracy.get(model, {}).get((factor, "")) for factor, _ in chosen]
             means.setdefault(kinds.get(model, model), []).append(([of_pair[pair] for pair in chosen], aurocs))
         averages |= {(metric, name): _average(parts) for name, parts in means.items() if all(part[0] for part in parts)}
         _compare_with_controls(averages, metric, set(kinds.values()))

@@ -136,7 +136,8 @@ def plot_trade_off(table):
     Parameters
     ----------
     table : DataFrame
-        Rows of `explain.trade_off`, of one metric or several: a panel each. Right and up is better.
+        Rows of `explain.trade_off`, of one metric or several: a panel each. Right and up is better. Hollow dots: a metric
+        that is void for that model, and, in grey, controls.
 
     Returns
     -------
@@ -150,12 +151,13 @@ def plot_trade_off(table):
         for row in rows.itertuples():
             style = {"color": "0.6", "mfc": "white", "label": "control"}
             if not row.control:
-                style = {"color": color_of(models.index(row.model)), "label": row.model}
+                color = color_of(models.index(row.model))
+                style = {"color": color, "mfc": "white" if row.void is True else color, "label": row.model}
             ends = {"xerr": spans(row.value, row.low, row.high), "yerr": spans(row.auroc, row.auroc_low, row.auroc_high)}
             ax.errorbar(row.value, row.auroc, **ends, fmt="o", ms=6, elinewidth=0.8, **style)
         front = rows[rows["front"]].sort_values("value")
         ax.plot(front["value"], front["auroc"], color=INK, lw=1, ls="--", zorder=0, label="front")
-        ax.set(xlabel=metric, title="void: a control does as well" if rows["void"].eq(True).any() else "")
+        ax.set(xlabel=metric)
         if rows["better"].iloc[0] == "lower":
             ax.invert_xaxis()
     axes[0].set_ylabel("AUROC, mean over factors")
