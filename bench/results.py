@@ -235,14 +235,8 @@ def _requirements(study):
     masks, seed = rotation_masks(rows.fold, study.rotations), study.seeds[0]
     names = _required(rows.factors, masks.values())
     settings = (names, seed, study.budget, study.n_resamples // 2)
-    jobs = [
-        (
-            ("requirements", rows.ids, rows.fold, rotation, *settings),
-            measured_requirements,
-            (rows, is_test, rotation, *settings),
-        )
-        for rotation, is_test in masks.items()
-    ]
+    key = ("requirements", rows.ids, rows.fold, *settings)
+    jobs = [((*key, r), measured_requirements, (rows, is_test, r, *settings)) for r, is_test in masks.items()]
     bar = {"description": "requirements", "unit": "rotation", "progress": study.progress}
     rotations = run_jobs(jobs, keep=study.keep, n_jobs=study.n_jobs, **bar)
     table = verdict_table(rotations, named_controls({model for averages in rotations for _, model in averages}))
@@ -283,7 +277,7 @@ def reconstruction_errors(beats, is_test, seed, budget):
 
 
 def _required(factors, masks):
-    """Factors of `REQUIRED` with enough positives among test and training ECGs of every rotation; at least the most frequent."""
+    """Choose from `REQUIRED` what enough test and training ECGs of every rotation carry; at least the most frequent."""
     fewest = pd.DataFrame([factors.loc[rows, list(REQUIRED)].sum() for mask in masks for rows in (mask, ~mask)]).min()
     return [name for name in REQUIRED if fewest[name] >= FEWEST_POSITIVES] or [fewest.idxmax()]
 
@@ -296,7 +290,7 @@ def measured_requirements(rows, is_test, rotation, names, seed, budget, n_resamp
     learnt = [name for name in DIAGNOSES if known[name].sum() >= 10 or name in names]
     vae = BeatVAE(seed=seed, budget=budget, progress=False).fit(training)
     scan = Scan(vae, factors=["sex_female", "age_years", *learnt], seed=seed).fit(training, known, progress=False)
-    n_permuted, n_explained = (3, 6) if budget == "smoke" else (N_PERMUTED, 32)
+    n_permuted, n_explained = (3, 6) if budget == "smoke" else (N_PERMUTED, 24)
     models = fit_readers(scan, training, known, names, budget=budget, n_permuted=n_permuted, seed=seed)
     figures, controls = measure_requirements(
         models, unseen, tested[[*names, "sex_female", "age_years"]], names=names, reference=(training, known),
@@ -306,15 +300,17 @@ def measured_requirements(rows, is_test, rotation, names, seed, budget, n_resamp
 
 
 def added_by_latents(rotations):
-    """What VAE-SCAN has over each linear model of the beat: metric, model, gain with its interval, and that over trainings."""
+    """Compare VAE-SCAN with each linear model of the beat in pairs: gain with its interval, and that over trainings."""
     rows = []
     linear = dict.fromkeys(model for averages in rotations for _, model in averages if model.endswith("components"))
-    for model, (requirement, metric) in itertools.product(linear, HEADLINES.items()):
+    for model, metric in itertools.product(linear, [*HEADLINES.values(), "latent R2"]):
+        if any((metric, model) not in averages for averages in rotations):
+            continue
         gains = [averages[metric, "VAE-SCAN"].value - averages[metric, model].value for averages in rotations]
         gain, over = mean_estimate(gains), interval_over_trainings([part.value for part in gains], TEST_SHARE)
         ends = dict(zip(("low", "high", "training_low", "training_high"), (*gain.interval(), *over), strict=True))
         verdict = "more" if min(ends["low"], over[0]) > 0 else "less" if max(ends["high"], over[1]) < 0 else "no evidence"
-        row = {"requirement": requirement, "metric": metric, "model": model, "gain": gain.value}
+        row = {"metric": metric, "model": model, "gain": gain.value}
         rows.append(row | ends | {"VAE-SCAN has": verdict})
     return pd.DataFrame(rows)
 

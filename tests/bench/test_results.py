@@ -33,12 +33,14 @@ FILES = {
     "grid": {"macro.csv", "scores.csv", "tasks.csv", "cost.csv", "agreement.csv", "left_out.csv", "macro.png", "cost.png"},
     "age": {"age.csv"},
     "hybrids": {"hybrids.csv", "hybrids.png"},
-    "requirements": {"requirements.csv", "trade_off.csv", "trade_off.png"},
+    "requirements": {
+        "requirements.csv", "trade_off.csv", "verdicts.csv", "verdicts_in_words.csv", "added.csv", "trade_off.png",
+    },
     "reconstruction": {"reconstruction.csv"},
     "matched": {"matched.csv"},
     "suspect_labels": {"exclusions.csv", "suspect_labels.csv"},
     "learning_curve": {"learning_curve.csv", "learning_curve.png"},
-}
+}  # fmt: skip
 WORLD_FILES = {"worlds.csv", "worlds_summary.csv", "agreement_simulated.csv", "worlds.png"}
 
 

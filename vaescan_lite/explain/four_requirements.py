@@ -125,9 +125,8 @@ class _Setting:
         if not self.names:
             raise ValueError(f"names ask for nothing; factors have {', '.join(self.factors)}.")
         self.models, self.seed = models, seed
-        self.controls = (
-            named_controls(models) if controls is None else known_names(controls, models, "controls among the models")
-        )
+        controls = named_controls(models) if controls is None else controls
+        self.controls = known_names(controls, models, "controls among the models")
         self.explainable = {name: model for name, model in models.items() if name not in self.controls}
         self.weights = bootstrap_weights(len(self.beats), n_resamples, seed)
         self.logits = {name: decide(name, model, self.beats, self.names) for name, model in models.items()}

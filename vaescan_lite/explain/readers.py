@@ -52,8 +52,8 @@ def fit_readers(scan, beats, factors, names, *, budget="workshop", n_permuted=N_
     labels, vae = _labels(beats, factors, list(scan.coding_.names)), scan.vae
     kinds = standard_models(budget)
     linear = {
-        f"logistic on {n} components": LatentReader(BeatPCA(n).fit(beats), kinds["logistic"]).fit(beats, labels, names)
-        for n in (vae.n_latents, N_COMPONENTS)
+        f"logistic on {n} components": kind(BeatPCA(n).fit(beats), kinds["logistic"]).fit(beats, labels, names)
+        for n, kind in ((vae.n_latents, ComponentReader), (N_COMPONENTS, LatentReader))
     }
     unlearnt = LogisticRegression(C=UNLEARNT_C, max_iter=1000)
     permuted = {
@@ -121,6 +121,14 @@ class LatentReader:
         for name, model in self.models_.items():
             logits.loc[usable, name] = _logits(model, _latent_table(mu[usable]))
         return logits
+
+
+class ComponentReader(LatentReader):
+    """A reader of few codes, which `requirements` tries to name as it does the latents of a Scan."""
+
+    def latents(self, beats):
+        """Codes of the beats, ndarray (n, n_codes)."""
+        return self.encoder.transform(beats)
 
 
 class NetworkReader(NetworkBehind):
