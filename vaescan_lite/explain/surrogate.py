@@ -37,25 +37,30 @@ class AdditiveSurrogate:
             z = ((filled - filled[fitted].mean(axis=0)) / np.where(sd > 0, sd, 1))[:, sd > 0]
             self._parts.append((fitted, held_out, z))
 
-    def predict(self, y):
-        """Predict what another model says of each ECG, (n,), from measurements; `y` itself where it does not vary."""
+    def predict(self, y, curves=True):
+        """Predict what another model says of each ECG, (n,), from measurements; `y` itself where it does not vary.
+
+        Without `curves` there are straight lines only: that is enough for measurements that have nothing to do with `y`.
+        """
         y = np.asarray(y, dtype=float)
         predicted = y.copy()
         if np.ptp(y) < 1e-12:
             return predicted
         for fitted, held_out, z in self._parts:
             mean, scale = y[fitted].mean(), max(y[fitted].std(), 1e-12)
-            predicted[held_out] = mean + scale * _additive(z[fitted], (y[fitted] - mean) / scale, z[held_out], self.seed)
+            predicted[held_out] = mean + scale * _additive(
+                z[fitted], (y[fitted] - mean) / scale, z[held_out], self.seed if curves else None
+            )
         return predicted
 
 
 def _additive(z, y, z_new, seed):
-    """Straight lines, then curves for what they leave: predictions for `z_new`."""
+    """Straight lines, then, with a seed, curves for what they leave: predictions for `z_new`."""
     from interpret.glassbox import ExplainableBoostingRegressor  # takes two seconds, which most imports do not need
 
     straight = RidgeCV(STRENGTHS).fit(z, y)
     residual, predicted = y - straight.predict(z), straight.predict(z_new)
-    if residual.var() < 1e-6:
+    if seed is None or residual.var() < 1e-6:
         return predicted
     chosen = _most_curved(z, residual)
     curves = ExplainableBoostingRegressor(**EBM, outer_bags=1, max_rounds=400, random_state=seed)

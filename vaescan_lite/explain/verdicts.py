@@ -162,19 +162,19 @@ def say_verdicts(table):
     sentences = {}
     for requirement, metric in HEADLINES.items():
         rows = table[(table["metric"] == metric) & table["void"].notna()].drop_duplicates("model")
-        said = {void: [_in_words(row) for row in rows[rows["void"].eq(void)].itertuples()] for void in (False, True)}
-        if rows.empty:
-            parts = ["no control answered"]
-        else:
-            parts = [f"kept by {', '.join(said[False]) or 'nobody'}"]
-            parts += [f"not told from a control: {', '.join(said[True])}"] if said[True] else []
-        sentence = f"{requirement.capitalize()} ({metric}): {'; '.join(parts)}."
-        sentences[requirement] = " ".join([sentence, *filter(None, [IN_ADDITION.get(requirement)])])
+        controls = dict.fromkeys(rows["against"])
+        words = rows["model"] + rows.apply(_in_words, axis=1, names_control=len(controls) > 1).astype(str)
+        kept, equalled = (", ".join(words[rows["void"].eq(void)]) for void in (False, True))
+        parts = [f"kept by {kept or 'nobody'}", *([f"not told from a control: {equalled}"] if equalled else [])]
+        said = "; ".join([*parts, f"control: {', '.join(controls)}"]) if len(rows) else "no control answered"
+        sentence = [f"{requirement.capitalize()} ({metric}): {said}.", IN_ADDITION.get(requirement, "")]
+        sentences[requirement] = " ".join(filter(None, sentence))
     return pd.Series(sentences, name="verdict").rename_axis("requirement")
 
 
-def _in_words(row):
-    return f"{row.model} ({row.gain:+.2f}, {row.gain_low:.2f} to {row.gain_high:.2f}, over {row.against})"
+def _in_words(row, names_control):
+    over = f", over {row['against']}" if names_control else ""
+    return f" ({row['gain']:+.2f}, {row['gain_low']:.2f} to {row['gain_high']:.2f}{over})"
 
 
 def summary(table):
