@@ -38,19 +38,15 @@ class AdditiveSurrogate:
             self._parts.append((fitted, held_out, z))
 
     def predict(self, y, curves=True):
-        """Predict what another model says of each ECG, (n,), from measurements; `y` itself where it does not vary.
-
-        Without `curves` there are straight lines only: that is enough for measurements that have nothing to do with `y`.
-        """
+        """Predict what another model says of each ECG, (n,), by lines and curves; `y` itself where it does not vary."""
         y = np.asarray(y, dtype=float)
         predicted = y.copy()
         if np.ptp(y) < 1e-12:
             return predicted
         for fitted, held_out, z in self._parts:
             mean, scale = y[fitted].mean(), max(y[fitted].std(), 1e-12)
-            predicted[held_out] = mean + scale * _additive(
-                z[fitted], (y[fitted] - mean) / scale, z[held_out], self.seed if curves else None
-            )
+            parts = z[fitted], (y[fitted] - mean) / scale, z[held_out]
+            predicted[held_out] = mean + scale * _additive(*parts, self.seed if curves else None)
         return predicted
 
 

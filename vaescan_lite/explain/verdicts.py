@@ -54,9 +54,9 @@ class Average:
 
 
 def average_models(figures, controls):
-    """Average every metric over the factors and details that all models but the controls answer.
+    """Average every metric over the factors and details that all models but the controls answer: dict of `Average`.
 
-    Returns a dict of (metric, model) to `Average`. Controls whose names differ by a number count as several trainings of one.
+    Keys are (metric, model). Controls whose names differ by a number count as several trainings of one.
     """
     kinds, defined = _kinds(controls), {}
     for figure in figures:
@@ -97,20 +97,10 @@ def _compare_with_controls(averages, metric, controls):
 
 
 def verdict_table(rotations, controls):
-    """Put the averages of one or several rotations into a table, as `trade_off` gives it, with the verdict of the controls.
+    """Put averages of rotations, whose people and resamples are their own, into a table as `trade_off` gives it, with verdicts.
 
-    Parameters
-    ----------
-    rotations : sequence of dict from `average_models`
-        One for each set of test ECGs, whose people and resamples are its own.
-    controls : sequence of str
-
-    Returns
-    -------
-    DataFrame
-        One row per metric and model: requirement, metric, model, value, auroc, each with low and high; against (the control
-        that comes nearest), gain over it with gain_low and gain_high (other people, and other permutations), training_low and
-        training_high (other trainings; infinite below three rotations), void, better, control and front.
+    ``against`` is the control that comes nearest, ``gain`` what is above it, with the interval over other people and other
+    permutations, and ``training_low`` and ``training_high`` over other trainings (infinite below three rotations).
     """
     kinds, rows = set(_kinds(controls).values()), []
     for metric, model in dict.fromkeys(key for averages in rotations for key in averages):
