@@ -86,6 +86,11 @@ def requirements(
         models, beats, factors, edits=edits, names=names, signs=signs, reference=reference, controls=controls,
         n_explained=n_explained, n_subsets=n_subsets, n_resamples=n_resamples, seed=seed,
     )  # fmt: skip
+    return _table(figures, controls)
+
+
+def _table(figures, controls):
+    """One row per figure, with the AUROC of the model and the verdict of the controls beside it."""
     rows = [
         (f.requirement, f.metric, f.detail, f.model, f.factor, f.estimate.value, *f.estimate.percentiles(), f.n, f.explanation)
         for f in figures
