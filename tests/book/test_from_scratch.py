@@ -177,6 +177,10 @@ def test_a_person_whom_nobody_resembles_does_not_break_the_regression_of_chapter
     people.loc[3, "AF"] = 1.0
     row = association_chapter["associate"](association_chapter["measured"]["qrs_ms"], people, "LBBB", ["AF", "AMI"])
     assert all(np.isfinite(value) for value in row.values())
+    measured = association_chapter["measured"].assign(p_ms=lambda table: table["pr_ms"].where(people["LBBB"] == 0))
+    table = association_chapter["table_of"](measured, people, "LBBB", [])
+    assert table.loc["p_ms", "n_with"] == 0 and np.isnan(table.loc["p_ms", ["effect", "q"]].astype(float)).all()
+    assert table.loc["qrs_ms", "q"] < 0.05
 
 
 def test_the_exercises_of_chapter_7_refuse_near_misses_and_say_why(association_chapter):
