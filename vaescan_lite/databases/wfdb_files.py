@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import struct
 import tempfile
 from typing import NamedTuple
 
@@ -86,9 +87,11 @@ def read_signals(path, max_samples=None):
         return _read_with_wfdb(header, max_samples)
     gains, baselines, units = _gains(header)
     signals = counts.T.astype(np.float64, order="C")
-    signals -= baselines
+    if baselines.any():
+        signals -= baselines
     signals /= gains
-    signals[counts.T == _INVALID_16] = np.nan
+    if (counts == _INVALID_16).any():  # fast where there is none, as nearly always
+        signals[counts.T == _INVALID_16] = np.nan
     return _in_mv(signals, units, header), header.fs, header.leads
 
 
@@ -105,30 +108,30 @@ def _read_counts(header, max_samples):
     if not (match or is_mat) or any(fields[:2] != first[:2] for fields in header.signal_lines):
         return None
     path, offset = _signal_file(header, first), int(match[1] or 0) if match else None
-    if is_mat and _is_saved_again(path, n_signals, offset):
-        return _read_mat(path, header)[:max_samples]
-    if match is None:
-        return None
-    n_bytes = os.stat(path).st_size
-    n_stored = max(0, n_bytes - offset) // (2 * n_signals)
-    n_samples = header.n_samples or n_stored
-    if n_stored < max(1, n_samples):
-        raise ValueError(
-            f"{path} is truncated: {os.path.basename(header.path)} says {n_signals} signals of {header.n_samples or 'some'} "
-            f"samples, {2 * n_signals * n_samples + offset} bytes; the file has {n_bytes} bytes, {n_stored} samples."
-        )
-    n_samples = min(n_samples, max_samples or n_samples)
-    return np.fromfile(path, dtype="<i2", count=n_samples * n_signals, offset=offset).reshape(n_samples, n_signals)
-
-
-def _is_saved_again(path, n_signals, offset):
-    """Whether a file is MATLAB's in another form than the Challenges': version 4, 16 bits, a row for each signal."""
     with open(path, "rb") as file:
-        start = file.read(20)
+        if is_mat and _is_saved_again(file.read(20), n_signals, offset):
+            return _read_mat(path, header)[:max_samples]
+        if match is None:
+            return None
+        n_bytes = os.fstat(file.fileno()).st_size
+        n_stored = max(0, n_bytes - offset) // (2 * n_signals)
+        n_samples = header.n_samples or n_stored
+        if n_stored < max(1, n_samples):
+            raise ValueError(
+                f"{path} is truncated: {os.path.basename(header.path)} says {n_signals} signals of {header.n_samples or 'some'} "
+                f"samples, {2 * n_signals * n_samples + offset} bytes; the file has {n_bytes} bytes, {n_stored} samples."
+            )
+        n_samples = min(n_samples, max_samples or n_samples)
+        file.seek(offset)
+        return np.frombuffer(file.read(2 * n_samples * n_signals), dtype="<i2").reshape(n_samples, n_signals)
+
+
+def _is_saved_again(start, n_signals, offset):
+    """Whether 20 bytes begin a MATLAB file of another form than the Challenges': version 4, 16 bits, a row for each signal."""
     if start.startswith((b"MATLAB", b"\x89HDF")):
         return True
     for order in "<>" if len(start) == 20 else "":
-        kind, n_rows, n_columns, imaginary, n_name = np.frombuffer(start, f"{order}i4").tolist()
+        kind, n_rows, n_columns, imaginary, n_name = struct.unpack(f"{order}5i", start)
         if 0 <= kind % 1000 <= 52 and kind <= 4052 and min(n_rows, n_columns) > 0 and imaginary in (0, 1) and 0 < n_name <= 64:
             return (order, kind, n_rows, imaginary, 20 + n_name) != ("<", 30, n_signals, 0, offset)
     return False
@@ -162,12 +165,12 @@ def _signal_file(header, fields):
     """Path of the file that a signal's line names, in the folder that the line names or beside the header."""
     folder = os.path.dirname(header.path)
     path = os.path.join(folder, fields[0])
-    beside = os.path.join(folder, fields[0].replace("\\", "/").rsplit("/", 1)[-1])
-    if os.path.exists(path):
-        return path
-    if not os.path.exists(beside):
-        raise FileNotFoundError(f"{path}: no such signal file; the header {header.path} names it.")
-    return beside
+    if not os.path.exists(path):
+        beside = os.path.join(folder, fields[0].replace("\\", "/").rsplit("/", 1)[-1])
+        if not os.path.exists(beside):
+            raise FileNotFoundError(f"{path}: no such signal file; the header {header.path} names it.")
+        return beside
+    return path
 
 
 def _gains(header):
