@@ -162,7 +162,7 @@ class Workspace:
         return ["sex_female", "age_years", *(name for name in DIAGNOSES if known[name].sum() >= n_least)]
 
     def people(self, names=("LBBB", "AVB1")):
-        """Return the people whom the book follows, ``{diagnosis: id}``: usable, few other diagnoses, in fold 10 if one is there.
+        """Return the people whom the book follows, ``{diagnosis: id}``: usable, fewest other diagnoses, in fold 10 if possible.
 
         The first such ECG; a diagnosis that nobody carries is not among the keys.
         """
