@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,23 +22,8 @@ from vaescan_lite.vae.network import gaussian_kl
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from chapter_cells import cells, hint, run  # noqa: E402
 from known_posteriors import population, quiet  # noqa: E402
-
-
-def cells(chapter, tag):
-    notebook = nbformat.read(ROOT / "notebooks" / f"{chapter}.ipynb", as_version=4)
-    return [cell.source for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
-
-
-def run(sources, names):
-    for source in sources:
-        exec(compile(source, "<chapter>", "exec"), names)
-    return names
-
-
-def hint(check, answer):
-    return repr(check(answer))
-
 
 # ---- chapter 6: SCAN
 
