@@ -117,10 +117,9 @@ def _read_counts(header, max_samples):
         n_stored = max(0, n_bytes - offset) // (2 * n_signals)
         n_samples = header.n_samples or n_stored
         if n_stored < max(1, n_samples):
-            raise ValueError(
-                f"{path} is truncated: {os.path.basename(header.path)} says {n_signals} signals of {header.n_samples or 'some'} "
-                f"samples, {2 * n_signals * n_samples + offset} bytes; the file has {n_bytes} bytes, {n_stored} samples."
-            )
+            says = f"{os.path.basename(header.path)} says {n_signals} signals of {header.n_samples or 'some'} samples"
+            wants = f"{2 * n_signals * n_samples + offset} bytes; the file has {n_bytes} bytes, {n_stored} samples"
+            raise ValueError(f"{path} is truncated: {says}, {wants}.")
         n_samples = min(n_samples, max_samples or n_samples)
         file.seek(offset)
         return np.frombuffer(file.read(2 * n_samples * n_signals), dtype="<i2").reshape(n_samples, n_signals)
