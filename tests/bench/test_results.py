@@ -98,6 +98,16 @@ def test_costs_are_differences_of_the_scores_beside_them(made_results):
     assert ((cost["low"] <= cost["cost"] + 0.001) & (cost["cost"] <= cost["high"] + 0.001)).all()
 
 
+def test_no_interval_of_an_auroc_passes_one(made_results):
+    of_auroc = {"macro": "", "scores": "", "matched": "", "suspect_labels": "", "learning_curve": "", "trade_off": "auroc_"}
+    for name, prefix in of_auroc.items():
+        ends = pd.read_csv(made_results / f"{name}.csv")[[f"{prefix}low", f"{prefix}high"]].dropna()
+        assert len(ends) and ends.ge(0).all(axis=None) and ends.le(1).all(axis=None), name
+    text = (made_results / "tasks.csv").read_text()
+    highest = [float(end) for end in re.findall(r"\([\d.]+ to ([\d.]+)\)", text)]
+    assert highest and max(highest) <= 1
+
+
 def test_the_learning_curve_ends_where_the_training_folds_do(made_results, database):
     most = studies.most_training(Recordings(vl.open_database(database)), 1)
     assert 60 < most < 220 and set(pd.read_csv(made_results / "learning_curve.csv")["n_training"]) == {60, most}
