@@ -3,10 +3,22 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit, logit
+from sklearn.metrics import roc_auc_score
 
 import vaescan_lite as vl
 from vaescan_lite.ecg import DOWER
-from vaescan_lite.hospitals import chance_shift, change_band, change_gain, latent_shift, turn_heart
+from vaescan_lite.hospitals import (
+    chance_shift,
+    change_band,
+    change_gain,
+    group_differences,
+    group_estimates,
+    group_table,
+    latent_shift,
+    person_groups,
+    turn_heart,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +88,63 @@ def test_the_alarm_rings_once_in_twenty_without_a_change_and_surely_with_one():
     assert 0.02 < rings(0) < 0.10 and rings(0.5) > 0.95
     with pytest.raises(ValueError, match="finite"):
         latent_shift(np.full((2, 6), np.nan), mean, sd)
+
+
+# for whom it works
+
+
+def people(n=4000, seed=0):
+    """People whose probabilities are right but for women, of whom the model expects twice as many."""
+    rng = np.random.default_rng(seed)
+    factors = pd.DataFrame({"sex_female": rng.integers(0, 2, n).astype(float), "age_years": rng.uniform(30, 95, n)})
+    true = expit(-2.5 + 1.5 * rng.standard_normal(n))
+    read = np.where(factors["sex_female"] == 1, expit(logit(true) + 1.0), true)
+    return factors, (rng.random(n) < true).astype(float), read
+
+
+def test_groups_are_told_by_sex_and_age_and_the_unknown_are_in_none():
+    table = pd.DataFrame({"sex_female": [1, 0, np.nan], "age_years": [49.9, 50, np.nan]})
+    groups = person_groups(table)
+    assert list(groups) == ["everybody", "women", "men", "under 50", "50 to 64 years", "65 to 79 years", "80 or older"]
+    assert groups.loc[0, groups.loc[0]].index.tolist() == ["everybody", "women", "under 50"]
+    assert groups.loc[1, groups.loc[1]].index.tolist() == ["everybody", "men", "50 to 64 years"]
+    assert groups.loc[2, groups.loc[2]].index.tolist() == ["everybody"]
+
+
+def test_a_model_that_is_wrong_for_women_alone_is_found_out_and_its_order_of_people_is_not_blamed():
+    factors, y, read = people()
+    counts, estimates = group_estimates(y, read, person_groups(factors), n_resamples=300)
+    table = group_table(counts, estimates)
+    assert table.loc["women", "n"] == (factors["sex_female"] == 1).sum()
+    women = (factors["sex_female"] == 1).to_numpy()
+    assert table.loc["women", "auroc"] == pytest.approx(roc_auc_score(y[women], read[women]))
+    assert table.loc["women", "ratio"] == pytest.approx(read[women].sum() / y[women].sum())
+    assert table.loc["men", "ratio_low"] < 1 < table.loc["men", "ratio_high"] and table.loc["women", "ratio_low"] > 1.2
+    assert table.loc["men", "slope_low"] < 1 < table.loc["men", "slope_high"]
+    differences = group_differences(estimates).set_index(["group", "measure"])
+    assert differences.loc[("women", "ratio"), "verdict"] == "differ"
+    rest = differences.drop(index=("women", "ratio"))
+    assert (rest["verdict"] == "no evidence").all() and rest["other"].nunique() == 4
+
+
+def test_groups_with_few_are_counted_and_not_scored_and_unknown_labels_take_no_part():
+    factors, y, read = people(600)
+    y[factors["age_years"] >= 80] = 0
+    y[:50] = np.nan
+    counts, estimates = group_estimates(y, read, person_groups(factors), n_resamples=50)
+    assert "80 or older" not in estimates and counts.loc["everybody", "n"] == 550
+    table = group_table(counts, estimates)
+    assert table.loc["80 or older", "n_positive"] == 0 and np.isnan(table.loc["80 or older", "auroc"])
+
+
+def test_trainings_widen_the_interval_and_rotations_are_scored_each_by_itself():
+    factors, y, read = people(800)
+    groups = person_groups(factors)[["everybody"]]
+    one = group_estimates(y, read, groups, n_resamples=100)[1]["everybody"]["auroc"]
+    noisy = [expit(logit(read) + np.random.default_rng(i).standard_normal(800) * i) for i in range(3)]
+    several = group_estimates(y, noisy, groups, n_resamples=100)[1]["everybody"]["auroc"]
+    assert np.ptp(several.interval()) > np.ptp(one.interval()) and len(several.by_seed) == 3
+    half = np.arange(800) % 2
+    shifted = expit(logit(read) + 5 * half)  # another training with another offset: within a rotation nothing changes
+    within = group_estimates(y, shifted, groups, rotation=half, n_resamples=100)[1]["everybody"]["auroc"]
+    assert within.value == pytest.approx(one.value, abs=0.02)

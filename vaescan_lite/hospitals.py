@@ -1,12 +1,17 @@
-"""Other hospitals: recordings changed by a known cause, and an alarm that needs no labels (chapter 11)."""
+"""Other hospitals: what a known cause changes, an alarm that needs no labels, and for whom a model works (chapter 11)."""
 
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from scipy.signal import butter, sosfilt, sosfiltfilt
 from scipy.spatial.transform import Rotation
 
 from .ecg import DOWER, LEADS_12, to_eight_leads, to_twelve_leads
+from .statistics import auroc, bootstrap, bootstrap_weights, holm, over_trainings, weighted_calibration
+
+AGE_BANDS_YEARS = (50, 65, 80)  # where one band ends and the next begins; our choice
+FEWEST_IN_GROUP = 10  # with and without the diagnosis, below which a group is counted and not scored; our choice
 
 
 def change_gain(ecgs, factor):
@@ -125,3 +130,112 @@ def chance_shift(training_mu, n, n_draws=2000, seed=0):
     scale = np.sqrt(1 / n + 1 / len(training_mu))
     draws = np.random.default_rng(seed).multivariate_normal(np.zeros(len(correlations)), correlations, n_draws) * scale
     return np.sqrt((draws**2).mean(axis=1))
+
+
+def person_groups(factors):
+    """Tell groups of people by sex and age.
+
+    Parameters
+    ----------
+    factors : DataFrame
+        With ``sex_female`` and ``age_years``, NaN where unknown.
+
+    Returns
+    -------
+    DataFrame of bool, indexed like `factors`
+        Everybody, women, men, and the bands between `AGE_BANDS_YEARS`; who is unknown is in no group but the first.
+    """
+    sex, age = factors["sex_female"], factors["age_years"]
+    youngest, oldest = AGE_BANDS_YEARS[0], AGE_BANDS_YEARS[-1]
+    groups = {"everybody": age.isna() | True, "women": sex == 1, "men": sex == 0, f"under {youngest}": age < youngest}
+    for low, high in zip(AGE_BANDS_YEARS, AGE_BANDS_YEARS[1:]):
+        groups[f"{low} to {high - 1} years"] = (age >= low) & (age < high)
+    return pd.DataFrame(groups | {f"{oldest} or older": age >= oldest})
+
+
+def group_estimates(y, probability, groups, *, rotation=None, n_resamples=1000, seed=0):
+    """Score probabilities in each group of people, by the same resamples, so that estimates of groups can be subtracted.
+
+    Parameters
+    ----------
+    y : array-like of float, shape (n,)
+        1, 0, or NaN where unknown: these people count in no group.
+    probability : array-like of float, shape (n,) or (n_trainings, n)
+    groups : DataFrame of bool, shape (n, n_groups)
+        As `person_groups` gives them.
+    rotation : array-like, shape (n,), optional
+        Where people were read by different trainings: the AUROC counts pairs within a rotation.
+    n_resamples, seed : int
+
+    Returns
+    -------
+    counts : DataFrame, one row per group
+        ``n`` and ``n_positive``.
+    estimates : dict of str to dict of str to Estimate
+        By group ``auroc``, ``ratio`` (expected by observed number of those who have it; 1 is right) and ``slope`` of the
+        calibration (1 is right, below it probabilities are too extreme); groups with fewer than `FEWEST_IN_GROUP` people with
+        or without the diagnosis are left out.
+    """
+    y, trainings = np.asarray(y, dtype=float), np.atleast_2d(np.asarray(probability, dtype=float))
+    weights = bootstrap_weights(len(y) if rotation is None else rotation, n_resamples, seed)
+    counts, estimates = {}, {}
+    for name in groups:
+        inside = groups[name].to_numpy(dtype=bool) & np.isfinite(y)
+        truth, drawn = y[inside], weights[:, inside]
+        counts[name] = {"n": len(truth), "n_positive": int(truth.sum())}
+        if min(truth.sum(), (1 - truth).sum()) < FEWEST_IN_GROUP:
+            continue
+        where = None if rotation is None else np.asarray(rotation)[inside]
+        parts = [_scores(truth, p[inside], where, drawn) for p in trainings]
+        estimates[name] = {measure: over_trainings([part[measure] for part in parts]) for measure in parts[0]}
+    return pd.DataFrame(counts).T, estimates
+
+
+def _scores(y, p, rotation, weights):
+    """AUROC, expected by observed number, and slope of one group and training, as Estimates."""
+
+    def ratio(drawn):
+        with np.errstate(divide="ignore", invalid="ignore"):  # a resample without positives has no ratio
+            return np.where(drawn @ y > 0, (drawn @ p) / (drawn @ y), np.nan)
+
+    return {
+        "auroc": auroc(y, p, rotation, weights=weights),
+        "ratio": bootstrap(ratio, weights=weights),
+        "slope": bootstrap(lambda drawn: weighted_calibration(y, p, drawn)[1], weights=weights),
+    }
+
+
+def group_table(counts, estimates):
+    """Write what `group_estimates` gives as one table: counts, each measure with ``_low`` and ``_high``, NaN if not scored."""
+    columns = [f"{measure}{end}" for measure in ("auroc", "ratio", "slope") for end in ("", "_low", "_high")]
+    rows = {
+        name: [figure for estimate in scores.values() for figure in (estimate.value, *estimate.interval())]
+        for name, scores in estimates.items()
+    }
+    return counts.join(pd.DataFrame.from_dict(rows, orient="index", columns=columns)).rename_axis("group")
+
+
+def group_differences(estimates):
+    """Compare groups: women with men, and each age band with the one before it.
+
+    Parameters
+    ----------
+    estimates : dict
+        As `group_estimates` gives it.
+
+    Returns
+    -------
+    DataFrame
+        ``group``, ``other``, ``measure`` (auroc, ratio, slope), ``difference`` (group - other) with ``low``, ``high``; ``p``,
+        adjusted by Holm for all rows, and ``verdict``: "differ" where p < .05, else "no evidence".
+    """
+    bands = [name for name in estimates if name not in ("everybody", "women", "men")]
+    pairs = [("women", "men")] if {"women", "men"} <= set(estimates) else []
+    rows = []
+    for group, other in [*pairs, *zip(bands[1:], bands)]:
+        for measure, estimate in estimates[group].items():
+            moved = estimate - estimates[other][measure]
+            rows.append((group, other, measure, moved.value, *moved.interval(), moved.p_value()))
+    table = pd.DataFrame(rows, columns=["group", "other", "measure", "difference", "low", "high", "p"])
+    table["p"] = holm(table["p"])
+    return table.assign(verdict=np.where(table["p"] < 0.05, "differ", "no evidence"))
