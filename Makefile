@@ -5,6 +5,7 @@
 # make bench-signals  signal layer, NeuroKit2 and wfdb side by side   DATA=<folder with LUDB and PTB-XL>
 # make bench-realism  real against simulated ECGs, measurement by measurement   DATABASE=<folder of real ECGs>
 # make results       the whole benchmark for the results page; goes on where it was interrupted      DATABASE=<folder>
+#                                                              HOSPITALS="<folder> ..." to read other hospitals
 #                                                              PARTS="grid age hybrids requirements reconstruction matched ..."
 # make worlds        the cost in simulated worlds where its parts are known, for the results page: a quarter of an hour
 # make environment   install into .venv; the others do so by themselves     PYTHON=<interpreter>
@@ -16,6 +17,7 @@ SEED = 0
 PYTHON = python3.11 python3.12 python3.13 python3 python
 TESTS =
 PARTS =
+HOSPITALS =
 DATA = $(VAESCAN_TEST_DATA)
 
 VENV = .venv
@@ -43,7 +45,7 @@ bench-realism: $(INSTALLED)
 	@cd "$(CALLER)" && "$(abspath $(VENV))/bin/python" "$(abspath bench/realism.py)" --database "$(DATABASE)" --seed "$(SEED)"
 
 results: $(INSTALLED)
-	@$(VENV)/bin/python -m bench results --database "$(DATABASE)" --caller "$(CALLER)" $(if $(PARTS),--parts $(PARTS))
+	@$(VENV)/bin/python -m bench results --database "$(DATABASE)" --caller "$(CALLER)" $(if $(PARTS),--parts $(PARTS)) $(if $(HOSPITALS),--hospitals $(HOSPITALS))
 
 worlds: $(INSTALLED)
 	@$(VENV)/bin/python -m bench worlds

@@ -36,6 +36,7 @@ def _parser():
     results.add_argument("--rotations", type=int, default=5, help="pairs of test folds, 1 to 5 (default: 5)")
     results.add_argument("--budget", choices=("smoke", "workshop", "full"), default="workshop", help="training budget")
     results.add_argument("--n-jobs", type=int, default=-1, help="processes (default: one for each CPU)")
+    results.add_argument("--hospitals", nargs="*", default=[], metavar="folder", help="other hospitals, for that part")
     results.add_argument("--caller", help=argparse.SUPPRESS)
     results.set_defaults(command=_results)
 
@@ -54,6 +55,7 @@ def _parser():
 def _results(options):
     database = resolve_database(options.database, options.caller)
     settings = {name: getattr(options, name) for name in ("parts", "rotations", "budget", "n_jobs")}
+    settings["hospitals"] = tuple(resolve_database(folder, options.caller) for folder in options.hospitals)
     for path in make_results(database, options.folder, seeds=tuple(options.seeds), **settings):
         print(path)
 

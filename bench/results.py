@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from tqdm.auto import tqdm
 
-from bench import age, studies, worlds
+from bench import age, hospitals, studies, worlds
 from bench.figures import plot_learning_curve, plot_worlds
 from vaescan_lite import benchmark, plots
 from vaescan_lite.benchmark import hybrids
@@ -86,6 +86,12 @@ class Study:
     n_jobs: int = -1
     progress: bool = True
     keep: Path | None = None
+    hospitals: tuple = ()  # folders of other hospitals
+
+    @cached_property
+    def others(self):
+        """ECGs of other hospitals by name."""
+        return hospitals.opened(self.hospitals, progress=self.progress)
 
     @cached_property
     def settings(self):
@@ -251,6 +257,13 @@ def _requirements(study):
     return tables, {"trade_off": plots.plot_trade_off(pairs)[0].figure}
 
 
+def _hospitals(study):
+    names = ("rotations", "budget", "keep", "n_jobs", "progress")
+    read = hospitals.readings(study.rows, study.others, seed=study.seeds[0], **{name: study.settings[name] for name in names})
+    people = {hospitals.HOME: study.rows.factors, **{name: rows.factors for name, rows in study.others.items()}}
+    return hospitals.scores(read, people, n_resamples=study.n_resamples), {}
+
+
 PARTS = {
     "grid": _grid,
     "age": _age,
@@ -260,8 +273,9 @@ PARTS = {
     "matched": _matched,
     "suspect_labels": _suspect_labels,
     "learning_curve": _learning_curve,
+    "hospitals": _hospitals,
 }
-ONE_SEED = ("requirements", "reconstruction", "matched", "suspect_labels", "learning_curve")
+ONE_SEED = ("hospitals", "requirements", "reconstruction", "matched", "suspect_labels", "learning_curve")
 
 
 def reconstruction_errors(beats, is_test, seed, budget):
@@ -357,7 +371,9 @@ def _run_of(part, study):
     rows = study.rows
     return {
         "part": part,
-        "database": rows.db.description,
+        "database": "; read elsewhere: ".join(
+            [rows.db.description, *(r.db.description for r in study.others.values() if part == "hospitals")]
+        ),
         "usable": f"{int(rows.beats.usable.sum())} of {len(rows)}",
         "test folds": _folds(study.rotations),
         "seeds": ", ".join(map(str, study.seeds[:1] if part in ONE_SEED else study.seeds)),

@@ -121,7 +121,7 @@ def test_a_model_that_is_wrong_for_women_alone_is_found_out_and_its_order_of_peo
     assert table.loc["women", "ratio"] == pytest.approx(read[women].sum() / y[women].sum())
     assert table.loc["men", "ratio_low"] < 1 < table.loc["men", "ratio_high"] and table.loc["women", "ratio_low"] > 1.2
     assert table.loc["men", "slope_low"] < 1 < table.loc["men", "slope_high"]
-    differences = group_differences(estimates).set_index(["group", "measure"])
+    differences = group_differences({"AF": estimates}).set_index(["group", "measure"])
     assert differences.loc[("women", "ratio"), "verdict"] == "differ"
     rest = differences.drop(index=("women", "ratio"))
     assert (rest["verdict"] == "no evidence").all() and rest["other"].nunique() == 4

@@ -221,21 +221,22 @@ def group_differences(estimates):
     Parameters
     ----------
     estimates : dict
-        As `group_estimates` gives it.
+        By name, a factor or a tuple that names more than that, what `group_estimates` gives.
 
     Returns
     -------
     DataFrame
-        ``group``, ``other``, ``measure`` (auroc, ratio, slope), ``difference`` (group - other) with ``low``, ``high``; ``p``,
-        adjusted by Holm for all rows, and ``verdict``: "differ" where p < .05, else "no evidence".
+        ``name``, ``group``, ``other``, ``measure`` (auroc, ratio, slope), ``difference`` (group - other) with ``low`` and
+        ``high``; ``p``, adjusted by Holm for all rows, and ``verdict``: "differ" where p < .05, else "no evidence".
     """
-    bands = [name for name in estimates if name not in ("everybody", "women", "men")]
-    pairs = [("women", "men")] if {"women", "men"} <= set(estimates) else []
     rows = []
-    for group, other in [*pairs, *zip(bands[1:], bands)]:
-        for measure, estimate in estimates[group].items():
-            moved = estimate - estimates[other][measure]
-            rows.append((group, other, measure, moved.value, *moved.interval(), moved.p_value()))
-    table = pd.DataFrame(rows, columns=["group", "other", "measure", "difference", "low", "high", "p"])
+    for name, of_group in estimates.items():
+        bands = [group for group in of_group if group not in ("everybody", "women", "men")]
+        pairs = [("women", "men")] if {"women", "men"} <= set(of_group) else []
+        for group, other in [*pairs, *zip(bands[1:], bands)]:
+            for measure, estimate in of_group[group].items():
+                moved = estimate - of_group[other][measure]
+                rows.append((name, group, other, measure, moved.value, *moved.interval(), moved.p_value()))
+    table = pd.DataFrame(rows, columns=["name", "group", "other", "measure", "difference", "low", "high", "p"])
     table["p"] = holm(table["p"])
     return table.assign(verdict=np.where(table["p"] < 0.05, "differ", "no evidence"))
