@@ -7,7 +7,6 @@ import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch import nn
 
-from ..statistics import weighted_calibration
 from ..vae.network import gaussian_kl, sample_gaussian
 
 
@@ -133,7 +132,6 @@ class FactorDecoder(nn.Module):
             nn.init.zeros_(self.mlp[2].weight)
             nn.init.zeros_(self.mlp[2].bias)
         self.log_sigma = nn.Parameter(torch.zeros(n_factors))  # used for continuous factors only
-        self.positive_weight = torch.ones(n_factors)  # of those who carry a factor, while it is learnt
 
     def forward(self, z):
         """Return (n, n_factors) of latents (n, n_latents)."""
@@ -142,36 +140,12 @@ class FactorDecoder(nn.Module):
 
 
 def factor_nll(decoder, z, scores, values, known, continuous):
-    """Return minus the log-likelihood of the known factors given latents, in nats: sum over factors, shape (n,).
-
-    Those who carry a factor count ``decoder.positive_weight`` times.
-    """
-    output, target = decoder(z), torch.where(continuous, 0.0, values)
-    bce = nn.functional.binary_cross_entropy_with_logits(output, target, reduction="none", pos_weight=decoder.positive_weight)
+    """Return minus the log-likelihood of the known factors given latents, in nats: sum over factors, shape (n,)."""
+    output = decoder(z)
+    bce = nn.functional.binary_cross_entropy_with_logits(output, torch.where(continuous, 0.0, values), reduction="none")
     error = (scores - output) * torch.exp(-decoder.log_sigma)
     normal = 0.5 * error.square() + decoder.log_sigma + 0.5 * math.log(2 * math.pi)
     return torch.where(known, torch.where(continuous, normal, bce), 0.0).sum(dim=1)
-
-
-def weigh_positives(decoder, values, known, continuous):
-    """Let those who carry a factor count ``sqrt(without / with)`` times: half-way (in logs) to as much as those who do not.
-
-    Chosen by leaving out one of PTB-XL, LUDB and Chapman-Ningbo at a time: mean AUROC of seven diagnoses .838 against .834
-    unweighted and .837 with equal shares. Beats varied in turn, gain, filter and timing gave nothing beyond (.833 to .838).
-    """
-    n_with, n_known = (values * known).sum(dim=0), known.sum(dim=0)
-    ratio = (n_known - n_with).clamp(min=1) / n_with.clamp(min=1)
-    decoder.positive_weight = torch.where(continuous, 1.0, ratio.sqrt())
-
-
-def centre_decoder(decoder, z, values, known, continuous):
-    """Shift the biases so that as many are expected to carry a factor as do, which `weigh_positives` undid."""
-    with torch.no_grad():
-        probability = torch.sigmoid(decoder(z)).numpy().astype(float)
-        for j in np.flatnonzero(~continuous.numpy()):
-            rows = known[:, j].numpy()
-            offset, _ = weighted_calibration(values[rows, j].numpy(), probability[rows, j], np.ones((1, rows.sum())))
-            decoder.affine.bias[j] += float(np.nan_to_num(offset[0]))
 
 
 def draw_mask(known, generator):
@@ -261,7 +235,7 @@ def start_decoder(encoder, decoder, batch, *, grounded, seed):
         rows = known[:, j]
         x = z[:, rows].reshape(-1, z.shape[2])
         y = np.tile((scores if is_continuous else values)[rows, j], len(draws))
-        weight = np.repeat(weights, rows.sum()) * np.where(y == 1, decoder.positive_weight[j].item(), 1.0)
+        weight = np.repeat(weights, rows.sum())
         model = Ridge(1 / WEIGHT_VARIANCE) if is_continuous else LogisticRegression(C=WEIGHT_VARIANCE, max_iter=200)
         model.fit(x, y, sample_weight=weight)
         with torch.no_grad():

@@ -17,7 +17,7 @@ from ..vae.network import sample_gaussian
 from .associations import CONTINUOUS, FEWEST, FactorCoding, associate, bootstrapped_slopes, checked_values, conditional_mean
 from .change import changed_beats
 from .concepts import association_table
-from .network import FactorDecoder, SymbolEncoder, centre_decoder, scan_loss, start_decoder, start_encoder, weigh_positives
+from .network import FactorDecoder, SymbolEncoder, scan_loss, start_decoder, start_encoder
 from .operators import without_unknown
 from .saving import load_scan, save_scan
 
@@ -49,9 +49,8 @@ class Scan:
         What a factor that is not named is taken to be. "observe": what people with the named factors are like. "average":
         everybody else's mix, so that the named factors act alone. A choice of how to ask; the fit is the same.
     grounded : bool
-        True: the decoder is also trained on the latents of the ECGs, those who carry a factor weighing more, which holds
-        better in other hospitals: this project's addition. False: only on latents drawn from the factors, as published,
-        which makes it a diagonal Gaussian naive Bayes classifier.
+        True: the decoder is also trained on the latents of the ECGs, this project's addition. False: only on latents
+        drawn from the factors, as published, which makes it a diagonal Gaussian naive Bayes classifier.
     continuous : sequence of str
         Names of factors measured on a scale. All others must be 0, 1 or NaN.
     seed : int
@@ -123,13 +122,8 @@ class Scan:
         batch = {"mu_x": mu, "logvar_x": np.log(var), "scores": scores, "values": np.nan_to_num(values)}
         batch = {name: torch.as_tensor(array, dtype=torch.float32) for name, array in batch.items()}
         batch["known"] = torch.as_tensor(known)
-        carried = batch["values"], batch["known"], self.encoder_.continuous
-        if self.grounded:
-            weigh_positives(self.decoder_, *carried)
         start_decoder(self.encoder_, self.decoder_, batch, grounded=self.grounded, seed=self.seed)
         self.history_ = self._train(batch, progress)
-        if self.grounded:
-            centre_decoder(self.decoder_, batch["mu_x"], *carried)
         latents = pd.DataFrame(mu, columns=range(mu.shape[1]))
         people = np.sort(np.random.default_rng(self.seed).permutation(len(mu))[:N_PEOPLE])
         self.people_ = mu[people].astype(np.float32), values[people].astype(np.float32)
