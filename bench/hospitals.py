@@ -133,10 +133,12 @@ def scores(read, people, *, n_resamples):
     table = pd.DataFrame(table, columns=[*columns, "behind", "behind_low", "behind_high"])
     is_within = (table["behind"] <= LIMIT) & (table["behind_high"] <= LIMIT + MARGIN)
     table["within"] = np.where(is_within, "yes", np.where(table["behind_low"] > LIMIT, "no", "undecided"))
+    differences = group_differences(compared)
+    names = pd.DataFrame(differences.pop("name").tolist(), columns=["hospital", "factor", "reader"], index=differences.index)
     return {
         "hospitals": table,
         "groups": pd.concat(groups, ignore_index=True),
-        "group_differences": group_differences(compared),
+        "group_differences": names.join(differences),
         "label_meanings": meanings().rename_axis("factor").reset_index(),
     }
 

@@ -227,7 +227,8 @@ def group_differences(estimates):
     -------
     DataFrame
         ``name``, ``group``, ``other``, ``measure`` (auroc, ratio, slope), ``difference`` (group - other) with ``low`` and
-        ``high``; ``p``, adjusted by Holm for all rows, and ``verdict``: "differ" where p < .05, else "no evidence".
+        ``high``; ``p``, adjusted by Holm for all rows, and ``verdict``: "differ" where p < .05, else "no evidence". Slopes that
+        do not exist are left out.
     """
     rows = []
     for name, of_group in estimates.items():
@@ -236,6 +237,8 @@ def group_differences(estimates):
         for group, other in [*pairs, *zip(bands[1:], bands)]:
             for measure, estimate in of_group[group].items():
                 moved = estimate - of_group[other][measure]
+                if not np.isfinite(moved.value) or np.isfinite(moved.replicates).sum() < 2:
+                    continue  # a slope that does not exist
                 rows.append((name, group, other, measure, moved.value, *moved.interval(), moved.p_value()))
     table = pd.DataFrame(rows, columns=["name", "group", "other", "measure", "difference", "low", "high", "p"])
     table["p"] = holm(table["p"])

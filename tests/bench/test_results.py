@@ -11,7 +11,7 @@ import yaml
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 import vaescan_lite as vl
-from bench import age, results, studies
+from bench import age, hospitals, results, studies
 from bench.__main__ import main as bench_main
 from vaescan_lite import benchmark, cache
 from vaescan_lite.benchmark import running
@@ -40,6 +40,7 @@ FILES = {
     "matched": {"matched.csv"},
     "suspect_labels": {"exclusions.csv", "suspect_labels.csv"},
     "learning_curve": {"learning_curve.csv", "learning_curve.png"},
+    "hospitals": {"hospitals.csv", "groups.csv", "group_differences.csv", "label_meanings.csv"},
 }  # fmt: skip
 WORLD_FILES = {"worlds.csv", "worlds_summary.csv", "agreement_simulated.csv", "worlds.png"}
 
@@ -134,7 +135,8 @@ def test_what_is_finished_is_not_computed_again_and_comes_out_the_same(small, ma
     def fail(*arguments, **settings):
         raise AssertionError("computed again")
 
-    for module, name in ((running, "_score_pair"), (age, "errors_of_pair"), (results, "measured_requirements")):
+    computing = [(running, "_score_pair"), (age, "errors_of_pair"), (results, "measured_requirements")]
+    for module, name in [*computing, (hospitals, "read_everywhere")]:
         monkeypatch.setattr(module, name, fail)
     monkeypatch.setattr(results, "reconstruction_errors", fail)
     results.make_results(database, tmp_path, **SETTINGS)
