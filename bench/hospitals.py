@@ -10,7 +10,7 @@ from vaescan_lite.cache import run_jobs
 from vaescan_lite.databases.database import open_database
 from vaescan_lite.explain.readers import RuleReader
 from vaescan_lite.factors import BROADER, DIAGNOSES, meanings
-from vaescan_lite.hospitals import group_differences, group_estimates, group_table, person_groups
+from vaescan_lite.hospitals import FEWEST_IN_GROUP, group_differences, group_estimates, group_table, person_groups
 from vaescan_lite.models.cnn import EcgCNN
 from vaescan_lite.scan.scan import Scan
 from vaescan_lite.vae.beat_vae import BeatVAE
@@ -133,6 +133,8 @@ def scores(read, people, *, n_resamples):
     table = pd.DataFrame(table, columns=[*columns, "behind", "behind_low", "behind_high"])
     is_within = (table["behind"] <= LIMIT) & (table["behind_high"] <= LIMIT + MARGIN)
     table["within"] = np.where(is_within, "yes", np.where(table["behind_low"] > LIMIT, "no", "undecided"))
+    if not groups:
+        raise ValueError(f"no factor of {', '.join(SCORED)} is carried by {FEWEST_IN_GROUP} ECGs of a hospital.")
     differences = group_differences(compared)
     names = pd.DataFrame(differences.pop("name").tolist(), columns=["hospital", "factor", "reader"], index=differences.index)
     return {

@@ -11,6 +11,7 @@ import yaml
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 import vaescan_lite as vl
+import vaescan_lite.hospitals as core
 from bench import age, hospitals, results, studies
 from bench.__main__ import main as bench_main
 from vaescan_lite import benchmark, cache
@@ -57,6 +58,7 @@ def small():
         patch.setattr(studies.learning_curve, "__kwdefaults__", studies.learning_curve.__kwdefaults__ | {"pairs": PAIRS[-1:]})
         patch.setattr(age.age_error, "__kwdefaults__", age.age_error.__kwdefaults__ | {"pairs": (("measurements", "affine"),)})
         patch.setattr(results, "REQUIRED", ("LVH",))
+        patch.setattr(core, "FEWEST_IN_GROUP", 2)  # few ECGs
         patch.setattr(results, "WORLDS", {"blind": {"n": 200, "seeds": (0, 1), "budget": "smoke"}})
         patch.setattr(results, "WORLD_ROTATIONS", 1)
         patch.setattr(results, "AGREEMENT", {"profile": "smoke", "seeds": (0, 1)})
