@@ -561,8 +561,9 @@ def test_the_page_changes_people_as_the_scan_does_within_5_microvolts(model, fun
 def test_the_page_guesses_measurements_as_python_fits_them_and_a_persons_own_are_theirs(model, functions):
     from vaescan_lite.web import readout
 
-    vae, _, beats = model
-    z, fitted = np.random.default_rng(2).normal(size=(20, 10)), readout.fit_readout(vae)
+    vae, scan, beats = model
+    fitted = readout.fit_readout(vae, scan.aggregated_mean_, scan.aggregated_sd_)
+    z = np.random.default_rng(2).normal(size=(20, 10))
     outputs = readout._features(vae.network_.decoder, z) @ fitted.weights.T + fitted.bias.T
     found = call(functions, "a[0].map(z => { api.decode(api.network, z); return api.readouts(api.network, z); })", z.tolist())
     np.testing.assert_allclose([guess["qrs_ms"] for guess in found], outputs[:, 1], atol=0.5)

@@ -10,13 +10,15 @@ from vaescan_lite.web import readout
 
 
 @pytest.fixture(scope="module")
-def vae():
-    return vl.load_pretrained()[0]
+def pretrained():
+    return vl.load_pretrained()
 
 
-def test_guesses_come_near_to_what_is_measured_on_beats_that_were_not_fitted(vae):
-    fitted = readout.fit_readout(vae)
-    z = 0.8 * np.random.default_rng(5).normal(size=(200, vae.n_latents))
+def test_guesses_come_near_to_what_is_measured_on_beats_that_were_not_fitted(pretrained):
+    vae, scan = pretrained
+    population = scan.aggregated_mean_, scan.aggregated_sd_
+    fitted = readout.fit_readout(vae, *population)
+    z = population[0] + 0.8 * population[1] * np.random.default_rng(5).normal(size=(200, vae.n_latents))
     outputs = readout._features(vae.network_.decoder, z) @ fitted.weights.T + fitted.bias.T
     beats = vl.BeatSet(vae.inverse_transform(z), 100, vae.leads_, r_index=vae._timing()[1])
     measured = vl.measure(beats)[list(readout.READOUTS)]
@@ -27,11 +29,13 @@ def test_guesses_come_near_to_what_is_measured_on_beats_that_were_not_fitted(vae
     assert (fitted.error < 0.6 * fitted.sd).all(), "and the guesses are worth printing"
 
 
-def test_one_fit_serves_every_explorer_of_a_vae(vae):
-    assert readout.fit_readout(vae) is readout.fit_readout(vae)
+def test_one_fit_serves_every_explorer_of_a_population(pretrained):
+    vae, scan = pretrained
+    population = scan.aggregated_mean_, scan.aggregated_sd_
+    assert readout.fit_readout(vae, *population) is readout.fit_readout(vae, *population)
 
 
 def test_a_window_too_short_to_measure_has_no_readout():
     beats = vl.median_beats(vl.simulate(pd.DataFrame(index=range(60)), seed=1), before_s=0.2)
     short = vl.BeatVAE(n_latents=4, budget=Budget(epochs=1), progress=False).fit(beats)
-    assert readout.fit_readout(short) is None and vl.Explorer(short)._network["readout"] is None
+    assert not readout.is_measurable(short) and vl.Explorer(short)._network["readout"] is None

@@ -10,7 +10,7 @@ from ..factors import FACTOR_LABELS
 from ..leads import TWELVE_FROM_EIGHT
 from ..vae.augmentation import QRS_HALF_S
 from ..vae.network import MOST_STRETCH
-from .readout import READOUTS, fit_readout
+from .readout import READOUTS, fit_readout, is_measurable
 
 MAX_WEIGHTS_KB = 400
 AGE_RANGE_YEARS = (20, 90)
@@ -27,7 +27,7 @@ def network_state(vae, scan, people):
         "border": QRS_HALF_S * float(fs), "most_stretch": MOST_STRETCH,
         "leads": list(LEADS_12), "twelve": plain(TWELVE_FROM_EIGHT), "ranges_mv": plain(ranges_mv(vae, mean, sd, people)),
         "active": [int(latent) for latent in vae.active_latents_], "mean": plain(mean), "sd": plain(sd),
-        "scan": None if scan is None else scan_state(scan), "readout": readout_state(vae),
+        "scan": None if scan is None else scan_state(scan), "readout": readout_state(vae, mean, sd),
         "people": people.state() if people else [], "beats": {"values": beats, "parts": parts},
     }  # fmt: skip
 
@@ -59,11 +59,11 @@ def decoder_state(decoder):
     return {"half_floats": text, "parts": parts}
 
 
-def readout_state(vae):
+def readout_state(vae, mean, sd):
     """Return the regressions of a `Readout`, their errors and spreads; None where the window is too short for them."""
-    readout = fit_readout(vae)
-    if readout is None:
+    if not is_measurable(vae):
         return None
+    readout = fit_readout(vae, mean, sd)
     text, parts = packed({"weights": readout.weights, "bias": readout.bias})
     error, sd = (dict(zip(READOUTS, plain(values))) for values in (readout.error, readout.sd))
     return {"values": text, "parts": parts, "n": readout.n_beats, "error": error, "sd": sd}

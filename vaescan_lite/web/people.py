@@ -6,7 +6,7 @@ from ..ecg import require_beats, to_eight_leads
 from ..factors import FACTOR_LABELS, aligned
 from ..measurements import measure
 from .payload import plain
-from .readout import READOUTS, fit_readout
+from .readout import READOUTS, is_measurable
 
 MOST_PEOPLE = 8
 
@@ -29,7 +29,7 @@ class People:
             self.known = aligned(known, self.beats.ids, [name for name in read if name in known], "known_factors")
             read = self.known.reindex(columns=read.columns).astype(float).where(lambda table: table.notna(), read)
         self.present = None if read is None else read.to_numpy(dtype=float)
-        self.measured = None if fit_readout(vae) is None else measure(self.beats)[list(READOUTS)]
+        self.measured = measure(self.beats)[list(READOUTS)] if is_measurable(vae) else None
 
     def latents(self, place, to):
         """Latents of the person at a place with factors changed to those of a dict."""

@@ -16,9 +16,9 @@ from ..vae.network import MOST_STRETCH
 
 READOUTS = ("pr_ms", "qrs_ms", "qt_ms", "qrs_axis_deg")
 N_BEATS, N_FOLDS, LEAST_MEASURED = 1000, 5, 100
-SPREAD = (0.3, 1.3)  # latents are drawn with these SDs: ordinary people, and what sliders make of them
+SPREAD = (0.3, 1.3)  # times the SD of the population: ordinary people, and what sliders make of them
 NEEDED_S = (-0.25, 0.40)  # the window that `measure` asks for
-_fitted = WeakKeyDictionary()  # by network: a page often has several explorers of one VAE
+_fitted = WeakKeyDictionary()  # by network, then by population: a page often has several explorers of one VAE
 
 
 class Readout(NamedTuple):
@@ -31,20 +31,22 @@ class Readout(NamedTuple):
     n_beats: int
 
 
-def fit_readout(vae):
-    """Fit a `Readout` to decoded beats whose latents are drawn; None where the window of `vae` is too short to measure.
-
-    What `measure` does not find in `LEAST_MEASURED` of them is NaN.
-    """
+def is_measurable(vae):
+    """Whether the window of the beats of `vae` is long enough for `measure`."""
     fs, r_index = vae._timing()
-    if -r_index / fs > NEEDED_S[0] or (vae.n_times_ - 1 - r_index) / fs < NEEDED_S[1]:
-        return None
-    if vae.network_ not in _fitted:
+    return -r_index / fs <= NEEDED_S[0] and (vae.n_times_ - 1 - r_index) / fs >= NEEDED_S[1]
+
+
+def fit_readout(vae, mean, sd):
+    """Fit a `Readout` to decoded beats, their latents drawn around `mean` with `sd`; NaN where few have what is measured."""
+    fitted, population = _fitted.setdefault(vae.network_, {}), np.concatenate([mean, sd]).tobytes()
+    if population not in fitted:
+        fs, r_index = vae._timing()
         rng = np.random.default_rng(0)
-        z = rng.normal(size=(N_BEATS, vae.n_latents)) * rng.uniform(*SPREAD, size=(N_BEATS, 1))
+        z = mean + sd * rng.normal(size=(N_BEATS, vae.n_latents)) * rng.uniform(*SPREAD, size=(N_BEATS, 1))
         table = measure(BeatSet(vae.inverse_transform(z), fs, vae.leads_, r_index=r_index))[list(READOUTS)]
-        _fitted[vae.network_] = _fit(_features(vae.network_.decoder, z), table)
-    return _fitted[vae.network_]
+        fitted[population] = _fit(_features(vae.network_.decoder, z), table)
+    return fitted[population]
 
 
 @torch.no_grad()
