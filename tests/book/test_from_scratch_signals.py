@@ -68,3 +68,91 @@ def test_the_exercises_of_chapter_1_refuse_near_misses_and_say_why(lead_chapter)
     assert "leave it" in hint(check, moved([0, 2, 1, 4, 3, 3]))
     assert "leave them" in hint(check, moved([0, 2, 1, 4, 3, 5, 7, 6]))
     assert hint(check, moved([0, 2, 1, 4, 3])) == "Right."
+
+
+# ---- chapter 2: median beats
+
+
+@pytest.fixture(scope="module")
+def beat_chapter():
+    """Names of chapter 2 after its own detector, alignment and median, and thirty noisy ECGs with and without blocks."""
+    imports = cells("02_median_beats", "from-scratch")
+    names = run(["from scipy.interpolate import CubicSpline", "from scipy.signal import butter, sosfiltfilt"], {"np": np})
+    names = run(["from scipy.ndimage import gaussian_filter1d, maximum_filter1d", *imports], names)
+    people = pd.DataFrame({"age_years": np.linspace(20, 85, 30), "sex_female": np.arange(30) % 2})
+    people["LBBB"], people["AF"], people["PVC"] = ((np.arange(30) % 5 == k).astype(int) for k in range(3))
+    names["ecgs"] = vl.to_eight_leads(vl.simulate(people, fs=100, seed=7))
+    names["own"] = names["own_r_peaks"](names["ecgs"].signals[0], 100)
+    names |= {"single": names["own_beats"](names["ecgs"].signals[0])[0], "Check": Check, "fs": 100}
+    return run(cells("02_median_beats", "exercise-check"), names)
+
+
+def test_the_detector_of_chapter_2_finds_the_beats_of_the_package(beat_chapter):
+    ecgs = beat_chapter["ecgs"]
+    for signal, package in zip(ecgs.signals, vl.r_peaks(ecgs), strict=True):
+        own = beat_chapter["own_r_peaks"](signal, 100)
+        apart = np.abs(own[:, np.newaxis] - package)
+        assert abs(len(own) - len(package)) <= 1 and np.mean(apart.min(axis=1) <= 5) > 0.9
+
+
+@pytest.mark.parametrize("spoil", ["flat", "jumping"])
+def test_one_bad_lead_neither_hides_nor_makes_a_beat_in_chapter_2(beat_chapter, spoil):
+    signal = beat_chapter["ecgs"].signals[3].copy()
+    before = beat_chapter["own_r_peaks"](signal, 100)
+    signal[4] = 0 if spoil == "flat" else 20 * (np.arange(1000) % 130 < 65)
+    after = beat_chapter["own_r_peaks"](signal, 100)
+    assert len(after) == len(before) and np.abs(after - before).max() <= 5
+
+
+def test_the_alignment_of_chapter_2_finds_a_known_shift(beat_chapter):
+    time, positions = np.arange(1000), np.array([100.3, 310.8, 520.0, 745.45])
+    bumps = np.exp(-((time - positions[:, np.newaxis]) ** 2) / 18).sum(axis=0)
+    signal = np.stack([bumps, -2 * bumps])
+    found = beat_chapter["centred"](signal, beat_chapter["align"](signal, np.rint(positions)))
+    np.testing.assert_allclose(np.diff(found), np.diff(positions), atol=0.02)
+    np.testing.assert_allclose(found, positions, atol=0.1)
+
+
+def test_the_median_beats_of_chapter_2_are_those_of_the_package(beat_chapter):
+    ecgs = beat_chapter["ecgs"]
+    own = np.stack([beat_chapter["own_beats"](signal)[1] for signal in ecgs.signals])
+    apart_uv = 1000 * np.sqrt(np.mean((own - vl.median_beats(ecgs).signals) ** 2, axis=(1, 2)))
+    assert np.median(apart_uv) < 8 and np.quantile(apart_uv, 0.9) < 25
+
+
+def test_the_exercises_of_chapter_2_refuse_near_misses_and_say_why(beat_chapter):
+    names = beat_chapter
+    check, samples = names["check_rate"], np.median(np.diff(names["own"]))
+    assert "One number" in hint(check, np.diff(names["own"]))
+    assert "per second" in hint(check, 100 / samples)
+    assert "RR interval" in hint(check, samples / 100)
+    assert "seconds per beat" in hint(check, samples)
+    assert hint(check, 6000 / samples) == "Right."
+
+    check, scatter, n = names["check_noise"], names["single"][:, 6].std(axis=0), len(names["single"])
+    assert "average over time" in hint(check, 1000 * scatter / np.sqrt(n))
+    assert "millivolts" in hint(check, scatter.mean() / np.sqrt(n))
+    assert "single beat" in hint(check, 1000 * scatter.mean())
+    assert "square root" in hint(check, 1000 * scatter.mean() / n)
+    assert "along axis 0" in hint(check, 1000 * names["single"][:, 6].std(axis=1).mean() / np.sqrt(n))
+    assert hint(check, 1000 * scatter.mean() / np.sqrt(n)) == "Right."
+
+    def look_again(usual=np.median, least=32, longer=1.5, order=np.sort):
+        def f(peaks, faint):
+            after = np.searchsorted(peaks, faint)
+            faint, after = (part[(after > 0) & (after < len(peaks))] for part in (faint, after))
+            left, right = peaks[after - 1], peaks[after]
+            is_beat = (right - left > longer * usual(np.diff(peaks))) & (np.minimum(faint - left, right - faint) >= least)
+            return order(np.append(peaks, faint[is_beat]))
+
+        return f
+
+    check = names["check_pause"]
+    assert "nothing back" in hint(check, lambda peaks, faint: None)
+    assert "1.6 s is a beat" in hint(check, lambda peaks, faint: peaks)
+    assert "ascending" in hint(check, look_again(order=lambda peaks: peaks))
+    assert "not longer" in hint(check, look_again(longer=0.9))
+    assert "T wave" in hint(check, look_again(least=0))
+    assert "on one side" in hint(check, lambda p, f: look_again()(p, f) if f[0] > 100 else np.sort(np.append(p, f)))
+    assert "moves the mean" in hint(check, look_again(usual=np.mean))
+    assert hint(check, look_again()) == "Right."
