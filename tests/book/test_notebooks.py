@@ -25,6 +25,7 @@ ON_REAL_ECGS = [
     "08_reading_explanations",
     "10_trade_off",
     "11_external_validation",
+    "A1_simulator",
 ]
 SECTIONS = ["Quiz", "On real ECGs", "Take-aways", "References"]
 MOST_LINES = 12
