@@ -156,3 +156,85 @@ def test_the_exercises_of_chapter_2_refuse_near_misses_and_say_why(beat_chapter)
     assert "on one side" in hint(check, lambda p, f: look_again()(p, f) if f[0] > 100 else np.sort(np.append(p, f)))
     assert "moves the mean" in hint(check, look_again(usual=np.mean))
     assert hint(check, look_again()) == "Right."
+
+
+# ---- chapter 3: a caliper
+
+
+@pytest.fixture(scope="module")
+def caliper_chapter():
+    """Names of chapter 3 after its own caliper, simulated people with and without blocks, their truth and measurements."""
+    names = {"np": np, "pd": pd, "Check": Check}
+    imports = ["from scipy.interpolate import CubicSpline", "from scipy.ndimage import gaussian_filter1d"]
+    run([*imports, *cells("03_measurements", "from-scratch")], names)
+    people = pd.DataFrame({"age_years": np.linspace(20, 85, 60), "sex_female": np.arange(60) % 2})
+    for k, name in enumerate(("LBBB", "RBBB", "AVB1", "LAFB")):
+        people[name] = (np.arange(60) % 8 == k).astype(int)
+    ecgs, names["true"] = vl.simulator.simulate_with_truth(people, fs=100, seed=21)
+    beats = vl.median_beats(ecgs)
+    edges = [names["own_caliper"](beat, 1000 * beats.time_s, rr_s) for beat, rr_s in zip(beats.signals, beats.rr_s)]
+    names |= {"edges": edges, "beats": beats, "table": vl.measure(beats), "row": 0}
+    names["own"] = pd.DataFrame([names["intervals"](part) for part in edges])
+    return run(cells("03_measurements", "exercise-check"), names)
+
+
+@pytest.mark.parametrize(("interval", "from_truth", "from_package"), [("pr_ms", 10, 12), ("qrs_ms", 12, 16), ("qt_ms", 10, 15)])
+def test_the_caliper_of_chapter_3_measures_what_the_package_and_the_truth_say(
+    caliper_chapter, interval, from_truth, from_package
+):
+    own = caliper_chapter["own"][interval]
+    for other, most in ((caliper_chapter["true"], from_truth), (caliper_chapter["table"], from_package)):
+        known = other[interval].notna().to_numpy()
+        other = other[interval].to_numpy()[known]
+        assert np.abs(own[known] - other).mean() < most and np.corrcoef(own[known], other)[0, 1] > 0.75
+
+
+def test_the_edges_of_chapter_3_stand_in_their_order_and_a_beat_without_rr_has_no_end_of_t(caliper_chapter):
+    for edges in caliper_chapter["edges"]:
+        assert (np.diff([edges[name] for name in caliper_chapter["EDGES"]]) >= 0).all()
+    beats = caliper_chapter["beats"]
+    assert np.isnan(caliper_chapter["own_caliper"](beats.signals[0], 1000 * beats.time_s, np.nan)["T ends"])
+
+
+def test_the_edge_of_chapter_3_is_where_a_share_of_the_speed_is_left(caliper_chapter):
+    time, edge = np.arange(0, 200, 2.0), caliper_chapter["edge"]
+    ramp = np.clip(1 - np.abs(time - 100) / 50, 0, None)  # a triangle: 0.1 is left 45 ms from its top
+    assert edge(time, ramp, time > 0, 0.5, 0.11, -1) == pytest.approx(55, abs=2)
+    assert edge(time, ramp, time > 0, 0.5, 0.11, 1) == pytest.approx(145, abs=2)
+    assert np.isnan(edge(time, ramp, time > 500, 0.5, 0.1, 1))
+
+
+def test_the_exercises_of_chapter_3_refuse_near_misses_and_say_why(caliper_chapter):
+    names, check = caliper_chapter, caliper_chapter["check_qtc"]
+    qt, rr = names["qt_ms"], names["rr_s"]
+    assert "In milliseconds" in hint(check, qt / 1000)
+    assert "Bazett" in hint(check, qt / rr**0.5)
+    assert "Divide" in hint(check, qt * np.cbrt(rr))
+    assert "cube root" in hint(check, qt / rr)
+    assert hint(check, qt / np.cbrt(rr)) == "Right."
+
+    check, pr = names["check_constant"], names["table"]["pr_ms"]
+    assert "One number" in hint(check, (pr - pr.median()).abs())
+    assert "dropna" in hint(check, np.nan)
+    assert "cancel" in hint(check, (pr - pr.mean()).mean())
+    assert "SD" in hint(check, pr.std())
+    assert "mean of" in hint(check, (pr - pr.median()).abs().median())
+    assert hint(check, (pr - pr.median()).abs().mean()) == "Right."
+
+    def r_time(*, cut=True, zero=False, size=np.asarray, least=0.03):
+        def f(signal, time_ms, start, end):
+            inside = (time_ms >= start) & (time_ms <= end) if cut else time_ms > -1000
+            at = size(signal[inside]).argmax()
+            return time_ms[inside][at] - (0 if zero else start) if signal[inside].max() >= least else np.nan
+
+        return f
+
+    check = names["check_r_time"]
+    assert "nothing back" in hint(check, lambda *given: None)
+    assert "One number" in hint(check, lambda signal, *rest: signal)
+    assert "That is T" in hint(check, r_time(cut=False))
+    assert "not from 0" in hint(check, r_time(zero=True))
+    assert "That is S" in hint(check, r_time(size=np.abs))
+    assert "no R" in hint(check, r_time(least=-9))
+    assert "In ms" in hint(check, lambda *given: r_time()(*given) / 10)
+    assert hint(check, r_time()) == "Right."
