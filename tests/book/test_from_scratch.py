@@ -17,13 +17,111 @@ from vaescan_lite.explain import association_table
 from vaescan_lite.scan import Scan
 from vaescan_lite.scan.network import factor_nll
 from vaescan_lite.simulator import heart, people
-from vaescan_lite.vae.network import gaussian_kl
+from vaescan_lite.vae.beat_vae import WARM_UP
+from vaescan_lite.vae.network import gaussian_kl, laplace_nll, sample_gaussian
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from chapter_cells import cells, hint, run  # noqa: E402
 from known_posteriors import population, quiet  # noqa: E402
+
+# ---- chapter 4: the VAE
+
+
+@pytest.fixture(scope="module")
+def vae_chapter():
+    """Names of chapter 4 after its own VAE was trained for 200 steps on 300 simulated people."""
+    people = pd.DataFrame({"age_years": np.linspace(20, 85, 340), "sex_female": np.arange(340) % 2})
+    beats = vl.median_beats(vl.simulate(people.assign(LBBB=(np.arange(340) % 7 == 0).astype(int)), seed=3))
+    training = (np.arange(340) < 300) & beats.usable
+    names = {
+        "np": np, "pd": pd, "torch": torch, "nn": torch.nn, "vl": vl, "Check": Check, "seed": 0, "profile": "smoke",
+        "beats": beats, "training": training, "unseen": beats[~training & beats.usable],
+    }  # fmt: skip
+    return run(cells("04_vae", "from-scratch"), names)
+
+
+def test_the_terms_of_chapter_4_are_those_of_the_package(vae_chapter):
+    rng = np.random.default_rng(1)
+    mu, logvar = (torch.as_tensor(rng.normal(size=(5, 4))) for _ in range(2))
+    zero = torch.zeros(())
+    torch.testing.assert_close(vae_chapter["kl_to_prior"](mu, logvar), gaussian_kl(mu, logvar, zero, zero))
+    x, x_hat = (torch.as_tensor(rng.normal(size=(5, 3, 7))) for _ in range(2))
+    scale = torch.as_tensor(rng.uniform(0.1, 2, (3, 7)))
+    torch.testing.assert_close(vae_chapter["laplace_nll"](x, x_hat, scale), laplace_nll(x, x_hat, scale))
+    before, noise = vae_chapter["noise"], torch.Generator().manual_seed(5)
+    run(["noise = torch.Generator().manual_seed(5)"], vae_chapter)
+    torch.testing.assert_close(
+        vae_chapter["draw"](mu.float(), logvar.float()), sample_gaussian(mu.float(), logvar.float(), noise)
+    )
+    vae_chapter["noise"] = before
+
+
+def test_yardstick_and_unit_of_chapter_4_are_those_of_the_package(vae_chapter):
+    names, n = vae_chapter, vae_chapter["n_latents"]
+    beats, unseen = names["beats"][names["training"]], names["unseen"]
+    own = names["by_components"](unseen.signals, n)
+    assert np.abs(own - vl.vae.BeatPCA(n).fit(beats).reconstruct(unseen)).mean() < 0.002
+    weights = {"p_weight": 1.0, "qrs_weight": 2.5, "derived_weight": 1.0}
+    profile = vl.vae.likelihood_profile(beats.signals, beats.fs, beats.r_index, power=0.42, **weights)
+    theirs = profile[[vl.ecg.LEADS_12.index(lead) for lead in beats.leads]]
+    assert np.corrcoef(theirs.ravel(), names["unit"].numpy().ravel())[0, 1] > 0.97
+    assert (names["in_qrs"] == vl.ecg.in_segment(beats.time_s, "QRS")).all()
+    dials = vl.BeatVAE().get_params()
+    assert (dials["scale_power"], dials["qrs_weight"], WARM_UP) == (0.42, 2.5, 0.2), "the chapter says so"
+
+
+def test_the_loop_of_chapter_4_learns_to_rebuild_unseen_beats(vae_chapter):
+    names = vae_chapter
+    assert names["after"] < names["before"] - 300
+    assert names["history"]["kl"].iloc[-20:].mean() > names["history"]["kl"].iloc[0]
+    with torch.no_grad():
+        own = names["own"].decode(names["own"].encode(names["x_unseen"])[0]).numpy()
+    unseen = names["unseen"]
+    errors = {name: vl.vae.segment_errors(unseen, signals)["mean"] for name, signals in {
+        "own": own, "mean beat": np.broadcast_to(names["x"].mean(dim=0).numpy(), own.shape),
+        "PCA": names["by_components"](unseen.signals, names["n_latents"]),
+    }.items()}  # fmt: skip
+    assert (errors["own"] < 0.8 * errors["mean beat"]).all()
+    assert errors["own"]["all"] < 2 * errors["PCA"]["all"], "errors are of the order of PCA's"
+
+
+def test_the_exercises_of_chapter_4_refuse_near_misses_and_say_why(vae_chapter):
+    names = run(cells("04_vae", "exercise-check"), dict(vae_chapter))
+    cost = names["cost"]
+    assert "square" in hint(names["check_kl"], cost(0.0, np.log(0.1)))
+    assert "logarithm" in hint(names["check_kl"], cost(0.0, 0.1)) and "logarithm" in hint(names["check_kl"], cost(0.0, 0.01))
+    assert "bits" in hint(names["check_kl"], cost(0.0, np.log(0.01)) / np.log(2))
+    assert "never negative" in hint(names["check_kl"], -1.8)
+    assert hint(names["check_kl"], cost(0.0, np.log(0.01))) == "Right."
+
+    check = names["check_two"]
+    assert "nothing back" in hint(check, lambda *parts: None)
+    assert "do not sum" in hint(check, lambda *parts: gaussian_kl(*parts).sum())
+    assert "KL(b || a)" in hint(check, lambda ma, la, mb, lb: gaussian_kl(mb, lb, ma, la))
+    assert "half" in hint(check, lambda *parts: 2 * gaussian_kl(*parts))
+    assert "not of the SD" in hint(check, names["of_sd"])
+    own_variance = lambda ma, la, mb, lb: gaussian_kl(ma, la, ma, lb) + 0.5 * (ma - mb) ** 2 / la.exp()  # noqa: E731
+    assert "b's variance" in hint(check, own_variance)
+    assert hint(check, gaussian_kl) == "Right."
+
+    def nll(x, x_hat, scale, half=0.5, log=1.0, pi=1.0, reduce=lambda each: each.sum(dim=(1, 2))):
+        each = half * ((x - x_hat) / scale) ** 2 + log * scale.log() + pi * 0.5 * np.log(2 * np.pi)
+        return reduce(each)
+
+    check = names["check_gaussian"]
+    assert "nothing back" in hint(check, lambda *parts: None)
+    assert "not over beats" in hint(check, lambda *parts: nll(*parts, reduce=torch.sum))
+    assert "mean over values" in hint(check, lambda *parts: nll(*parts, reduce=lambda each: each.mean(dim=(1, 2))))
+    assert "without end" in hint(check, lambda *parts: nll(*parts, log=0, pi=0))
+    assert "without end" in hint(check, lambda *parts: nll(*parts, log=0))
+    assert "one half" in hint(check, lambda *parts: nll(*parts, half=1))
+    assert "log(2 pi)" in hint(check, lambda *parts: nll(*parts, pi=0))
+    assert "Half the squared" in hint(check, lambda x, x_hat, scale: nll(x, x_hat, scale.sqrt()))
+    assert "Half the squared" in hint(check, laplace_nll)
+    assert hint(check, nll) == "Right."
+
 
 # ---- chapter 6: SCAN
 
