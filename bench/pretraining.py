@@ -23,11 +23,11 @@ N_RESAMPLES = 1000
 log = logging.getLogger(__name__)
 
 
-def pretrain(database, folder=WEIGHTS, *, seed=0, budget="workshop", progress=True):
+def pretrain(database, folder=WEIGHTS, *, seed=0, n_trainings=3, budget="workshop", progress=True):
     """Train the weights of the package again on PTB-XL or a part of it, write them with their model card, and return the card.
 
     The same ECGs and seed give the same weights on the same machine. The folder gets ``vae.safetensors``,
-    ``scan.safetensors`` and ``README.md``.
+    ``scan.safetensors`` and ``README.md``, and folders ``training_1`` ... with the weights of other seeds.
     """
     from vaescan_lite.beats.medians import median_beats
 
@@ -40,18 +40,26 @@ def pretrain(database, folder=WEIGHTS, *, seed=0, budget="workshop", progress=Tr
     training, validation, test = fold <= 8, fold == 9, fold == 10
     names = ["sex_female", "age_years", *learnt_diagnoses(factors.loc[beats.ids[training]])]
     log.info("training on %d beats of folds 1-8", training.sum())
-    vae = BeatVAE(seed=seed, budget=budget, progress=progress).fit(beats[training], beats[validation])
-    with written_whole(folder / "vae.safetensors") as path:
-        vae.save(path)
-        _halve(path)
-    vae = BeatVAE.load(folder / "vae.safetensors")  # what is scored, and what the Scan learns from, are the rounded weights
-    scan = Scan(vae, names, seed=seed).fit(beats[training], factors, progress=progress)
-    scan.save(folder / "scan.safetensors", with_vae=False)
-    card = model_card(scan, db, {"training": beats[training], "validation": beats[validation], "test": beats[test]}, factors)
+    parts = {"training": beats[training], "validation": beats[validation], "test": beats[test]}
+    places = [folder, *(folder / f"training_{number}" for number in range(1, n_trainings))]
+    scans = [_trained(parts, factors[names], place, seed + i, budget, progress) for i, place in enumerate(places)]
+    card = model_card(scans[0], db, parts, factors)
     with written_whole(folder / "README.md") as path:
         path.write_text(card, encoding="utf-8")
     log.info("wrote %s", folder)
     return card
+
+
+def _trained(parts, factors, folder, seed, budget, progress):
+    """Train a VAE and a Scan, and write their weights; the Scan."""
+    vae = BeatVAE(seed=seed, budget=budget, progress=progress).fit(parts["training"], parts["validation"])
+    with written_whole(folder / "vae.safetensors") as path:
+        vae.save(path)
+        _halve(path)
+    vae = BeatVAE.load(folder / "vae.safetensors")  # what is scored, and what the Scan learns from, are the rounded weights
+    scan = Scan(vae, list(factors), seed=seed).fit(parts["training"], factors, progress=progress)
+    scan.save(folder / "scan.safetensors", with_vae=False)
+    return scan
 
 
 def learnt_diagnoses(labels):

@@ -57,6 +57,13 @@ def _parser():
     download.add_argument("--source", action="append", help="a mirror or a folder to take it from (default: PhysioNet)")
     download.set_defaults(command=_download)
 
+    explain = commands.add_parser("explain", help="write a page that explains an ECG")
+    explain.add_argument("file", type=Path, help="a WFDB record, a text table, MUSE XML or DICOM")
+    explain.add_argument("--fs", type=float, help="sampling frequency in Hz of a text table without a column of times")
+    explain.add_argument("--model", type=Path, help="folder of a model (default: the weights that come with the package)")
+    explain.add_argument("-o", "--output", type=Path, help="where to write (default: the name of the file with .html)")
+    explain.set_defaults(command=_explain)
+
     run = argparse.ArgumentParser(add_help=False)
     run.add_argument("--source", type=Path, default=Path("."), help="folder of the book (default: the working directory)")
     run.add_argument(
@@ -85,6 +92,16 @@ def _download(options):
         print(f"To use them: make book DATABASE={folder}, or set VAESCAN_DATABASE={folder}")
     else:
         print("To use them: make book. They are taken wherever no other database is named.")
+
+
+def _explain(options):
+    from . import explain, read_record
+
+    ecg = read_record(options.file, options.fs)
+    page = explain.report(ecg, folder=options.model)
+    print(page.save(options.output or Path(f"{options.file.stem}.html")))
+    for fault in page.faults:
+        print(f"fault: {fault}", file=sys.stderr)
 
 
 def _simulate(options):

@@ -6,6 +6,7 @@ from .ecgs import (
     draw_paper,
     plot_attributions,
     plot_beats,
+    plot_contributions,
     plot_ecg,
     plot_frontal_plane,
     plot_leads,
@@ -14,6 +15,6 @@ from .ecgs import (
 from .tables import plot_associations, plot_cost, plot_history, plot_intervals, plot_trade_off
 
 __all__ = [
-    "INK", "STYLE", "draw_paper", "plot_associations", "plot_attributions", "plot_beats", "plot_cost", "plot_ecg",
+    "INK", "STYLE", "draw_paper", "plot_associations", "plot_attributions", "plot_beats", "plot_contributions", "plot_cost", "plot_ecg",
     "plot_frontal_plane", "plot_history", "plot_intervals", "plot_leads", "plot_trade_off", "plot_traversal",
 ]  # fmt: skip

@@ -5,13 +5,16 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.collections import LineCollection
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MultipleLocator
 
-from ..ecg import LEADS_12, to_twelve_leads
+from ..ecg import LEADS_12, SEGMENTS_S, in_segment, to_twelve_leads
 
 STYLE = str(Path(__file__).with_name("book.mplstyle"))
 
 PAPER_GRID = "#e7a3a3"
+# Grey in the middle: a wave that adds nothing has to be seen on paper too.
+FOR_AND_AGAINST = LinearSegmentedColormap.from_list("for and against", ["#1553b0", "#84898f", "#b8150f"])
 INK = "#1c2733"
 # Where the twelve leads stand on a printed ECG: one column a group of leads, read downwards.
 PRINTED_ROWS = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6"))
@@ -194,11 +197,7 @@ def plot_attributions(beats, maps, *, title=None):
         for ax, lead in zip(axes, leads, strict=True):
             draw_paper(ax, labels=False)
             column = beats.leads.index(lead)
-            points = np.column_stack([beats.time_s, beats.signals[0, column]])
-            pieces = np.stack([points[:-1], points[1:]], axis=1)  # (n_times - 1, 2 ends, time and potential)
-            between = 0.5 * (values[0, column, 1:] + values[0, column, :-1])
-            colors = {"cmap": "coolwarm", "norm": plt.Normalize(-limit, limit)}
-            ax.add_collection(LineCollection(pieces, array=between, **colors, linewidths=2.2, capstyle="round"))
+            _draw_coloured(ax, beats.time_s, beats.signals[0, column], values[0, column], limit)
             ax.set_xlim(*beats.time_s[[0, -1]])
             _name_lead(ax, lead)
         axes[0].set_ylabel(label, rotation=0, ha="right", va="center")
@@ -206,6 +205,33 @@ def plot_attributions(beats, maps, *, title=None):
         signal = beats.signals[0, beats.leads.index(lead)]
         ax.set_ylim(signal.min() - 0.15, signal.max() + 0.25)
     _set_title(figure, title)
+    return figure
+
+
+def plot_contributions(beats, contributions):
+    """Draw the first beat, each wave of each lead in the colour of what it adds to an answer: red for it, blue against.
+
+    Parameters
+    ----------
+    beats : BeatSet
+        8 leads, mV.
+    contributions : Series
+        By (segment, lead), a row of `explain.wave_contributions`.
+
+    Returns
+    -------
+    Figure
+        With a colour bar in the unit of the contributions.
+    """
+    figure, panels = plt.subplots(2, 4, figsize=(9.4, 4.2), sharex=True, sharey=True)
+    limit = max(float(contributions.abs().max()), 1e-12)
+    for ax, lead, signal in zip(panels.flat, beats.leads, beats.signals[0], strict=True):
+        draw_paper(ax, labels=False)
+        values = sum(in_segment(beats.time_s, segment) * contributions[segment, lead] for segment in SEGMENTS_S)
+        drawn = _draw_coloured(ax, beats.time_s, signal, values, limit)
+        _name_lead(ax, lead)
+    ax.set(xlim=tuple(beats.time_s[[0, -1]]), ylim=(beats.signals[0].min() - 0.15, beats.signals[0].max() + 0.25))
+    figure.colorbar(drawn, ax=panels, label="log odds", shrink=0.8)
     return figure
 
 
@@ -267,6 +293,14 @@ def plot_frontal_plane(vectors):
     ax.set(rlim=(0, radius), rticks=[])
     ax.legend(loc="upper left", bbox_to_anchor=(1.05, 1.0))
     return ax
+
+
+def _draw_coloured(ax, time_s, signal, values, limit):
+    """Draw a lead as a line whose colour tells a value at each sample, from blue at -limit to red at limit."""
+    points = np.column_stack([time_s, signal])
+    pieces = np.stack([points[:-1], points[1:]], axis=1)  # (n_times - 1, 2 ends, time and potential)
+    colors = {"array": 0.5 * (values[1:] + values[:-1]), "cmap": FOR_AND_AGAINST, "norm": plt.Normalize(-limit, limit)}
+    return ax.add_collection(LineCollection(pieces, **colors, linewidths=2.2, capstyle="round"))
 
 
 def _name_lead(ax, lead):

@@ -2,7 +2,7 @@
 
 from .network import compromise
 from .operators import combine
-from .pretrained import load_pretrained
+from .pretrained import load_pretrained, load_trainings
 from .scan import Scan
 
-__all__ = ["Scan", "combine", "compromise", "load_pretrained"]
+__all__ = ["Scan", "combine", "compromise", "load_pretrained", "load_trainings"]

@@ -38,3 +38,20 @@ def load_pretrained(folder=None):
     folder = WEIGHTS if folder is None else Path(folder)
     vae = BeatVAE.load(folder / "vae.safetensors")
     return vae, Scan.load(folder / "scan.safetensors", vae)
+
+
+def load_trainings(folder=None):
+    """Load every training of a model: the pair of `load_pretrained` first, then others that differ in their seed alone.
+
+    Parameters
+    ----------
+    folder : str or Path, optional
+        As in `load_pretrained`; the others lie in folders ``training_1`` and so on in it.
+
+    Returns
+    -------
+    list of tuple
+        ``(vae, scan)`` of each training.
+    """
+    folder = WEIGHTS if folder is None else Path(folder)
+    return [load_pretrained(place) for place in (folder, *sorted(folder.glob("training_*")))]

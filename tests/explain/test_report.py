@@ -1,0 +1,90 @@
+"""The page on one ECG: its numbers are the package's, and it holds for odd ECGs and odd names."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import vaescan_lite as vl
+from vaescan_lite.cli import main
+from vaescan_lite.explain import report
+
+
+@pytest.fixture(scope="module")
+def ecg():
+    return vl.simulate(pd.DataFrame({"LBBB": [1]}, index=["one"]), seed=3)
+
+
+@pytest.fixture(scope="module")
+def page(ecg):
+    return report(ecg)
+
+
+def test_the_page_says_what_the_package_says(ecg, page):
+    _, scan = vl.load_pretrained()
+    beats = vl.median_beats(ecg, fs=100)
+    read = scan.ecg_to_factors(beats).iloc[0]
+    pd.testing.assert_series_equal(page.factors["value"].sort_index(), read.sort_index(), check_names=False)
+    assert (page.factors["low"] <= page.factors["value"]).all() and (page.factors["value"] <= page.factors["high"]).all()
+    measured = vl.measure(vl.median_beats(ecg)).iloc[0]
+    np.testing.assert_allclose(page.measurements["value"], measured[page.measurements.index])
+    first = page.factors["unexpected"].idxmax()
+    assert first == page.factors.index[0] not in ("sex_female", "age_years")
+    parts = vl.explain.wave_contributions(scan, beats, first).iloc[0]
+    assert f"the waves add {parts.sum():+.1f} to the log odds" in page.html
+    assert f"<td>QRS duration</td><td>{measured['qrs_ms']:.0f} ms</td>" in page.html
+    likely = (page.factors["value"][page.factors["unexpected"].nlargest(2).index] >= 0.5).sum()
+    assert page.html.count("<figcaption>The same person without") == likely and f"{likely} of them reach 50 %" in page.html
+    assert not page.faults and "Not a medical device" in page.html
+
+
+def test_the_page_asks_nobody_for_anything(page, tmp_path):
+    path = page.save(tmp_path / "page.html")
+    text = path.read_text(encoding="utf-8")
+    assert text == page.html and len(text) < 1.5e6
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", text)
+    assert text.count("<h1") == 1 and all(alt for alt in re.findall(r'<img alt="([^"]*)"', text))
+
+
+def test_what_is_wide_is_marked(page):
+    assert page.measurements.loc["qrs_ms", "value"] > page.measurements.loc["qrs_ms", "high"]
+    assert "<tr class=outside><td>QRS duration</td>" in page.html
+
+
+def test_an_ecg_without_beats_gets_a_page_that_says_why(ecg):
+    flat = replace(ecg, signals=np.zeros_like(ecg.signals))
+    page = report(flat)
+    assert len(page.factors) == 0 and page.measurements["value"].isna().all()
+    assert page.faults and "No beat of it is usable" in page.html and "What the model reads" not in page.html
+
+
+def test_microvolts_are_named(ecg):
+    page = report(replace(ecg, signals=1000 * ecg.signals))
+    assert any("microvolt" in fault for fault in page.faults) and "The recording has faults" in page.html
+
+
+def test_a_name_is_text_and_no_markup(ecg):
+    page = report(replace(ecg, ids=np.array(["<script>alert(1)</script>"])))
+    assert "<script>alert(1)" not in page.html and "&lt;script&gt;alert(1)" in page.html
+
+
+@pytest.mark.parametrize("given", ["two", "array", "half a model"])
+def test_what_is_no_single_ecg_is_refused(ecg, given):
+    with pytest.raises(ValueError, match="one ECG|a VAE and a Scan"):
+        if given == "half a model":
+            report(ecg, vae=vl.load_pretrained()[0])
+        else:
+            report(vl.simulate(pd.DataFrame(index=range(2))) if given == "two" else ecg.signals)
+
+
+def test_the_command_writes_the_page_beside_nothing_else(tmp_path, monkeypatch, capsys, ecg):
+    monkeypatch.chdir(tmp_path)
+    time_s = np.arange(ecg.signals.shape[-1]) / ecg.fs
+    pd.DataFrame(ecg.signals[0].T, columns=ecg.leads).assign(time_s=time_s).to_csv("mine.csv", index=False)
+    assert main(["explain", "mine.csv"]) == 0
+    assert capsys.readouterr().out.strip() == "mine.html"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.csv", "mine.html"]
+    assert main(["explain", "absent.csv"]) == 1
+    assert "absent.csv" in capsys.readouterr().err
