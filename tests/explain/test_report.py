@@ -57,12 +57,18 @@ def test_an_ecg_without_beats_gets_a_page_that_says_why(ecg):
     flat = replace(ecg, signals=np.zeros_like(ecg.signals))
     page = report(flat)
     assert len(page.factors) == 0 and page.measurements["value"].isna().all()
-    assert page.faults and "No beat of it is usable" in page.html and "What the model reads" not in page.html
+    assert page.faults and "No beat of it can be used" in page.html and "What the model reads" not in page.html
 
 
 def test_microvolts_are_named(ecg):
     page = report(replace(ecg, signals=1000 * ecg.signals))
     assert any("microvolt" in fault for fault in page.faults) and "The recording has faults" in page.html
+    assert len(page.factors) == 0 and "too large for it" in page.html and "What the model reads" not in page.html
+
+
+def test_paper_has_an_end(ecg):
+    with pytest.raises(ValueError, match="ECG one: its rows span .* mV, more than paper of 120 mV holds"):
+        vl.plots.plot_ecg(replace(ecg, signals=1000 * ecg.signals))
 
 
 def test_a_name_is_text_and_no_markup(ecg):

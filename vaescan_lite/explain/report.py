@@ -30,6 +30,7 @@ NORMAL = {
     "qrs_ms": ("QRS duration", "ms", 69, 109), "qt_ms": ("QT interval", "ms", 325, 452),
     "qtcf_ms": ("QT, corrected by Fridericia", "ms", 359, 445), "qrs_axis_deg": ("QRS axis", "degrees", -40, 91),
 }  # fmt: skip
+NOT_MV = "cannot be millivolts"  # in the words of a fault
 N_EXPLAINED, N_LARGEST, N_NEAREST = 2, 3, 3
 
 
@@ -99,9 +100,10 @@ def _report(ecg, scans, folder):
     beats = [median_beats(ecg, fs=fs) for fs in (None, scan.vae.fs_)]  # measured at the rate of the file, read at the model's
     quality = beats[1].quality.iloc[0]
     faults = [words for words in str(quality["faults"]).split("; ") if words]
-    measurements, factors = _measured(beats[0]), _read(scans, beats[1])
-    sections = [_recording(ecg, faults, quality)]
-    if len(factors):
+    is_read = bool(quality["usable"]) and not any(NOT_MV in fault for fault in faults)
+    measurements, factors = _measured(beats[0], is_read), _read(scans, beats[1], is_read)
+    sections = [_recording(ecg, faults, is_read)]
+    if is_read:
         sections += [_measurements(beats[0], measurements), _factors(factors, len(scans)), *_reasons(scan, beats[1], factors)]
         sections += [_neighbours(scan, beats[1]), _explorer(scan, beats[1])]
     sections.append(_model(folder, scan))
@@ -111,17 +113,19 @@ def _report(ecg, scans, folder):
     )
 
 
-def _measured(beats):
+def _measured(beats, is_read):
     """Measurements of one beat beside their limits."""
-    values = measure(beats).iloc[0]
+    values = measure(beats).iloc[0] if is_read else dict.fromkeys(NORMAL, np.nan)
     rows = {name: (values[name], low, high, unit) for name, (_, unit, low, high) in NORMAL.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high", "unit"])
 
 
-def _read(scans, beats):
-    """Return what several trainings read in one beat, most unexpected diagnosis first; no rows where the beat is not usable."""
-    coding, read = scans[0].coding_, pd.concat([scan.ecg_to_factors(beats) for scan in scans])
-    table = pd.DataFrame({"value": read.iloc[0], "low": read.min(), "high": read.max(), "training_share": coding.mean})
+def _read(scans, beats, is_read):
+    """Return what several trainings read in one beat, most unexpected diagnosis first; no rows where it is not read."""
+    coding, read = scans[0].coding_, pd.concat([scan.ecg_to_factors(beats if is_read else beats[:0]) for scan in scans])
+    table = pd.DataFrame(
+        {"value": read.iloc[0] if is_read else np.nan, "low": read.min(), "high": read.max(), "training_share": coding.mean}
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         log_odds = np.log(table[["value", "training_share"]] / (1 - table[["value", "training_share"]]))
     is_diagnosis = [not c and name != "sex_female" for name, c in zip(coding.names, coding.continuous)]
@@ -133,15 +137,23 @@ def _read(scans, beats):
     )
 
 
-def _recording(ecg, faults, quality):
-    figure = plot_ecg(ecg)
+def _recording(ecg, faults, is_read):
+    paper = "on paper: 25 mm/s and 10 mm/mV."
+    try:
+        figure = plot_ecg(ecg)
+    except ValueError:  # no paper is so high
+        figure, axes = plt.subplots(len(ecg.leads), sharex=True, figsize=(9, 9))
+        for ax, lead, signal in zip(axes, ecg.leads, ecg.signals[0], strict=True):
+            ax.plot(signal, lw=0.7)
+            ax.set_ylabel(lead, rotation=0)
+        paper = "not on paper: the amplitudes are too large for it."
     words = "Nothing wrong with the recording was noticed."
     if faults:
         items = "".join(f"<li>{html.escape(fault)}</li>" for fault in faults)
         words = f'<div class="warning"><p>The recording has faults:</p><ul>{items}</ul></div>'
-    if not quality["usable"]:
-        words += '<p class="warning">No beat of it is usable, so nothing is measured or read.</p>'
-    caption = f"{ecg.signals.shape[-1] / ecg.fs:.3g} s at {ecg.fs:g} Hz, on paper: 25 mm/s and 10 mm/mV."
+    if not is_read:
+        words += '<p class="warning">No beat of it can be used, so nothing is measured or read.</p>'
+    caption = f"{ecg.signals.shape[-1] / ecg.fs:.3g} s at {ecg.fs:g} Hz, {paper}"
     return f"<h2>The recording</h2>{_picture(figure, caption)}{words}"
 
 
@@ -169,12 +181,13 @@ def _factors(table, n_trainings):
         f" the training ECGs (last column). Spread: {spread}."
     )
     head = "<tr><th>Factor</th><th>Here</th><th>Spread</th><th>Training ECGs</th></tr>"
-    return f'<h2>What the model reads</h2><div class="wide" tabindex="0"><table><caption>{caption}</caption>{head}{rows}</table></div>'
+    table = f"<table><caption>{caption}</caption>{head}{rows}</table>"
+    return f'<h2>What the model reads</h2><div class="wide" tabindex="0">{table}</div>'
 
 
 def _said(value, row):
-    """A probability in per cent, or a mean of something that is measured on a scale."""
-    if 0 <= min(row.low, row.training_share) and max(row.high, row.training_share) <= 1:
+    """Return a probability in per cent, or a mean of something that is measured on a scale."""
+    if min(row.low, row.training_share) >= 0 and max(row.high, row.training_share) <= 1:
         return f"{100 * value:.0f} %" if 0.01 <= value <= 0.99 else ("&lt; 1 %" if value < 0.5 else "&gt; 99 %")
     return f"{value:.0f}"
 

@@ -24,6 +24,7 @@ PRINTED_PIECE_S, RHYTHM_LEAD = 2.5, "II"
 ATTRIBUTION_LEADS = ("II", "V1", "V6")
 TRAVERSAL_LEADS = ("I", "II", "V1", "V2", "V5", "V6")
 MM_PER_S, MM_PER_MV = 25, 10
+TALLEST_MV = 120  # of a printed ECG: 1.2 m of paper
 INCH_PER_MM = 1 / 25.4
 
 
@@ -74,6 +75,8 @@ def plot_ecg(ecgs, row=0):
     n_shown = round(duration_s * ecgs.fs)
     rows = [*(np.concatenate([signals[lead] for lead in row_leads]) for row_leads in PRINTED_ROWS), signals[RHYTHM_LEAD]]
     levels, top, bottom = _stacked(rows)
+    if not top - bottom <= TALLEST_MV:
+        raise ValueError(f"ECG {ecgs.ids[0]}: its rows span {top - bottom:.4g} mV, more than paper of {TALLEST_MV} mV holds.")
     size_mm = np.array([MM_PER_S * duration_s + 6, MM_PER_MV * (top - bottom) + 10])
     figure, ax = plt.subplots(figsize=size_mm * INCH_PER_MM)
     draw_paper(ax, labels=False)
