@@ -4,12 +4,16 @@ A copy of the book in which a part was not computed says so in place of it, and 
 """
 
 import csv
+from html import escape
 from pathlib import Path
 
+import pandas as pd
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
+
+from vaescan_lite.plots import as_text, name_of
 
 FOLDER = "book/results"
 
@@ -78,16 +82,16 @@ class ResultsTable(_FromResults):
         if "columns" in self.options:
             columns = [text.strip().split(":") for text in self.options["columns"].split(",")]
         heads = [text.strip() for text in self.options.get("heads", "").split("|") if text.strip()]
-        heads = heads or [column[0].replace("_", " ") for column in columns]
+        heads = heads or [name_of(column[0]) for column in columns]
         shown = [(head, column) for head, column in zip(heads, columns, strict=True) if column[0] in rows[0]]
-        heads, columns = zip(*shown)
-        lines = [f":::{{table}} {self.caption()}", ""]
-        lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-        decimals = [max(_n_decimals(row[name]) for row in rows for name in column) for column in columns]
-        for row in rows:
-            cells = [_cell(row, column, n_decimals) for column, n_decimals in zip(columns, decimals, strict=True)]
-            lines.append("| " + " | ".join(cells) + " |")
-        return self.parsed([*lines, ":::"])
+        text = pd.concat([as_text(_as_frame(rows, column)) for _, column in shown], axis=1)
+        is_text = [text.iloc[:, place].str.contains("[A-Za-z]{2}").any() for place in range(text.shape[1])]
+        lines = [f":::{{table}} {self.caption()}", ":align: left", "", "| " + " | ".join(head for head, _ in shown) + " |"]
+        lines += ["|" + "|".join(":---" if is_left else "---:" for is_left in is_text) + "|"]
+        lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in text.itertuples(index=False)]
+        label = escape(f"Table: {name_of(self.arguments[0])}", quote=True)
+        opened = nodes.raw("", f'<div class="vl-table" role="group" tabindex="0" aria-label="{label}">', format="html")
+        return [opened, *self.parsed([*lines, ":::"]), nodes.raw("", "</div>", format="html")]
 
 
 class ResultsFigure(_FromResults):
@@ -105,23 +109,14 @@ class ResultsFigure(_FromResults):
         return self.parsed([*lines, "", self.caption(), ":::"])
 
 
-def _is_number(text):
+def _as_frame(rows, columns):
+    """Take a value and, where the page asks for them, the ends of its interval, as numbers where all of them are."""
+    frame = pd.DataFrame({name: [row[column] for row in rows] for name, column in zip(("x", "low", "high"), columns)})
     try:
-        float(text)
+        frame = frame.replace("", None).astype(float)
     except ValueError:
-        return False
-    return True
-
-
-def _n_decimals(text):
-    return len(text.partition(".")[2]) if _is_number(text) else 0
-
-
-def _cell(row, column, n_decimals):
-    """Text of a cell; numbers of a column have equally many decimals."""
-    texts = [f"{float(row[name]):.{n_decimals}f}" if _is_number(row[name]) else row[name] for name in column]
-    value, *ends = (text.replace("|", "\\|") for text in texts)
-    return f"{value} ({ends[0]} to {ends[1]})" if ends and value else value
+        return frame.replace(r"0?(\.\d+) \(0?(\.\d+) to 0?(\.\d+)\)", r"\1 [\2, \3]", regex=True)
+    return frame.astype("Int64") if len(columns) == 1 and not any("." in row[columns[0]] for row in rows) else frame
 
 
 def setup(app):

@@ -246,7 +246,8 @@ def test_the_page_shows_every_table_and_figure_that_is_written(made_results, tmp
 def test_numbers_of_the_page_are_those_of_the_files(made_results, tmp_path):
     text = re.sub(r"<[^>]+>", "", build(tmp_path / "site", made_results))
     best = pd.read_csv(made_results / "macro.csv").iloc[0]
-    assert f"{best['auroc']:.3f} ({best['low']:.3f} to {best['high']:.3f})" in text
+    auroc, low, high = (f"{best[name]:.3f}".removeprefix("0") for name in ("auroc", "low", "high"))
+    assert f"{auroc} [{low}, {high}]" in text
 
 
 def test_a_copy_without_results_builds_and_says_so(tmp_path):

@@ -1,6 +1,7 @@
 """What a chapter needs from the chapters before it: loaded from the cache, or made now."""
 
 import hashlib
+import sys
 from dataclasses import dataclass
 
 import joblib
@@ -27,6 +28,14 @@ PROFILES = {
 }
 
 
+def show_tables():
+    """Have a session of IPython, if this is one, show every DataFrame as `plots.table_html` lays it out."""
+    from ..plots import table_html
+
+    if (session := sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None) is not None:
+        session.display_formatter.formatters["text/html"].for_type_by_name("pandas", "DataFrame", table_html)
+
+
 class Workspace:
     """Everything the chapters pass on to each other, loaded from the cache or made now.
 
@@ -43,7 +52,7 @@ class Workspace:
     -----
     An entry of the cache (`cache.cache_folder`, always safe to delete) is found by profile, seed, the fingerprint of the
     database and a hash of the package's source: with an edited helper or changed files everything is made again. Explained in
-    chapter 1.
+    chapter 1. From then on tables of a notebook are shown in the style of the book.
     """
 
     def __init__(self, profile="workshop", database="auto", seed=0):
@@ -52,6 +61,7 @@ class Workspace:
         self.profile, self.profile_name = PROFILES[profile], profile
         self.where, self.seed = database, require_whole(seed, "seed")
         self._made = {}
+        show_tables()
 
     def __repr__(self):
         return f"Workspace(profile={self.profile_name!r}, database={str(self.where)!r}, seed={self.seed})"
