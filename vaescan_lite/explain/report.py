@@ -20,7 +20,6 @@ from ..measurements import measure
 from ..plots import STYLE, plot_beats, plot_contributions, plot_ecg
 from ..scan import load_trainings
 from ..scan.pretrained import WEIGHTS
-from ..web import Explorer
 from .gradients import wave_contributions
 
 PAGE = Path(__file__).with_name("report.html")
@@ -234,6 +233,8 @@ def _neighbours(scan, beats):
 
 
 def _explorer(scan, beats):
+    from ..web import Explorer  # needs anywidget, which nothing else in this folder does
+
     explorer = Explorer(scan.vae, scan, beats=beats)
     return f"<h2>Try it</h2><p>Move the latents and factors of this beat.</p>{explorer.html(_png(plot_beats(beats)))}"
 
