@@ -7,9 +7,12 @@ import pytest
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.lines import Line2D
+from matplotlib.offsetbox import AnchoredOffsetbox
 
 from vaescan_lite import plots
 from vaescan_lite.ecg import LEADS_12, BeatSet, EcgSet, to_twelve_leads
+from vaescan_lite.plots.tables import colors_of
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +110,70 @@ def test_functions_draw_where_they_are_told(ecgs):
     table = pd.DataFrame({"auroc": [0.9], "low": [0.8], "high": [1.0]}, index=["a"])
     assert plots.plot_intervals(table, ax=ax) is ax
     assert plots.plot_leads(ecgs, 0, ax=ax) is ax
+
+
+def big_squares(figure, ax):
+    figure.canvas.draw()
+    box = ax.get_window_extent()
+    return box.height / np.ptp(ax.get_ylim()) * 0.5 / (box.width / np.ptp(ax.get_xlim()) * 0.2)
+
+
+def test_squares_of_paper_are_square_in_every_figure_and_one_pulse_gives_the_scale(ecgs, beats):
+    maps = {"one": beats.signals, "two": -beats.signals}
+    by_chapter, axes = plt.subplots(1, 3, figsize=(9, 3.2), sharey=True)
+    for ax in axes:
+        ax.plot(beats.time_s, beats.signals[0, 0])
+        plots.draw_paper(ax)
+    figures = [plots.plot_ecg(ecgs), plots.plot_leads(ecgs, stop_s=4).figure, plots.plot_beats(beats), by_chapter]
+    figures += [plots.plot_attributions(beats, maps), plots.plot_traversal(beats, [1, 2, 3])]
+    figures += [plots.plot_beats(beats, leads=("II",))]
+    for figure in figures:
+        pulses = [artist for ax in figure.axes for artist in ax.artists if isinstance(artist, AnchoredOffsetbox)]
+        assert len(pulses) == 1
+        for ax in figure.axes:
+            assert ax.get_label() == "<colorbar>" or big_squares(figure, ax) == pytest.approx(1, abs=0.02)
+        pulse = pulses[0].findobj(Line2D)[0]  # as high and as wide as 1 mV and 0.2 s of its panel
+        drawn, (start, end) = pulse.get_window_extent(), pulses[0].axes.transData.transform([(0, 0), (0.2, 1)])
+        assert np.allclose([drawn.width, drawn.height], end - start, rtol=0.02)
+
+
+def contrasts():
+    """Least distances (CIE76) of colours of the cycle to normal, deuteran, protan and tritan eyes (Machado 2009)."""
+    sight = np.array([
+        np.eye(3),
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    ])  # fmt: skip
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    rgb = np.array([matplotlib.colors.to_rgb(color) for color in plt.rcParams["axes.prop_cycle"].by_key()["color"]])
+    linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+    x, y, z = np.cbrt(np.maximum(np.clip(sight @ linear.T, 0, 1).transpose(0, 2, 1) @ to_xyz.T / (0.9505, 1, 1.089), 1e-3)).T
+    lab = np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+    return np.linalg.norm(lab[:, :, None] - lab[:, None], axis=0).min(axis=-1)
+
+
+def test_colours_of_the_cycle_are_told_apart_by_the_colour_blind():
+    with plt.style.context(plots.STYLE):
+        distances = contrasts()
+    assert len(distances) == 8 and distances[~np.eye(8, dtype=bool)].min() >= 15
+
+
+def test_a_model_keeps_its_colour_whatever_stands_beside_it():
+    few, many = (
+        colors_of(names) for names in (["beat CNN", "mine"], ["EBM on latents", "VAE-SCAN", "beat CNN", "rule", "mine"])
+    )
+    assert few["beat CNN"] == many["beat CNN"] and len(set(many.values())) == 5
+    assert len(set(colors_of(["measurements", "age + sex", "median beat", "ten seconds", "VAE latents", "PCA"]).values())) == 6
+
+
+def test_what_is_undecided_is_grey_and_clipped_colours_are_marked():
+    table = pd.DataFrame([[np.nan, 3.0], [0.0, 1.0]], index=["LBBB", "AF"], columns=["r_peak_time_V5_ms", "qrs_ms"])
+    ax = plots.plot_associations(table, limit=2)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["R peak time V5, ms", "QRS, ms"]
+    bar = ax.images[0].colorbar
+    assert bar.extend == "both" and "grey: undecided" in bar.ax.get_ylabel() and ax.get_facecolor()[:3] == (0.8, 0.8, 0.8)
+    assert plots.plot_associations(table.fillna(0.0)).images[0].colorbar.extend == "neither"
 
 
 def test_the_style_of_the_book_can_be_used():

@@ -6,6 +6,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
 from matplotlib.ticker import MultipleLocator
 
 from ..ecg import LEADS_12, SEGMENTS_S, in_segment, to_twelve_leads
@@ -31,6 +34,8 @@ INCH_PER_MM = 1 / 25.4
 def draw_paper(ax, *, labels=True):
     """Draw ECG paper behind a panel (x axis in s, y axis in mV): small squares 40 ms x 0.1 mV, large squares 200 ms x 0.5 mV.
 
+    Squares are square. A figure's first panel gets a calibration pulse.
+
     Parameters
     ----------
     ax : Axes
@@ -51,6 +56,12 @@ def draw_paper(ax, *, labels=True):
         ax.set(xticklabels=[], yticklabels=[])
     for spine in ax.spines.values():
         spine.set_visible(False)
+    ax.set_aspect(MM_PER_MV / MM_PER_S)
+    figure = ax.figure.figure
+    if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        figure.set_layout_engine("compressed")
+    if not any(isinstance(artist, AnchoredOffsetbox) for panel in figure.axes for artist in panel.artists):
+        _calibrate(ax, *((1, "lower left") if labels else (0, "lower right")))
     return ax
 
 
@@ -120,7 +131,6 @@ def plot_leads(ecgs, row=0, *, leads=("II", "V1", "V5"), start_s=0.0, stop_s=Non
         paper_ratio = MM_PER_MV * (top - bottom) / (MM_PER_S * (stop_s - start_s))
         width_inch = min(9.5, 5.5 / paper_ratio)
         _, ax = plt.subplots(figsize=(width_inch, width_inch * paper_ratio + 0.2))
-        ax.set_aspect(MM_PER_MV / MM_PER_S)
     draw_paper(ax, labels=False)
     for lead, signal, level in zip(leads, signals, levels, strict=True):
         _draw_strip(ax, signal, window, ecg.fs, level, lead)
@@ -155,7 +165,7 @@ def plot_beats(beats, *, leads=LEADS_12, colors=None, alpha=1.0, title=None):
     sets = {label: to_twelve_leads(part[part.usable]) for label, part in sets.items()}
     colors = plt.rcParams["axes.prop_cycle"].by_key()["color"] if colors is None else colors
     grid = [list(row) for row in PRINTED_ROWS] if len(leads) == 12 else [list(leads)]
-    figure, panels = plt.subplot_mosaic(grid, figsize=(2.35 * len(grid[0]), 1.9 * len(grid) + 0.4), sharex=True, sharey=True)
+    figure, panels = plt.subplot_mosaic(grid, figsize=(2.35 * len(grid[0]), 4), sharex=True, sharey=True)
     for lead, ax in panels.items():
         draw_paper(ax, labels=False)
         for (label, part), color in zip(sets.items(), colors, strict=False):
@@ -167,6 +177,7 @@ def plot_beats(beats, *, leads=LEADS_12, colors=None, alpha=1.0, title=None):
     first = next(iter(panels.values()))
     heights = (min(map(np.min, signals)) - 0.15, max(map(np.max, signals)) + 0.25) if signals else (-1, 1)
     first.set(xlim=tuple(next(iter(sets.values())).time_s[[0, -1]]), ylim=heights)
+    _fit_height(figure, first)
     if isinstance(beats, dict):
         handles, labels = first.get_legend_handles_labels()
         for handle in figure.legend(handles, labels, loc="outside upper right", ncols=len(labels)).legend_handles:
@@ -192,9 +203,8 @@ def plot_attributions(beats, maps, *, title=None):
         Every row has colours of its own, which end at the 99th percentile of the map's size over all eight leads.
     """
     leads = ATTRIBUTION_LEADS
-    figure, panels = plt.subplots(
-        len(maps), len(leads), figsize=(2.9 * len(leads), 1.35 * len(maps) + 0.7), sharex=True, sharey="col", squeeze=False
-    )
+    shared = {"sharex": True, "sharey": True, "squeeze": False}
+    figure, panels = plt.subplots(len(maps), len(leads), figsize=(2.9 * len(leads), 4), **shared)
     for axes, (label, values) in zip(panels, maps.items(), strict=True):
         limit = max(float(np.percentile(np.abs(values[0]), 99)), 1e-12)
         for ax, lead in zip(axes, leads, strict=True):
@@ -203,10 +213,10 @@ def plot_attributions(beats, maps, *, title=None):
             _draw_coloured(ax, beats.time_s, beats.signals[0, column], values[0, column], limit)
             ax.set_xlim(*beats.time_s[[0, -1]])
             _name_lead(ax, lead)
-        axes[0].set_ylabel(label, rotation=0, ha="right", va="center")
-    for ax, lead in zip(panels[0], leads, strict=True):
-        signal = beats.signals[0, beats.leads.index(lead)]
-        ax.set_ylim(signal.min() - 0.15, signal.max() + 0.25)
+        axes[0].set_title(label, fontsize=9)
+    shown = beats.signals[0, [beats.leads.index(lead) for lead in leads]]
+    ax.set_ylim(shown.min() - 0.15, shown.max() + 0.25)
+    _fit_height(figure, ax, title_inch=0.25)
     _set_title(figure, title)
     return figure
 
@@ -234,6 +244,7 @@ def plot_contributions(beats, contributions):
         drawn = _draw_coloured(ax, beats.time_s, signal, values, limit)
         _name_lead(ax, lead)
     ax.set(xlim=tuple(beats.time_s[[0, -1]]), ylim=(beats.signals[0].min() - 0.15, beats.signals[0].max() + 0.25))
+    _fit_height(figure, ax)
     figure.colorbar(drawn, ax=panels, label="log odds", shrink=0.8)
     return figure
 
@@ -262,6 +273,8 @@ def plot_traversal(beats, values, *, label="value"):
         for value, signal in zip(values, beats.signals[:, beats.leads.index(lead)], strict=True):
             ax.plot(beats.time_s, signal, color=colors(norm(value)), lw=1.3)
         _name_lead(ax, lead)
+    ax.set_xlim(*beats.time_s[[0, -1]])
+    _fit_height(figure, ax)
     figure.colorbar(plt.cm.ScalarMappable(norm, colors), ax=panels, label=label, shrink=0.8)
     return figure
 
@@ -304,6 +317,21 @@ def _draw_coloured(ax, time_s, signal, values, limit):
     pieces = np.stack([points[:-1], points[1:]], axis=1)  # (n_times - 1, 2 ends, time and potential)
     colors = {"array": 0.5 * (values[1:] + values[:-1]), "cmap": FOR_AND_AGAINST, "norm": plt.Normalize(-limit, limit)}
     return ax.add_collection(LineCollection(pieces, **colors, linewidths=2.2, capstyle="round"))
+
+
+def _calibrate(ax, side, corner):
+    """Stand a calibration pulse of 1 mV and 0.2 s beside a panel."""
+    pulse = AuxTransformBox(ax.transData)
+    pulse.add_artist(Line2D([0, 0, 0.2, 0.2], [0, 1, 1, 0], color=INK, lw=1))
+    parts = VPacker(children=[pulse, TextArea("1 mV\n0.2 s", textprops={"fontsize": 9, "color": INK})], align="center", sep=2)
+    ax.add_artist(AnchoredOffsetbox(corner, child=parts, frameon=False, bbox_to_anchor=(side, 0), bbox_transform=ax.transAxes))
+
+
+def _fit_height(figure, ax, title_inch=0.0, most_inch=3.5):
+    """Make a figure of panels like `ax` as high as square squares want it."""
+    rows, columns = ax.get_gridspec().get_geometry()
+    ratio = MM_PER_MV * np.ptp(ax.get_ylim()) / (MM_PER_S * np.ptp(ax.get_xlim()))
+    figure.set_figheight(rows * (min(ratio * figure.get_figwidth() / columns, most_inch) + title_inch) + 0.4)
 
 
 def _name_lead(ax, lead):

@@ -5,8 +5,15 @@ import numpy as np
 
 from ..factors import FACTOR_LABELS
 from .ecgs import INK
+from .reading import name_of
 
 LOSS, GAIN = "#c4402f", "#2d8a6a"
+# Models and what they see, by the place of their colour in the cycle: the same in every figure of the book.
+FAMILIES = (
+    ("VAE-SCAN", "VAE latents", "affine"), ("beat CNN", "median beat", "CNN"), ("EBM on latents", "measurements", "EBM"),
+    ("boosting on latents", "latents + measurements", "boosting"), ("latents + rhythm", "affine + capped CNN"),
+    ("rule", "rules", "age + sex"), ("PCA", "logistic"), ("ten seconds", "sparse logistic"),
+)  # fmt: skip
 
 
 def plot_history(history):
@@ -48,14 +55,18 @@ def plot_associations(table, *, value_label="effect (SD)", limit=None):
     Axes
     """
     _, ax = plt.subplots(figsize=(1.5 + 0.42 * table.shape[1], 1.2 + 0.36 * table.shape[0]))
-    limit = np.nanmax(np.abs(table.to_numpy(float))) if limit is None else limit
-    image = ax.imshow(table.to_numpy(float), cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
-    ax.set_xticks(range(table.shape[1]), [str(name) for name in table.columns], rotation=60, ha="right")
+    values = table.to_numpy(float)
+    limit = np.nanmax(np.abs(values)) if limit is None else limit
+    ax.set_facecolor("0.8")  # behind what is not known or not decided
+    image = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+    ax.set_xticks(range(table.shape[1]), [name_of(name) for name in table.columns], rotation=60, ha="right")
     ax.set_yticks(range(table.shape[0]), [FACTOR_LABELS.get(name, name) for name in table.index])
     ax.tick_params(length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    ax.figure.colorbar(image, ax=ax, label=value_label, shrink=0.9)
+    value_label += "; grey: undecided" if np.isnan(values).any() else ""
+    extend = "both" if (np.abs(values) > limit).any() else "neither"  # arrows: some effects lie beyond the last colour
+    ax.figure.colorbar(image, ax=ax, label=value_label, shrink=0.9, extend=extend)
     return ax
 
 
@@ -83,11 +94,12 @@ def plot_intervals(table, *, value="auroc", group=None, reference=None, xlabel="
         _, ax = plt.subplots(figsize=(7, 0.8 + 0.3 * len(table)))
     groups = list(dict.fromkeys(table[group])) if group else [None]
     heights = np.arange(len(table))[::-1]
-    for number, name in enumerate(groups):
+    colors = colors_of(groups)
+    for name in groups:
         chosen = np.ones(len(table), bool) if group is None else (table[group] == name).to_numpy()
         rows = table[chosen]
         ends = spans(rows[value], rows["low"], rows["high"])
-        ax.errorbar(rows[value], heights[chosen], xerr=ends, fmt="o", ms=5, color=color_of(number), label=name)
+        ax.errorbar(rows[value], heights[chosen], xerr=ends, fmt="o", ms=5, color=colors[name], label=name)
     if reference is not None:
         ax.axvline(reference, color="0.5", lw=1, ls="--", zorder=0)
     labels = [" · ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in table.index]
@@ -118,9 +130,9 @@ def plot_cost(table):
         ax.bar(place, step.auroc_after - step.auroc_before, bottom=step.auroc_before, color=color)
         span = [[step.high - step.cost], [step.cost - step.low]]
         ax.errorbar(place, step.auroc_after, yerr=span, color=INK, capsize=3, lw=1)
-        # The gain or loss stands above the bar, clear of its interval.
+        # The cost stands above the bar, clear of its interval; as in the tables a loss is positive.
         top = max(step.auroc_before, step.auroc_after + step.cost - step.low)
-        _annotate(ax, f"{-step.cost:+.3f}", place, top)
+        _annotate(ax, f"cost {step.cost:.3f}".replace("-", "−"), place, top)
     for place, value in ((0, first), (len(table) + 1, last)):
         ax.bar(place, value, color="#1b4f8a")
         _annotate(ax, f"{value:.3f}", place, value)
@@ -145,14 +157,14 @@ def plot_trade_off(table):
     """
     metrics = list(dict.fromkeys(table["metric"]))
     axes = panels(len(metrics), 1.8 + 3.2 * len(metrics), 3.6)
-    models = list(dict.fromkeys(table.loc[~table["control"], "model"]))
+    colors = colors_of(table.loc[~table["control"], "model"])
     for ax, metric in zip(axes, metrics, strict=True):
         rows = table[table["metric"] == metric]
         for row in rows.itertuples():
             style = {"color": "0.6", "mfc": "white", "label": "control"}
             if not row.control:
-                color = color_of(models.index(row.model))
-                style = {"color": color, "mfc": "white" if row.void is True else color, "label": row.model}
+                style = {"color": colors[row.model], "mfc": colors[row.model], "label": row.model}
+                style |= {"mfc": "white"} if row.void is True else {}
             ends = {"xerr": spans(row.value, row.low, row.high), "yerr": spans(row.auroc, row.auroc_low, row.auroc_high)}
             ax.errorbar(row.value, row.auroc, **ends, fmt="o", ms=6, elinewidth=0.8, **style)
         front = rows[rows["front"]].sort_values("value")
@@ -175,10 +187,13 @@ def panels(n, width_inch, height_inch):
     return axes[0]
 
 
-def color_of(number):
-    """Colour of a group, by its number."""
-    colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
-    return colors[number % len(colors)]
+def colors_of(names):
+    """Colours by name: those of the book for what it knows, the others of the cycle for the rest."""
+    cycle = plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    known = {name: cycle[place % len(cycle)] for place, family in enumerate(FAMILIES) for name in family if name in set(names)}
+    free = [color for color in cycle if color not in known.values()] or cycle
+    others = [name for name in dict.fromkeys(names) if name not in known]
+    return known | {name: free[place % len(free)] for place, name in enumerate(others)}
 
 
 def spans(value, low, high):
