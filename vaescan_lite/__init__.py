@@ -33,7 +33,7 @@ _HOME = {
 }
 _ROOMS = (
     "beats", "benchmark", "book", "cache", "cpus", "databases", "decisions", "ecg", "explain", "factors", "hospitals",
-    "measurements", "models", "plots", "saliency", "scan", "simulator", "statistics", "training", "vae", "web",
+    "measurements", "models", "own_model", "plots", "saliency", "scan", "simulator", "statistics", "training", "vae", "web",
 )  # fmt: skip
 
 __all__ = [*_HOME, *_ROOMS]

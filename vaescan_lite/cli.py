@@ -1,9 +1,10 @@
-"""The command ``vaescan-lite``: fetch PTB-XL, simulate a database, run the chapters, build the book."""
+"""The command ``vaescan-lite``: fetch PTB-XL, simulate a database, train a model, run the chapters, build the book."""
 
 import argparse
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 
 from . import __version__
@@ -64,6 +65,17 @@ def _parser():
     explain.add_argument("-o", "--output", type=Path, help="where to write (default: the name of the file with .html)")
     explain.set_defaults(command=_explain)
 
+    train = commands.add_parser("train", help="train a model for targets of your own")
+    train.add_argument("folder", help="a folder of ECGs, or ptbxl")
+    train.add_argument("--labels", help="CSV: a column of ids, and one for each target (default: labels.csv in the folder)")
+    train.add_argument("--split", help="CSV: a column of ids, and one with folds 1-10 or train, validation, test (default: "
+                       "split.csv in the folder, else folds drawn by a hash)")  # fmt: skip
+    train.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL", help="the folder to write")
+    train.add_argument("--profile", choices=("smoke", "workshop", "full"), default="workshop", help="how long to train")
+    train.add_argument("--seed", type=int, default=0, help="goes to everything that is drawn or trained (default: 0)")
+    train.add_argument("--n-trainings", type=_positive, default=1, help="trainings that differ in their seed (default: 1)")
+    train.set_defaults(command=_train)
+
     run = argparse.ArgumentParser(add_help=False)
     run.add_argument("--source", type=Path, default=Path("."), help="folder of the book (default: the working directory)")
     run.add_argument(
@@ -102,6 +114,19 @@ def _explain(options):
     print(page.save(options.output or Path(f"{options.file.stem}.html")))
     for fault in page.faults:
         print(f"fault: {fault}", file=sys.stderr)
+
+
+def _train(options):
+    from .databases import open_database
+    from .own_model import train_model
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*see the table .issues")  # train_model says what is amiss
+        db = open_database(options.folder, labels=options.labels, split=options.split)
+    settings = {"budget": options.profile, "seed": options.seed, "n_trainings": options.n_trainings}
+    scores = train_model(db, options.output, **settings, progress=sys.stderr.isatty())
+    print(scores.round(3).to_string(index=False, na_rep=""))
+    print(f"To use it: vaescan-lite explain FILE --model {options.output}, or vl.load_pretrained({str(options.output)!r})")
 
 
 def _simulate(options):

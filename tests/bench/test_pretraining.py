@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 import vaescan_lite as vl
 from bench import pretraining
+from vaescan_lite import own_model
 from vaescan_lite.factors import DIAGNOSES
 from vaescan_lite.scan.pretrained import WEIGHTS
 from vaescan_lite.training import Budget
@@ -85,13 +86,13 @@ def test_rounding_to_float16_hardly_changes_a_beat(tmp_path):
     beats = vl.median_beats(vl.simulate(pd.DataFrame({"LBBB": [0, 1] * 30}), seed=3))
     vae = vl.BeatVAE(n_latents=6, budget=Budget(epochs=5), progress=False).fit(beats)
     vae.save(tmp_path / "vae")
-    pretraining._halve(tmp_path / "vae")
+    own_model._halve(tmp_path / "vae")
     halved = vl.BeatVAE.load(tmp_path / "vae")
     assert 1000 * np.abs(halved.reconstruct(beats) - vae.reconstruct(beats)).max() < 10
     with pytest.raises(ValueError, match="do not fit into float16"):
         vae.network_.mean_beat.fill_(1e6)
         vae.save(tmp_path / "large")
-        pretraining._halve(tmp_path / "large")
+        own_model._halve(tmp_path / "large")
 
 
 def test_simulated_ecgs_cannot_replace_the_weights_of_the_package(tmp_path):

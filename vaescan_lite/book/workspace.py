@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import joblib
 
 from ..cache import cache_folder, load_or_make, source_hash
-from ..factors import DIAGNOSES, FACTOR_NAMES, SUPERCLASSES, require_whole
+from ..factors import DIAGNOSES, FACTOR_NAMES, PERSON, SUPERCLASSES, require_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +43,8 @@ class Workspace:
     ----------
     profile : {"smoke", "workshop", "full"}
         Data and time a run may use: seconds for tests, minutes on Binder, all of PTB-XL.
-    database : str or Path
-        As in `open_database`: a folder, ``"simulated"``, ``"ptbxl"`` or ``"auto"``.
+    database : str, Path or Database
+        As in `open_database`: a folder, ``"simulated"``, ``"ptbxl"`` or ``"auto"``; or one that is open, with all its ECGs.
     seed : int
         Goes to everything that is drawn or trained.
 
@@ -68,13 +68,16 @@ class Workspace:
 
     def database(self):
         """Open the database, of at most `profile.n_ecgs` ECGs; a Database."""
-        from ..databases.database import open_database
+        from ..databases.database import Database, open_database
 
+        if isinstance(self.where, Database):
+            return self.where
         return self._once("database", lambda: open_database(self.where, n=self.profile.n_ecgs, seed=self.seed))
 
     def factors(self):
         """Return the clinical factors of every ECG, a DataFrame (id x factor), NaN where unknown."""
-        return self._once("factors", lambda: self.database().factors(list(FACTOR_NAMES)))
+        names = dict.fromkeys((*FACTOR_NAMES, *self.database().targets))
+        return self._once("factors", lambda: self.database().factors(names))
 
     def beats(self):
         """Return the median beats at 100 Hz, a BeatSet in the order of the database's ids."""
@@ -111,7 +114,7 @@ class Workspace:
 
         def fit():
             training, _, _ = self.split()
-            scan = Scan(self._vae(seed), factors=self.scan_factors(), seed=seed)
+            scan = Scan(self._vae(seed), factors=self.scan_factors(), continuous=self.database().continuous, seed=seed)
             return scan.fit(self.beats()[training], self.factors())
 
         return self._cached(f"scan{self._of(seed)}.safetensors", fit, lambda scan, path: scan.save(path), Scan.load)
@@ -123,13 +126,13 @@ class Workspace:
     def cnns(self, n=5):
         """Train the beat CNN of chapter 9 `n` times on usable beats of folds 1-8; only the seed differs.
 
-        Each has one output per factor of `scan_factors` but age, in that order.
+        Each has one output per binary factor of `scan_factors`, in that order.
         """
         from ..models.cnn import EcgCNN
 
         def fit():
-            seen = self.beats()[self.split()[0] & self.beats().usable]
-            labels = self.factors().loc[seen.ids, [name for name in self.scan_factors() if name != "age_years"]]
+            seen, continuous = self.beats()[self.split()[0] & self.beats().usable], self.database().continuous
+            labels = self.factors().loc[seen.ids, [name for name in self.scan_factors() if name not in continuous]]
             return [EcgCNN(budget=self.profile.budget, seed=self.seed + i).fit(seen, labels) for i in range(n)]
 
         return self._cached(f"cnns_{n}.joblib", fit)
@@ -166,10 +169,12 @@ class Workspace:
         return fold <= 8, fold == 9, fold == 10
 
     def scan_factors(self, n_least=10):
-        """Return the names of sex, age and those diagnoses that at least `n_least` training ECGs carry."""
-        training, _, _ = self.split()
-        known = self.factors().loc[self.beats().ids[training]]
-        return ["sex_female", "age_years", *(name for name in DIAGNOSES if known[name].sum() >= n_least)]
+        """Return the names of sex, age and the diagnoses, or targets of one's own, that `n_least` training ECGs can teach."""
+        from ..own_model import learnable
+
+        database, known = self.database(), self.factors().loc[self.beats().ids[self.split()[0]]]
+        names = dict.fromkeys((*PERSON, *(database.targets or DIAGNOSES)))
+        return learnable(known[[*names]], database.continuous, n_least)[0]
 
     def people(self, names=("LBBB", "AVB1")):
         """Return the people whom the book follows, ``{diagnosis: id}``: usable, fewest other diagnoses, in fold 10 if possible.

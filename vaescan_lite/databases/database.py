@@ -16,14 +16,16 @@ from tqdm.auto import tqdm
 from ..cache import MOVE_IT, cache_folder, source_hash
 from ..cpus import available_cpus
 from ..ecg import EcgSet
-from ..factors import FACTOR_NAMES, clean_ages, clean_sexes, known_names, listed, require_whole
+from ..factors import FACTOR_NAMES, PERSON, clean_ages, clean_sexes, known_names, listed, require_whole
 from ..leads import LEADS_12, computable
 from .layouts import GROUND_TRUTH, LUDB_TABLE, PTBXL_TABLE, find_contents, read_table, scan
+from .own_tables import with_own_tables
 from .people import folds
 from .records import resample, samples_made, samples_needed, sound_leads
 from .wfdb_files import read_header, read_signals
 
 N_SIMULATED = 2000
+LABELS, SPLIT = "labels.csv", "split.csv"  # tables of one's own that lie in the folder
 SIMULATED_BY = ("simulator", "factors", "ecg", "leads")  # what simulated ECGs depend on
 
 _BATCH = 128  # ECGs per job of `Database.read`: 128 ECGs of 10 s at 500 Hz are 30 MB
@@ -31,7 +33,7 @@ _BATCH = 128  # ECGs per job of `Database.read`: 128 ECGs of 10 s at 500 Hz are 
 _log = logging.getLogger("vaescan_lite")
 
 
-def open_database(where="auto", *, n=None, seed=0):
+def open_database(where="auto", *, n=None, seed=0, labels=None, split=None):
     """Open a folder of ECGs, or make a simulated one.
 
     Parameters
@@ -45,6 +47,12 @@ def open_database(where="auto", *, n=None, seed=0):
         simulated database the number of ECGs, 2,000 if not given.
     seed : int
         Of the drawing, or of the simulation.
+    labels, split : str or Path, optional
+        Tables of one's own, CSV with a column of ids (called ``id``, ``ecg_id`` or ``record``, or the first). Every other
+        column of `labels` is a target: binary if all its values are 0 or 1, else continuous; an empty cell is unknown. Columns
+        ``sex``, ``age`` and ``patient_id`` say so of the people. `split` gives each ECG a fold from 1 to 10, or ``train``,
+        ``validation``, ``test`` (folds 1-8, 9, 10), in a column ``split`` or ``fold``, which may also stand in `labels`.
+        A folder of WFDB records may hold them as ``labels.csv`` and ``split.csv``.
 
     Returns
     -------
@@ -66,10 +74,11 @@ def open_database(where="auto", *, n=None, seed=0):
         folder = _ptbxl_folder()
     else:
         folder = Path(where).expanduser()
-    database = _open_folder(folder, n, seed, reason)
+    database = _open_folder(folder, n, seed, reason, labels, split)
     _log.info(database.description)
     if len(database.issues):
-        counts = ", ".join(f"{count} x {issue}" for issue, count in database.issues["issue"].value_counts(sort=False).items())
+        of_kind = database.issues.groupby("issue", sort=False)["where"]
+        counts = ", ".join(f"{len(places)} x {issue} ({listed([*places], 3)})" for issue, places in of_kind)
         warnings.warn(f"{database.folder}: {counts}; see the table .issues of the database.", stacklevel=2)
     return database
 
@@ -95,6 +104,8 @@ class Database:
         Sampling rates in Hz of the files, sorted. Not every ECG need be there at every rate.
     fold : Series of int, indexed by `ids`
         1 to 10: ``strat_fold`` of PTB-XL, which keeps the ECGs of a person together; a hash of the id where there is none.
+    targets, continuous : tuple of str
+        Factors that come from a label table of one's own; factors that are measured on a scale.
     ground_truth : DataFrame, indexed by `ids`, or None
         The truth behind simulated ECGs.
     issues : DataFrame
@@ -103,12 +114,14 @@ class Database:
         Changes when the label table, the ECGs chosen, or the names, sizes or times of the files change.
     """
 
-    def __init__(self, folder, contents, files, reason=""):
+    def __init__(self, folder, contents, files, reason="", own_tables=()):
+        self.targets, self.continuous = contents.targets, contents.continuous
         self.folder, self.labels, self.fold = folder, contents.labels, folds(contents.labels, contents.patients)
         self.ids = np.array(self.labels.index.tolist())
         self._contents = contents
         self.issues = pd.DataFrame(contents.issues, columns=["issue", "where"])
-        self.fingerprint = _fingerprint(folder, self.ids.tolist(), files, contents.table)
+        tables = [folder / contents.table] * bool(contents.table) + [*own_tables]
+        self.fingerprint = _fingerprint(self.ids.tolist(), files, tables)
         self.is_simulated = GROUND_TRUTH in files
         self.name = "simulated" if self.is_simulated else contents.name
         self.ground_truth = None
@@ -131,7 +144,8 @@ class Database:
         Parameters
         ----------
         names : sequence of str, optional
-            Factors, from ``factors.FACTOR_NAMES``; None means all of them.
+            Factors, from ``factors.FACTOR_NAMES`` and `targets`. None: all of the former, or with a label table of one's own
+            its targets, and sex and age where they are known.
         min_likelihood : float, optional
             PTB-XL layout: a diagnostic statement with a lower likelihood (in percent) does not count. Statements about rhythm
             and form, such as AFIB and PVC, count always: they are hardly ever graded, and their likelihood then reads 0.
@@ -144,10 +158,15 @@ class Database:
             `factors.meanings` says what each database means by a name.
             The superclasses are NaN for an ECG without a diagnostic statement, and everywhere outside the PTB-XL layout.
         """
-        names = known_names(FACTOR_NAMES if names is None else names, FACTOR_NAMES, "factor(s)")
+        known = dict.fromkeys((*self.targets, *FACTOR_NAMES))
+        all_names, names = names is None, known_names(known if names is None else names, known, "factor(s)")
         table = self._contents.diagnoses(min_likelihood)
         table["sex_female"], _ = clean_sexes(_column(self.labels, "sex"), self._contents.codes == "scp")
         table["age_years"], notes = clean_ages(_column(self.labels, "age"))
+        table[list(self.targets)] = self.labels[list(self.targets)]
+        if all_names and self.targets:
+            people = [name for name in PERSON if name not in self.targets and table[name].notna().any()]
+            names = [*people, *self.targets]
         empty = [name for name in names if len(table) and table[name].isna().all()]
         if empty:
             notes.append(f"not annotated in this database, NaN everywhere: {', '.join(empty)}")
@@ -335,7 +354,7 @@ def _simulated_folder(n, seed):
     return folder
 
 
-def _open_folder(folder, n, seed, reason):
+def _open_folder(folder, n, seed, reason, labels, split):
     if not folder.is_dir():
         kind = "is a file; give the folder it lies in" if folder.exists() else "no such folder"
         raise FileNotFoundError(f'{folder}: {kind}. open_database takes a folder of ECGs, "simulated", "ptbxl" or "auto".')
@@ -351,18 +370,25 @@ def _open_folder(folder, n, seed, reason):
             folder = above
             break
     contents = find_contents(folder, files)
+    if labels is None and split is None and contents.codes == "snomed":  # no layout with a label table
+        labels, split = (folder / name if name in files else None for name in (LABELS, SPLIT))
+    labels, split = (path if path is None else Path(path).expanduser() for path in (labels, split))
+    tables = [path for path in (labels, split) if path is not None]
+    if tables:
+        contents = with_own_tables(contents, labels, split)
+        reason = f"; {len(contents.targets)} target(s) and folds of {', '.join(path.name for path in tables)}{reason}"
     if n is not None and n < len(contents.labels):
         contents = contents.sample(int(n), seed)
         reason = f", a random sample{reason}"
-    return Database(folder, contents, files, reason)
+    return Database(folder, contents, files, reason, tables)
 
 
-def _fingerprint(folder, ids, files, table):
+def _fingerprint(ids, files, tables):
     digest = hashlib.sha256(json.dumps(ids).encode())
     for path in sorted(files):
         digest.update(f"{path} {files[path]}\n".encode())
-    if table:
-        digest.update((folder / table).read_bytes())
+    for table in tables:
+        digest.update(table.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -40,10 +40,15 @@ class Contents:
     annotated: frozenset = frozenset()  # all SNOMED codes that occur in the folder; empty for the other kinds
     patients: list | None = None  # whose ECG it is; None where each is taken for a patient's only one
     table: str = ""  # the file of labels, relative to the folder
+    targets: tuple = ()  # columns of `labels` that come from a table of one's own
+    continuous: tuple = ("age_years",)  # names of factors that are measured on a scale
 
     def sample(self, n, seed):
         """Keep `n` of the ECGs, drawn at random, in their order."""
-        rows = np.sort(np.random.default_rng(seed).choice(len(self.labels), n, replace=False))
+        return self.of_rows(np.sort(np.random.default_rng(seed).choice(len(self.labels), n, replace=False)))
+
+    def of_rows(self, rows):
+        """Keep the ECGs of some rows of `labels`."""
         labels = self.labels.iloc[rows]
         files = {id_: self.files[id_] for id_ in labels.index.tolist()}
         patients = self.patients and [self.patients[row] for row in rows]
@@ -235,7 +240,7 @@ def _open_wfdb(folder, files, records):
     issues += [("label table in a folder below; open that folder to use its labels", path) for path in tables]
     if not tables and any(re.fullmatch(r"\d{5}_[lh]r", name) for name in names):
         issues.append((f"records of PTB-XL, and no label table {PTBXL_TABLE} that says what they show", str(folder)))
-    issues += _unread_people(dict(zip(ids, rows)))
+    issues += unread_people(dict(zip(ids, rows)))
     unread = [f"{id_}: {word}" for id_, words in zip(ids, unread) for word in words]
     issues += [("diagnosis that is neither a SNOMED CT code nor a name of CPSC2018", where) for where in unread]
     labels = pd.DataFrame(rows, index=pd.Index(ids, name="id"))
@@ -245,8 +250,8 @@ def _open_wfdb(folder, files, records):
     return Contents(folder.name, labels, files_of_id, "snomed", list(statements), issues, annotated, patients)
 
 
-def _unread_people(said):
-    """Issues of ages and sexes that headers state and that cannot be read; `said` has what they say by id."""
+def unread_people(said):
+    """Return issues of ages and sexes that headers state and that cannot be read; `said` has what they say by id."""
     ages, sexes = ([str(row.get(name, "")) for row in said.values()] for name in ("Age", "Sex"))
     unread = ("age", ages, factors.read_ages(ages)[-1]), ("sex", sexes, factors.clean_sexes(sexes)[-1])
     issues = [(f"{what} that cannot be read", f"{id_}: {text}") for what, texts, are_unread in unread

@@ -19,7 +19,7 @@ _TIME = re.compile(r"(?:t|time|zeit|tiempo|temps|tempo)[ _/,([]+(\w+?)[)\] ]*$")
 
 def read_leads(path, fs):
     """Read the leads (n_leads, n_samples) of a text table in mV, their rate in Hz and their names."""
-    lines = [line for line in _text(path).splitlines() if line.strip()]
+    lines = [line for line in read_text(path).splitlines() if line.strip()]
     if not lines:
         raise ValueError(f"{path} cannot be read as CSV with a line of lead names at the top: the file is empty.")
     names, separator, lines = _names(lines)
@@ -55,7 +55,7 @@ def read_leads(path, fs):
     return (table[rows].to_numpy(dtype=float).T * scale).astype(np.float32), float(fs), leads
 
 
-def _text(path):
+def read_text(path):
     """Text of a file in UTF-8 or UTF-16, or in Windows' western code page where it is neither."""
     data = path.read_bytes()
     is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
