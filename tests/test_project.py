@@ -1,5 +1,7 @@
 """The project's papers: pins, commands, licences, addresses, and what `make` and the continuous test do."""
 
+import ast
+import inspect
 import os
 import re
 import shutil
@@ -10,6 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+import vaescan_lite as vl
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -122,6 +126,22 @@ def test_the_address_of_the_repository_is_the_same_everywhere():
         for branch in re.findall(rf"{re.escape(owner)}/(?:blob/|tree/)?([\w.-]+)[?/]", text):
             assert branch == CONFIG["repository"]["branch"], page
     assert seen >= 5
+
+
+def test_launch_links_point_at_the_tag_of_this_version_which_is_not_built_again_after_every_change():
+    assert CONFIG["repository"]["branch"] == f"v{PYPROJECT['project']['version']}"
+    assert "once the repository and its tag" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_binder_fills_the_cache_with_what_the_chapters_train():
+    script = ROOT / "postBuild"  # beside environment.yml: a folder binder/ would hide both
+    assert os.access(script, os.X_OK) and not (ROOT / "binder").exists()
+    body = re.search(r"<<'CACHE'\n(.*)CACHE\n", script.read_text(encoding="utf-8"), flags=re.DOTALL)[1]
+    made = ast.literal_eval(re.search(r"in (\(.*?\)):", body)[1])
+    kept = set(re.findall(r'self\._cached\(f?"([a-z]+)', inspect.getsource(vl.Workspace)))
+    assert len(kept) >= 6 and kept <= {*made, "vae"}  # `scan` makes the VAE
+    assert all(callable(getattr(vl.Workspace, name)) for name in made)
+    compile(body, str(script), "exec")
 
 
 def test_config_yml_is_honest_when_a_reader_builds_without_make():
