@@ -123,6 +123,94 @@ def test_the_exercises_of_chapter_4_refuse_near_misses_and_say_why(vae_chapter):
     assert hint(check, nll) == "Right."
 
 
+# ---- chapter 5: latents
+
+
+@pytest.fixture(scope="module")
+def latents_chapter():
+    """Names of chapter 5 with a VAE of five latents that was hardly trained."""
+    people = pd.DataFrame({"age_years": np.linspace(20, 85, 80), "sex_female": np.arange(80) % 2})
+    beats = vl.median_beats(vl.simulate(people, seed=4))
+    beats = beats[beats.usable]
+    vae = vl.BeatVAE(5, budget=vl.training.Budget(epochs=3), progress=False).fit(beats)
+    sd = vae.transform(beats).astype(float).std(axis=0)
+    names = {"np": np, "pd": pd, "vl": vl, "Check": Check, "vae": vae, "sd": sd, "beats": beats}
+    return run(cells("05_latent_space", "from-scratch"), names)
+
+
+def test_traversal_and_effects_of_chapter_5_are_those_of_the_package(latents_chapter):
+    names, vae, sd = latents_chapter, latents_chapter["vae"], latents_chapter["sd"]
+    steps = np.arange(-3, 4)
+    own = run(cells("05_latent_space", "from-scratch"), dict(names, sd=np.ones(5)))["traverse"](np.zeros(5), 2, steps)
+    np.testing.assert_allclose(own.signals, vl.explain.traversal(vae, 2, steps).signals, atol=1e-6)
+    moved = names["traverse"](np.zeros(5), 2, steps)
+    np.testing.assert_allclose(moved.signals, vl.explain.traversal(vae, 2, steps * sd[2]).signals, atol=1e-6)
+
+    scan = SimpleNamespace(vae=vae, aggregated_sd_=sd, latents_to_ecg=lambda z: names["as_beats"](vae.inverse_transform(z)))
+    theirs = vl.explain.latent_effects(scan, names["beats"], n=20, seed=0).set_index(["latent", "measurement"])
+    z = vae.transform(names["beats"]).astype(float)
+    z = z[np.random.default_rng(0).permutation(len(z))[:20]]
+    own = names["effects_of"](vae, z, sd, [3, 0]).set_index(["latent", "measurement"])
+    own = own.dropna(subset="effect")
+    assert len(own) >= 18
+    pd.testing.assert_frame_equal(own, theirs.loc[own.index, own.columns], atol=1e-4)
+
+
+def test_rotation_and_disentanglement_of_chapter_5_are_those_of_the_package(latents_chapter):
+    rng = np.random.default_rng(2)
+    rotation = latents_chapter["random_rotation"](6, rng)
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(6), atol=1e-12)
+    codes = rng.normal(size=(200, 6))
+    truth = pd.DataFrame({"a": codes[:, 0] + 0.1 * codes[:, 3], "b": codes[:, 1] * codes[:, 2], "c": codes[:, 4]})
+    for some in (codes, codes @ rotation):
+        dci = vl.vae.dci(some, truth, n_trees=20)
+        own = latents_chapter["disentanglement"](dci.importance.to_numpy())
+        assert own == pytest.approx(dci.disentanglement, abs=1e-9)
+    importance = np.array([[2.0, 0, 0], [0, 0, 0], [0, 1, 1]])
+    assert latents_chapter["disentanglement"](importance) == pytest.approx(0.5 + 0.5 * (1 - np.log(2) / np.log(3)))
+
+
+def test_the_exercises_of_chapter_5_refuse_near_misses_and_say_why(latents_chapter):
+    effects = pd.DataFrame(
+        {"latent": [0, 1, 2, 3], "measurement": ["pr_ms", "pr_ms", "pr_ms", "qt_ms"], "effect": [3, -5, 1, 9]}
+    )
+    names = run(cells("05_latent_space", "exercise-check"), dict(latents_chapter, effects=effects))
+    assert "number of a latent" in hint(names["check_pr"], 3)
+    assert "moves it up" in hint(names["check_pr"], 0)
+    assert "the largest size" in hint(names["check_pr"], 2)
+    assert hint(names["check_pr"], 1) == "Right."
+
+    def turn(n, i, j, degrees, start=np.eye, sign=1, to_angle=np.deg2rad):
+        matrix, angle = start(n).astype(float), to_angle(degrees)
+        matrix[[i, j], [i, j]] = np.cos(angle)
+        matrix[i, j], matrix[j, i] = sign * np.sin(angle), -sign * np.sin(angle)
+        return matrix
+
+    check = names["check_plane"]
+    assert "nothing back" in hint(check, lambda *asked: None)
+    assert "(n, n)" in hint(check, lambda n, i, j, degrees: np.eye(2))
+    assert "must stay" in hint(check, lambda *asked: turn(*asked, start=lambda n: np.zeros((n, n))))
+    assert "radians" in hint(check, lambda *asked: turn(*asked, to_angle=float))
+    assert "perpendicular" in hint(check, lambda *asked: np.abs(turn(*asked)))
+    assert "backwards" in hint(check, lambda *asked: turn(*asked, sign=-1))
+    assert "Row i" in hint(check, lambda *asked: np.eye(5))
+    assert hint(check, turn) == "Right."
+
+    check, one_sided = names["check_completeness"], names["one_sided"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bare = lambda r: -(r / r.sum(axis=0) * np.log(r / r.sum(axis=0))).sum()  # noqa: E731
+        assert "NaN in NumPy" in hint(check, bare)
+    assert "nothing back" in hint(check, lambda r: None)
+    assert "One number" in hint(check, lambda r: r.sum(axis=0))
+    assert "rows, not columns" in hint(check, latents_chapter["disentanglement"])
+    assert "number of latents" in hint(check, lambda r: one_sided(r.T, r.shape[1]))
+    assert "natural logarithm" in hint(check, lambda r: one_sided(r.T, np.e))
+    assert "plain mean" in hint(check, lambda r: one_sided(r.T, len(r), weighted=False))
+    assert "no say" in hint(check, lambda r: one_sided(r.T, len(r)) * r.any(axis=0).mean())
+    assert "Turn the table" in hint(check, lambda r: 0.5)
+    assert hint(check, lambda r: latents_chapter["disentanglement"](r.T)) == "Right."
+
+
 # ---- chapter 6: SCAN
 
 

@@ -322,6 +322,14 @@ def test_it_leaves_no_warning_on_the_page(chapter, smoke):
 
 
 @each_chapter
+def test_its_page_keeps_no_widget_that_needs_a_kernel(chapter, smoke):
+    notebook = pages.publishable(read(chapter, smoke(chapter)[1]))
+    for cell in code_cells(notebook):
+        assert not any(pages.WIDGET in output.get("data", {}) for output in cell.outputs), cell.source
+    assert "widgets" not in notebook.metadata
+
+
+@each_chapter
 def test_every_picture_it_draws_is_a_figure_with_alt_text(chapter, smoke):
     n_pictures = 0
     for cell in code_cells(read(chapter, smoke(chapter)[1])):
