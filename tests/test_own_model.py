@@ -83,9 +83,10 @@ def test_too_few_to_score_is_said(model, database):
 
 
 def test_a_folder_with_other_files_is_refused_and_an_interruption_leaves_nothing(tmp_path, database, monkeypatch):
-    (tmp_path / "thesis.docx").write_text("years of work")
-    with pytest.raises(ValueError, match=r"holds something else \(thesis\.docx\)"):
-        own_model.train_model(database, tmp_path, progress=False)
+    for name in ("training_data", "README.md"):
+        (tmp_path / name).write_text("years of work")
+        with pytest.raises(ValueError, match=rf"is no folder with a model \(.*{name}"):
+            own_model.train_model(database, tmp_path, progress=False)
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt
@@ -93,7 +94,7 @@ def test_a_folder_with_other_files_is_refused_and_an_interruption_leaves_nothing
     monkeypatch.setattr(own_model.Scan, "fit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         own_model.train_model(database, tmp_path / "model", budget=SHORT, progress=False)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.docx"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "training_data"]
 
 
 def test_no_targets_or_none_that_can_be_learnt_is_an_error(folder, tmp_path):

@@ -1,6 +1,7 @@
 """A model for targets of one's own: a VAE and a Scan of a folder of ECGs, scored on ECGs that they have not seen."""
 
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +46,9 @@ def train_model(db, folder, *, seed=0, n_trainings=1, budget="workshop", progres
         What ``scores.csv`` holds, as `reading_scores` gives it.
     """
     folder = Path(folder)
-    others = {path.name for path in folder.glob("*")} - {*FILES, *(path.name for path in folder.glob("training_*"))}
-    if others or folder.is_file():
-        raise ValueError(f"{folder} holds something else ({listed(sorted(others)) or 'it is a file'}); name a new folder.")
+    there = sorted(path.name for path in folder.glob("*") if not re.fullmatch(r"training_\d+", path.name))
+    if folder.is_file() or set(there) - set(FILES) or (there and FILES[0] not in there):
+        raise ValueError(f"{folder} is no folder with a model ({listed(there) or 'a file'}); name a new or an empty one.")
     if not db.targets:
         raise ValueError(f"{db.folder}: no targets; give labels, a CSV table with a column of ids and one for each target.")
     beats, factors = median_beats(db, fs=FS, progress=progress), db.factors()
