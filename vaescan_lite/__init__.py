@@ -12,25 +12,12 @@ except PackageNotFoundError:  # a source tree that was not installed
     __version__ = "0"
 
 _HOME = {
-    "EcgSet": "ecg",
-    "BeatSet": "ecg",
-    "to_twelve_leads": "ecg",
-    "to_eight_leads": "ecg",
-    "read_record": "databases",
-    "simulate": "simulator",
-    "write_simulated_database": "simulator",
-    "open_database": "databases",
-    "Database": "databases",
-    "r_peaks": "beats",
-    "median_beats": "beats",
-    "measure": "measurements",
-    "BeatVAE": "vae",
-    "Scan": "scan",
-    "combine": "scan",
-    "load_pretrained": "scan",
-    "Explorer": "web",
-    "Workspace": "book",
-}
+    "EcgSet": "ecg", "BeatSet": "ecg", "to_twelve_leads": "ecg", "to_eight_leads": "ecg",
+    "read_record": "databases", "simulate": "simulator", "write_simulated_database": "simulator",
+    "open_database": "databases", "Database": "databases", "r_peaks": "beats", "median_beats": "beats",
+    "measure": "measurements", "BeatVAE": "vae", "Scan": "scan", "combine": "scan", "load_pretrained": "scan",
+    "Explorer": "web", "Workspace": "book",
+}  # fmt: skip
 _ROOMS = (
     "beats", "benchmark", "book", "cache", "cpus", "databases", "decisions", "ecg", "explain", "factors", "hospitals",
     "measurements", "models", "own_model", "plots", "saliency", "scan", "simulator", "statistics", "training", "vae", "web",

@@ -57,9 +57,8 @@ def load_or_make(path, make, save=joblib.dump, load=joblib.load):
         with written_whole(seal) as temporary:
             temporary.write_text(hashlib.sha256(path.read_bytes()).hexdigest())
     except OSError as error:
-        warnings.warn(
-            f"{path}: the cache cannot be written ({error.strerror}), so that nothing is kept. {MOVE_IT}.", stacklevel=2
-        )
+        said = f"{path}: the cache cannot be written ({error.strerror}), so that nothing is kept. {MOVE_IT}."
+        warnings.warn(said, stacklevel=2)
     return made
 
 
@@ -86,10 +85,7 @@ def written_whole(path):
 
 
 def source_hash(*rooms, leave_out=()):
-    """Hash the source of the rooms named (none: of the whole package), so that no edited code answers from an old cache.
-
-    A room is a folder of the package such as ``"simulator"``, or a file beside them such as ``"ecg"``.
-    """
+    """Hash the source of rooms, such as ``"simulator"`` or ``"ecg"`` (none: all): no edited code answers from a cache."""
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         place = path.relative_to(PACKAGE)
@@ -101,20 +97,12 @@ def source_hash(*rooms, leave_out=()):
 
 
 def run_jobs(jobs, *, keep=None, n_jobs=1, description="", unit="job", progress=True):
-    """Run functions, and return what they give, in the order of the jobs.
+    """Run functions on `n_jobs` processes (-1: as many as this process has CPUs); what they give, in the order of the jobs.
 
-    Parameters
-    ----------
-    jobs : sequence of (key, function, arguments)
-        `key` is whatever the result depends on besides the code and the ECGs, anything `joblib.hash` takes; `arguments` are a
-        tuple.
-    keep : str or Path, optional
-        A folder of one's own, where nobody else may write (it holds pickles), for this code and these ECGs. Each result is
-        written there, by `joblib.Memory`, as soon as it is there, and read when a job with the same key comes again.
-    n_jobs : int
-        Processes; -1 means as many as this process has CPUs.
-    description, unit, progress : str, str, bool
-        Of the progress bar, and whether to show it.
+    `jobs` are triples (key, function, tuple of arguments); a key is whatever the result depends on besides the code and the
+    ECGs, anything `joblib.hash` takes. `keep` is a folder of one's own, where nobody else may write (it holds pickles), for
+    this code and these ECGs: each result is written there, by `joblib.Memory`, as soon as it is there, and read when its key
+    comes again.
     """
     # Keys are hashed here, once and in this process; the arguments, which hold all ECGs, are not part of them.
     tasks = [delayed(_numbered)(i, keep, joblib.hash(key) if keep else None, *work) for i, (key, *work) in enumerate(jobs)]

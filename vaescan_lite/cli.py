@@ -11,18 +11,7 @@ from . import __version__
 
 
 def main(arguments=None):
-    """Run the command line.
-
-    Parameters
-    ----------
-    arguments : list of str, optional
-        What follows the command's name. Default: the arguments of the process.
-
-    Returns
-    -------
-    int
-        0; 1 after an error that was explained on stderr; 130 when interrupted.
-    """
+    """Run the command line: 0; 1 after an error that was explained on stderr; 130 when interrupted."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("vaescan_lite").setLevel(logging.INFO)
     options = _parser().parse_args(arguments)
@@ -38,9 +27,8 @@ def main(arguments=None):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="vaescan-lite", description="The helpers behind an executable book on explainable ECG analysis."
-    )
+    about = "The helpers behind an executable book on explainable ECG analysis."
+    parser = argparse.ArgumentParser(prog="vaescan-lite", description=about)
     parser.add_argument("--version", action="version", version=f"vaescan-lite {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
@@ -78,9 +66,8 @@ def _parser():
 
     run = argparse.ArgumentParser(add_help=False)
     run.add_argument("--source", type=Path, default=Path("."), help="folder of the book (default: the working directory)")
-    run.add_argument(
-        "--profile", choices=("smoke", "workshop", "full"), default="workshop", help="data and time to use (default: workshop)"
-    )
+    profiles = ("smoke", "workshop", "full")
+    run.add_argument("--profile", choices=profiles, default="workshop", help="data and time to use (default: workshop)")
     run.add_argument("--database", default="auto", help="a folder of ECGs, auto, simulated or ptbxl (default: auto)")
     run.add_argument("--seed", type=int, default=0, help="goes to everything that is drawn or trained (default: 0)")
     run.add_argument("--caller", help=argparse.SUPPRESS)  # make -C: where a relative --database may also start
@@ -141,14 +128,9 @@ def _chapters(options):
 
     try:
         report = run_chapters(
-            options.source / "notebooks",
-            options.source / "_build" / "executed",
-            profile=options.profile,
-            database=resolve_database(options.database, options.caller),
-            seed=options.seed,
-            only=options.only,
-            progress=sys.stderr.isatty(),
-        )
+            options.source / "notebooks", options.source / "_build" / "executed", profile=options.profile, seed=options.seed,
+            database=resolve_database(options.database, options.caller), only=options.only, progress=sys.stderr.isatty(),
+        )  # fmt: skip
     except ChaptersFailed as failure:
         print(report_text(failure.report))
         raise

@@ -8,10 +8,9 @@ from threadpoolctl import threadpool_limits
 
 
 def available_cpus(root="/"):
-    """Count the CPUs this process may use, at least 1: affinity and the quota of its cgroup, whichever is smaller.
+    """Count the CPUs this process may use, at least 1: affinity or the quota of its cgroup, whichever is less (1.5 count as 1).
 
-    A container on a 64-core host often has a quota of one or two CPUs (1.5 count as 1). Libraries that start a thread per
-    core of the host then run many times slower than with one thread. Tests put another `root` above ``proc`` and ``sys``.
+    Threads for every core of a host run many times slower than one where a container may use one or two. `root`: for tests.
     """
     n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, int(min([n_cpus, *_cgroup_quotas(Path(root))])))

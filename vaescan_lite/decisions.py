@@ -16,20 +16,9 @@ COVERAGES = np.arange(0.1, 1.01, 0.1).round(2)
 def net_benefit(y, probability, threshold):
     """Net benefit of acting on everybody whose probability reaches a threshold (Vickers, Diagn Progn Res 2019;3:18).
 
-    Parameters
-    ----------
-    y, probability : array-like of float, shape (n,)
-        1 for those who have the disease and 0 for the others; between 0 and 1.
-    threshold : float
-        Above 0 and below 1. Whoever acts at 0.1 accepts nine false alarms for one case found.
+    ``TP / n - FP / n * threshold / (1 - threshold)``: true positives per person, after paying for the false ones. `y` (n,) is 1
+    for those who have the disease and 0 for the others. Whoever acts at 0.1 accepts nine false alarms for one case found.
 
-    Returns
-    -------
-    float
-        ``TP / n - FP / n * threshold / (1 - threshold)``: true positives per person, after paying for the false ones.
-
-    Examples
-    --------
     >>> net_benefit([1, 0, 0, 1], [0.9, 0.8, 0.1, 0.2], 0.5)  # one case found, one false alarm, at even exchange
     0.0
     """
@@ -40,24 +29,16 @@ def net_benefit(y, probability, threshold):
 
 
 def decision_curve(y, probabilities, *, thresholds=THRESHOLDS, rotation=None, n_resamples=500, seed=0):
-    """Net benefit of models, of treating all and of treating nobody, over thresholds, with intervals.
+    """Net benefit of models (`probabilities` by name), of treating all and of treating nobody, over thresholds, with intervals.
 
-    Parameters
-    ----------
-    y : array-like of float, shape (n,)
-    probabilities : dict of str to array-like of float, shape (n,)
-        By model.
-    thresholds : array-like of float
-        Probabilities from which somebody would act; each above 0 and below 1.
-    rotation, n_resamples, seed
-        Which fit scored whom, shape (n,) (None: one fit), and the bootstrap of `statistics.bootstrap_weights`.
+    `thresholds`, above 0 and below 1, are probabilities from which somebody would act; `rotation` (n,) is which fit scored whom
+    (None: one fit), and with n_resamples and seed as for `statistics.bootstrap_weights`.
 
     Returns
     -------
     DataFrame
         One row per model and threshold: ``model`` ("treat all" and "treat none" among them), ``threshold``, ``net_benefit``
-        with ``low`` and ``high`` (95 %), and ``gain`` over the better of treating all and none with ``gain_low`` and
-        ``gain_high``.
+        with ``low`` and ``high`` (95 %), and ``gain`` over the better of treating all and none, ``gain_low``, ``gain_high``.
     """
     thresholds = _checked_shares(thresholds, "thresholds")
     if {TREAT_ALL, TREAT_NONE} & set(probabilities):
@@ -88,33 +69,17 @@ def _per_person(values, weights):
 
 
 def risk_coverage(y, probability, *, coverages=COVERAGES, rotation=None, n_resamples=500, seed=0):
-    """Error rate among those a model answers, if it abstains where it is least sure.
+    """Error rate among those a model answers, abstaining where it is least sure (Chow, IEEE Trans Inf Theory 1970;16:41-46).
 
-    Parameters
-    ----------
-    y, probability : array-like of float, shape (n,)
-        Sureness is the distance of the probability from 0.5, and the answer whichever side it lies on (0.5: yes).
-    coverages : array-like of float
-        Shares of people who get an answer, above 0 and up to 1.
-    rotation, n_resamples, seed
-        As for `decision_curve`.
+    Sureness is the distance of the probability from 0.5, and the answer whichever side it lies on (0.5: yes). `coverages`,
+    above 0 and up to 1, are shares of people who get an answer. Resamples draw people again, not the threshold of sureness.
 
     Returns
     -------
     DataFrame
         One row per coverage: ``coverage`` as asked for, ``answered`` (the share that got an answer, larger where many are
         equally sure), ``least_sure`` (smallest distance from 0.5 among them), ``error`` with ``low`` and ``high``, ``missed``
-        (share of all positives who were answered "no") and ``deferred`` (share of all positives who got no answer). Resamples
-        draw people again, not the threshold of sureness.
-
-    Notes
-    -----
-    After Chow CK, On optimum recognition error and reject tradeoff, IEEE Trans Inf Theory 1970;16:41-46.
-
-    Examples
-    --------
-    >>> risk_coverage([1, 0, 1, 0], [0.9, 0.1, 0.4, 0.3], coverages=[0.5, 1.0])["error"].tolist()
-    [0.0, 0.25]
+        (share of all positives who were answered "no") and ``deferred`` (share of all positives who got no answer).
     """
     y, probability = _checked(y, probability)
     coverages = _checked_shares(coverages, "coverages", up_to_one=True)

@@ -28,10 +28,8 @@ class EcgSet:
         Potentials in mV.
     fs : float
         Sampling frequency in Hz.
-    leads : tuple of str
-        Names in the order of axis 1. Default: the 12 or 8 standard leads.
-    ids : ndarray, shape (n_ecgs,)
-        Default: 0, 1, 2, ...
+    leads, ids : tuple of str, ndarray of shape (n_ecgs,)
+        Names in the order of axis 1, default the 12 or 8 standard leads; default 0, 1, 2, ...
     rejected : DataFrame
         What a reader left out on request: columns ``id`` and ``reason``.
 
@@ -73,10 +71,8 @@ class BeatSet:
         Potentials in mV; a row of NaN where an ECG has no usable beat.
     fs, leads, ids
         As in `EcgSet`; a beat has the id of its ECG.
-    r_index : int
-        The sample at which the R peak lies. Default: 0.40 s after the start of the window.
-    rr_s : ndarray of float, shape (n_beats,)
-        Median RR interval in seconds, NaN where it is not known.
+    r_index, rr_s : int, ndarray of float of shape (n_beats,)
+        The sample of the R peak, by default 0.40 s after the start; median RR interval in seconds, NaN where it is not known.
     quality : DataFrame, indexed by `ids`
         One row per beat; the column ``usable`` says whether the beat may be analysed.
 
@@ -108,10 +104,8 @@ class BeatSet:
         if quality is None:
             quality = pd.DataFrame({"usable": np.isfinite(self.signals).all(axis=(1, 2))}, index=self.ids)
         if "usable" not in quality or not np.array_equal(quality.index, self.ids):
-            raise ValueError(
-                "quality must be a DataFrame indexed by ids, in the order of the beats, with a column 'usable'; "
-                f"got {len(quality)} rows for {n_beats} beats, with columns {list(quality.columns)}."
-            )
+            got = f"{len(quality)} rows for {n_beats} beats, with columns {list(quality.columns)}"
+            raise ValueError(f"quality must be a DataFrame indexed by ids in order, with a column 'usable'; got {got}.")
         _set(self, r_index=r_index, rr_s=rr_s, quality=quality)
 
     def __len__(self):
@@ -161,18 +155,13 @@ def in_segment(time_s, *segments):
 
 
 def to_twelve_leads(x):
-    """Add the four leads that follow from I and II: III, aVR, aVL, aVF.
+    """Add the four leads that follow from I and II, III, aVR, aVL, aVF, as the same kind of thing (..., 12, n_times).
 
     Parameters
     ----------
     x : EcgSet, BeatSet or ndarray of float, shape (..., 8 or 12, n_times)
         Potentials in mV; an array has its leads in standard order (I, II, V1 ... V6).
         With 12 leads it is returned in standard order, its values untouched.
-
-    Returns
-    -------
-    EcgSet, BeatSet or ndarray, shape (..., 12, n_times)
-        The same kind of thing with 12 leads.
 
     Examples
     --------
@@ -194,17 +183,11 @@ def to_twelve_leads(x):
 
 
 def to_eight_leads(x):
-    """Keep the eight independent leads I, II, V1 ... V6.
+    """Keep the eight independent leads I, II, V1 ... V6, as the same kind of thing (..., 8, n_times).
 
     Parameters
     ----------
-    x : EcgSet, BeatSet or ndarray of float, shape (..., 12 or 8, n_times)
-        As for `to_twelve_leads`.
-
-    Returns
-    -------
-    EcgSet, BeatSet or ndarray, shape (..., 8, n_times)
-        The same kind of thing with 8 leads.
+    x : EcgSet, BeatSet or ndarray of float, shape (..., 12 or 8, n_times), as for `to_twelve_leads`
     """
     if isinstance(x, (EcgSet, BeatSet)):
         return pick_leads(x, LEADS_8)
@@ -236,9 +219,8 @@ def _check_common_fields(x):
     try:
         signals = np.asarray(x.signals, dtype=np.float32)
     except (TypeError, ValueError) as error:  # text, rows of different lengths, a set
-        raise ValueError(
-            f"signals must be an array of numbers, (ecg, lead, time) in mV; {type(x.signals).__name__}: {error}"
-        ) from None
+        got = f"{type(x.signals).__name__}: {error}"
+        raise ValueError(f"signals must be an array of numbers, (ecg, lead, time) in mV; {got}") from None
     if signals.ndim != 3:
         shape = signals.shape
         raise ValueError(f"signals must have shape (ecg, lead, time) in mV; got {shape}. For one ECG use signal[np.newaxis].")
@@ -249,16 +231,13 @@ def _check_common_fields(x):
     if not 0 < fs < np.inf:
         raise ValueError(f"fs must be a sampling frequency in Hz above 0; got {x.fs!r}.")
     n_rows, n_leads, _ = signals.shape
-    leads = tuple(
-        lead_name(str(lead)) for lead in ({8: LEADS_8, 12: LEADS_12}.get(n_leads, ()) if x.leads is None else x.leads)
-    )
+    leads = {8: LEADS_8, 12: LEADS_12}.get(n_leads, ()) if x.leads is None else x.leads
+    leads = tuple(lead_name(str(lead)) for lead in leads)
     if len(leads) != n_leads or len(set(leads)) != n_leads:
         is_turned = signals.shape[2] in (8, 12, len(leads)) and n_leads > 12
         turn = " Time comes last: (ecg, lead, time); swap the axes with signals.swapaxes(1, 2)." if is_turned else ""
-        raise ValueError(
-            f"leads must be different names, one for each row of axis 1; signals have {n_leads}, and the names are {leads}. "
-            f"They can be left out for the 8 or 12 standard leads.{turn}"
-        )
+        got = f"signals have {n_leads}, and the names are {leads}. They can be left out for the 8 or 12 standard leads.{turn}"
+        raise ValueError(f"leads must be different names, one for each row of axis 1; {got}")
     ids = np.arange(n_rows) if x.ids is None else np.asarray(x.ids)
     if ids.shape != (n_rows,):
         raise ValueError(f"ids must hold one id for each of the {n_rows} rows of signals; got shape {ids.shape}.")

@@ -98,20 +98,12 @@ _AGE_UNITS = {"months": 12, "weeks": 52.18, "days": 365.25}  # in a year
 
 
 def diagnoses_from_scp(statements, min_likelihood=None):
-    """Diagnoses and superclasses from the SCP-ECG statements of PTB-XL.
+    """Diagnoses and superclasses from the SCP-ECG statements of PTB-XL, as floats: `DIAGNOSES`, `BROADER`, `SUPERCLASSES`.
 
-    Parameters
-    ----------
-    statements : sequence of dict or None
-        Statement -> likelihood in percent, one dict per ECG; None where nothing is known.
-    min_likelihood : float, optional
-        A diagnostic statement with a lower likelihood does not count. Statements about rhythm and form always count: their
-        likelihood is 0 in PTB-XL because it is not graded.
-
-    Returns
-    -------
-    DataFrame of float, one row per ECG, columns `DIAGNOSES`, `BROADER` and `SUPERCLASSES`
-        1 stated, 0 not stated, NaN unknown. Superclasses are NaN for an ECG without a diagnostic statement that counts.
+    Each ECG has a dict of statement and likelihood in percent; None where nothing is known. 1 stated, 0 not stated, NaN
+    unknown; a diagnostic statement below `min_likelihood` does not count. Statements about rhythm and form always do: their
+    likelihood is 0 in PTB-XL because it is not graded. Superclasses are NaN for an ECG without a diagnostic statement that
+    counts.
     """
     threshold = -np.inf if min_likelihood is None else float(min_likelihood)
     columns = [*SCP_CODES, *SUPERCLASSES]
@@ -135,18 +127,9 @@ def diagnoses_from_scp(statements, min_likelihood=None):
 def diagnoses_from_snomed(codes, annotated):
     """Diagnoses from the SNOMED CT codes of Challenge headers, a table as `diagnoses_from_scp` returns.
 
-    Parameters
-    ----------
-    codes : sequence of set of str, or None
-        The codes of each ECG; None where its header has none, then its row is unknown.
-    annotated : set of str
-        All codes that occur in the database; a factor none of whose codes is among them is unknown.
-
-    Returns
-    -------
-    DataFrame of float
-        NaN where all that is stated leaves a factor open (`SNOMED_UNDEFINED`). Superclasses are NaN: Challenge codes do not map
-        one to one onto PTB-XL's grouping of its own statements.
+    Each ECG has a set of codes; None where its header has none, then its row is unknown. So is a factor none of whose codes is
+    among all the `annotated` ones of the database, or that all that is stated leaves open (`SNOMED_UNDEFINED`). Superclasses
+    are NaN: Challenge codes do not map one to one onto PTB-XL's grouping of its own statements.
     """
 
     def value(name, stated):
@@ -159,16 +142,9 @@ def diagnoses_from_snomed(codes, annotated):
 def diagnoses_from_ludb(entries):
     """Diagnoses from the text columns of LUDB, a table as `diagnoses_from_scp` returns.
 
-    Parameters
-    ----------
-    entries : sequence of set of str, or None
-        What each ECG's cells hold, line by line; None where all are empty, then its row is unknown.
-
-    Returns
-    -------
-    DataFrame of float
-        An infarction is NaN where LUDB leaves open whether it is one. Superclasses are NaN: LUDB's criteria differ from
-        PTB-XL's (it states left atrial hypertrophy in two of three).
+    Each ECG has the set of what its cells hold, line by line; None where all are empty, then its row is unknown. An infarction
+    is NaN where LUDB leaves open whether it is one. Superclasses are NaN: LUDB's criteria differ from PTB-XL's (it states left
+    atrial hypertrophy in two of three).
     """
 
     def value(name, stated):
@@ -193,13 +169,10 @@ def _any_begins(entries, texts):
 
 
 def meanings():
-    """Say what each database means by the name of a factor.
+    """Say what each database means by the name of a factor, DataFrame of str indexed by factor.
 
-    Returns
-    -------
-    DataFrame of str, indexed by factor
-        Columns ``PTB-XL`` (and the simulator), ``SNOMED CT`` (Challenge headers), ``CPSC2018`` (headers of its first phase),
-        ``LUDB``, ``remark``; empty where a database has no word for it, and the factor is unknown there.
+    Columns ``PTB-XL`` (and the simulator), ``SNOMED CT`` (Challenge headers), ``CPSC2018`` (headers of its first phase),
+    ``LUDB``, ``remark``; empty where a database has no word for it, and the factor is unknown there.
     """
     cpsc = {name: [word for word, code in CPSC_NAMES.items() if code in SNOMED_CODES[name]] for name in SNOMED_CODES}
     words = {"PTB-XL": SCP_CODES, "SNOMED CT": SNOMED_CODES, "CPSC2018": cpsc, "LUDB": LUDB_TEXTS}
@@ -211,10 +184,7 @@ def meanings():
 
 
 def repeated_factors(table):
-    """Columns that say the same as a narrower factor beside them; refuse nested factors that differ, or contradict each other.
-
-    Side by side in one regression, neither effect of two nested factors means what its name says.
-    """
+    """Columns that say the same as a narrower factor beside them; refuse nested ones that differ or contradict each other."""
     repeated = []
     for broader, narrower in BROADER.items():
         if broader not in table or narrower not in table:
@@ -224,23 +194,16 @@ def repeated_factors(table):
             id_ = table.index[((narrow == 1) & (wide == 0)).argmax()]
             raise ValueError(f"ECG {id_!r} has {narrower} = 1 and {broader} = 0, but {narrower} is part of {broader}.")
         if not wide.equals(narrow):
-            raise ValueError(
-                f"{narrower} is part of {broader}, and they cannot be learnt side by side: take {broader} where another "
-                f"hospital does not tell them apart, else {narrower}."
-            )
+            advice = f"take {broader} where another hospital does not tell them apart, else {narrower}"
+            raise ValueError(f"{narrower} is part of {broader}, and they cannot be learnt side by side: {advice}.")
         repeated.append(broader)
     return repeated
 
 
 def clean_ages(ages):
-    """Ages in years from numbers or text such as ``57``, ``57 years``, ``057Y`` (DICOM), ``57 Jahre``.
+    """Ages in years from numbers or text such as ``57``, ``57 years``, ``057Y`` (DICOM), and a note on each reason for NaN.
 
-    Returns
-    -------
-    ages_years : ndarray of float64
-        NaN where the age is missing, not a number, hidden, negative or above `OLDEST_AGE_YEARS`.
-    notes : list of str
-        One sentence for each of these reasons that occurs.
+    NaN where the age is missing, not a number, hidden, negative or above `OLDEST_AGE_YEARS`.
     """
     ages_years, hidden, missing, absurd = read_ages(ages)
     reasons = (

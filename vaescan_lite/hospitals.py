@@ -22,20 +22,11 @@ def change_gain(ecgs, factor):
 
 
 def change_band(ecgs, low_hz=None, high_hz=None, *, causal=False):
-    """Record through another filter, a Butterworth of first order at the low end and of second order at the high end.
+    """Record through another filter, a Butterworth of first order at the low end and of second at the high end: an EcgSet.
 
-    Parameters
-    ----------
-    ecgs : EcgSet
-    low_hz, high_hz : float, optional
-        Corner frequencies in Hz, below half the sampling frequency; None leaves that end open.
-    causal : bool
-        A filter that only knows the past, as in a monitor that draws while it records: it delays slow parts, and so bends the
-        ST segment. Otherwise forwards and backwards, which keeps every wave in its place (and doubles the order).
-
-    Returns
-    -------
-    EcgSet
+    Corner frequencies lie below half the sampling frequency; None leaves that end open. A `causal` filter only knows the past,
+    as in a monitor that draws while it records: it delays slow parts, and so bends the ST segment. Otherwise it runs forwards
+    and backwards, which keeps every wave in its place (and doubles the order).
     """
     filters = []
     for corner_hz, kind, order in ((low_hz, "highpass", 1), (high_hz, "lowpass", 2)):
@@ -56,23 +47,10 @@ def change_band(ecgs, low_hz=None, high_hz=None, *, causal=False):
 
 
 def turn_heart(ecgs, frontal_deg=0.0, horizontal_deg=0.0):
-    """Record with all electrodes shifted around the chest, which is the same as a heart turned the other way.
+    """Record with all electrodes shifted around the chest, as if the heart turned the other way: an EcgSet of the same leads.
 
-    Parameters
-    ----------
-    ecgs : EcgSet
-    frontal_deg : float
-        Turn about the axis to the back, in degrees: positive from the left towards the feet, as the electrical axis counts.
-    horizontal_deg : float
-        Turn about the axis to the feet, in degrees: positive turns from the left towards the back.
-
-    Returns
-    -------
-    EcgSet
-        The leads of the input.
-
-    Notes
-    -----
+    `frontal_deg` turns about the axis to the back, positive from the left towards the feet, as the electrical axis counts;
+    `horizontal_deg` about the axis to the feet, positive from the left towards the back.
     ``x + D (R - 1) D^+ x`` with Dower's matrix D and a rotation R, as in the augmentation of `BeatVAE`: what a dipole cannot
     explain stays as it is. Single electrodes that lie wrongly are not meant; they would need the potentials between electrodes.
     """
@@ -91,14 +69,9 @@ def _in_blocks(ecgs, change, n_rows=128):
 
 
 def latent_shift(mu, reference_mean, reference_sd):
-    """How far the mean of each latent lies from where it was in training; needs no labels.
+    """How far the mean of each latent of new ECGs (n, n_latents) lies from where it was in training; needs no labels.
 
-    Parameters
-    ----------
-    mu : ndarray of float, shape (n, n_latents)
-        Latents of the new ECGs.
-    reference_mean, reference_sd : ndarray of float, shape (n_latents,)
-        Of the training ECGs; differences come in these SDs.
+    `reference_mean` and `reference_sd` (n_latents,) are those of the training ECGs; differences come in these SDs.
     """
     mu = np.asarray(mu)
     if mu.ndim != 2 or not len(mu) or not np.isfinite(mu).all():
@@ -107,24 +80,11 @@ def latent_shift(mu, reference_mean, reference_sd):
 
 
 def chance_shift(training_mu, n, n_draws=2000, seed=0):
-    """Draw what `latent_shift` gives by chance if nothing changed, as a root mean square over latents.
+    """Draw what `latent_shift` of `n` new ECGs gives by chance if nothing changed: root mean squares over latents (n_draws,).
 
-    Parameters
-    ----------
-    training_mu : ndarray of float, shape (n_training, n_latents)
-    n : int
-        Number of new ECGs.
-    n_draws, seed : int
-
-    Returns
-    -------
-    ndarray of float, shape (n_draws,)
-        Its 95th percentile is an alarm that rings falsely once in twenty.
-
-    Notes
-    -----
-    Means of n people are drawn from a normal distribution with the correlations of the training latents; the training mean is
-    uncertain, too, so the variances 1 / n and 1 / n_training add up. The ECGs of one person twice would need a wider one.
+    Their 95th percentile is an alarm that rings falsely once in twenty. Means of n people are drawn from a normal distribution
+    with the correlations of the training latents (n_training, n_latents); the training mean is uncertain, too, so the variances
+    1 / n and 1 / n_training add up. The ECGs of one person twice would need a wider one.
     """
     correlations = np.corrcoef(training_mu, rowvar=False)
     scale = np.sqrt(1 / n + 1 / len(training_mu))
@@ -133,17 +93,9 @@ def chance_shift(training_mu, n, n_draws=2000, seed=0):
 
 
 def person_groups(factors):
-    """Tell groups of people by sex and age.
+    """Tell groups of people by sex and age (``sex_female``, ``age_years``), DataFrame of bool, indexed like `factors`.
 
-    Parameters
-    ----------
-    factors : DataFrame
-        With ``sex_female`` and ``age_years``, NaN where unknown.
-
-    Returns
-    -------
-    DataFrame of bool, indexed like `factors`
-        Everybody, women, men, and the bands between `AGE_BANDS_YEARS`; who is unknown is in no group but the first.
+    Everybody, women, men, and the bands between `AGE_BANDS_YEARS`; whose sex or age is NaN is in no such group.
     """
     sex, age = factors["sex_female"], factors["age_years"]
     youngest, oldest = AGE_BANDS_YEARS[0], AGE_BANDS_YEARS[-1]
@@ -154,18 +106,10 @@ def person_groups(factors):
 
 
 def group_estimates(y, probability, groups, *, rotation=None, n_resamples=1000, seed=0):
-    """Score probabilities in each group of people, by the same resamples, so that estimates of groups can be subtracted.
+    """Score probabilities (n,) or (n_trainings, n) in each group, by the same resamples, so that groups can be subtracted.
 
-    Parameters
-    ----------
-    y : array-like of float, shape (n,)
-        1, 0, or NaN where unknown: these people count in no group.
-    probability : array-like of float, shape (n,) or (n_trainings, n)
-    groups : DataFrame of bool, shape (n, n_groups)
-        As `person_groups` gives them.
-    rotation : array-like, shape (n,), optional
-        Where people were read by different trainings: the AUROC counts pairs within a rotation.
-    n_resamples, seed : int
+    `y` (n,) is 1, 0, or NaN where unknown: these people count in no group. `groups` are those of `person_groups`; with a
+    `rotation` (n,), where people were read by different trainings, the AUROC counts pairs within one.
 
     Returns
     -------
@@ -173,8 +117,7 @@ def group_estimates(y, probability, groups, *, rotation=None, n_resamples=1000, 
         ``n`` and ``n_positive``.
     estimates : dict of str to dict of str to Estimate
         By group ``auroc``, ``ratio`` (expected by observed number of those who have it; 1 is right) and ``slope`` of the
-        calibration (1 is right, below it probabilities are too extreme); groups with fewer than `FEWEST_IN_GROUP` people with
-        or without the diagnosis are left out.
+        calibration; groups with fewer than `FEWEST_IN_GROUP` people with or without the diagnosis are left out.
     """
     y, trainings = np.asarray(y, dtype=float), np.atleast_2d(np.asarray(probability, dtype=float))
     weights = bootstrap_weights(len(y) if rotation is None else rotation, n_resamples, seed)
@@ -198,37 +141,25 @@ def _scores(y, p, rotation, weights):
         with np.errstate(divide="ignore", invalid="ignore"):  # a resample without positives has no ratio
             return np.where(drawn @ y > 0, (drawn @ p) / (drawn @ y), np.nan)
 
-    return {
-        "auroc": auroc(y, p, rotation, weights=weights),
-        "ratio": bootstrap(ratio, weights=weights),
-        "slope": bootstrap(lambda drawn: weighted_calibration(y, p, drawn)[1], weights=weights),
-    }
+    slope = bootstrap(lambda drawn: weighted_calibration(y, p, drawn)[1], weights=weights)
+    return {"auroc": auroc(y, p, rotation, weights=weights), "ratio": bootstrap(ratio, weights=weights), "slope": slope}
 
 
 def group_table(counts, estimates):
     """Write what `group_estimates` gives as one table: counts, each measure with ``_low`` and ``_high``, NaN if not scored."""
     columns = [f"{measure}{end}" for measure in ("auroc", "ratio", "slope") for end in ("", "_low", "_high")]
-    rows = {
-        name: [figure for estimate in scores.values() for figure in (estimate.value, *estimate.interval())]
-        for name, scores in estimates.items()
-    }
+    rows = {}
+    for name, scores in estimates.items():
+        rows[name] = [figure for estimate in scores.values() for figure in (estimate.value, *estimate.interval())]
     return counts.join(pd.DataFrame.from_dict(rows, orient="index", columns=columns)).rename_axis("group")
 
 
 def group_differences(estimates):
-    """Compare groups: women with men, and each age band with the one before it.
+    """Compare groups: women with men, and each age band with the one before it, in what `group_estimates` gives by name.
 
-    Parameters
-    ----------
-    estimates : dict
-        By name, a factor or a tuple that names more than that, what `group_estimates` gives.
-
-    Returns
-    -------
-    DataFrame
-        ``name``, ``group``, ``other``, ``measure`` (auroc, ratio, slope), ``difference`` (group - other) with ``low`` and
-        ``high``; ``p``, adjusted by Holm for all rows, and ``verdict``: "differ" where p < .05, else "no evidence". Slopes that
-        do not exist are left out.
+    A DataFrame: ``name`` (a factor, or a tuple that names more), ``group``, ``other``, ``measure`` (auroc, ratio, slope),
+    ``difference`` (group - other) with ``low`` and ``high``; ``p``, adjusted by Holm for all rows, and ``verdict``: "differ"
+    where p < .05, else "no evidence". Slopes that do not exist are left out.
     """
     rows = []
     for name, of_group in estimates.items():

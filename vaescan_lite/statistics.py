@@ -16,18 +16,10 @@ NEWTON_STEPS = 30
 class Estimate:
     """A figure with what is needed for its interval, so that differences and means keep their pairing.
 
-    Attributes
-    ----------
-    by_seed : ndarray of float, shape (n_seeds,)
-        The figure for each training seed; one value if nothing was trained at random.
-    replicates : ndarray of float, shape (n_resamples,)
-        The mean over seeds in each resample of the records. Two estimates belong together only if they were made with the
-        same weights from `bootstrap_weights`.
-    limits : tuple of float
-        What the figure cannot pass, such as 0 and 1 for an AUROC; no interval passes it either.
+    `by_seed` (n_seeds,) holds the figure for each training seed, one value if nothing was trained at random; `replicates`
+    (n_resamples,) its mean over seeds in each resample of the records, made with the weights of `bootstrap_weights` that all
+    estimates share which belong together; `limits` what the figure cannot pass, such as 0 and 1 for an AUROC, nor its interval.
 
-    Notes
-    -----
     The interval of 95 % is the percentile interval of the bootstrap, each of its two distances from the value widened by
     1.96 standard deviations over training seeds (added as squares). That is the variance of a single training, not of
     the mean over seeds, for somebody who trains once. From two or three seeds it is a rough guess, more often too small
@@ -66,6 +58,10 @@ class Estimate:
         high = self.value + np.hypot(np.maximum(high - self.value, 0.0), spread)
         return float(np.maximum(low, self.limits[0])), float(np.minimum(high, self.limits[1]))
 
+    def named(self, *names):
+        """Value and ends of the interval under three names."""
+        return dict(zip(names, (self.value, *self.interval()), strict=True))
+
     def p_value(self):
         """Two-sided p-value of "the figure is zero", by the normal approximation; 1 where nothing varies and it is zero."""
         standard_error = np.hypot(np.nanstd(self.replicates, ddof=1), self.between_seeds)
@@ -87,18 +83,10 @@ def over_trainings(estimates):
 
 
 def bootstrap_weights(rotation, n_resamples=1000, seed=0):
-    """Draw how often each record is in each resample; every rotation keeps its number of records.
+    """Draw how often each record is in each resample, uint8 (n_resamples, n); every rotation keeps its number of records.
 
-    Parameters
-    ----------
-    rotation : array-like, shape (n,), or int
-        Rotation of each record; a number of records if there is one rotation only.
-    n_resamples, seed : int
-
-    Returns
-    -------
-    ndarray of uint8, shape (n_resamples, n)
-        The same weights used for two models make their comparison a paired one.
+    `rotation` has the rotation of each record, or is their number if there is one rotation only. The same weights used for two
+    models make their comparison a paired one.
     """
     rotation = np.zeros(rotation) if np.ndim(rotation) == 0 else np.asarray(rotation)
     rng = np.random.default_rng(seed)
@@ -112,20 +100,10 @@ def bootstrap_weights(rotation, n_resamples=1000, seed=0):
 
 
 def bootstrap(statistic, rotation=None, n_resamples=1000, seed=0, *, weights=None):
-    """Estimate a figure and how it varies over resamples of the records.
+    """Make the Estimate of a figure: its value, and how it varies over resamples of the records.
 
-    Parameters
-    ----------
-    statistic : callable
-        Takes weights (n_rows, n), how often each record counts, and returns one figure a row, shape (n_rows, ...).
-    rotation, n_resamples, seed
-        As for `bootstrap_weights`.
-    weights : ndarray of int, shape (n_resamples, n), optional
-        Drawn before, so that several estimates share them, in place of `rotation`, `n_resamples` and `seed`.
-
-    Returns
-    -------
-    Estimate
+    `statistic` takes weights (n_rows, n), how often each record counts, and returns one figure a row, (n_rows, ...). `weights`
+    (n_resamples, n) drawn before, so that several estimates share them, stand in place of rotation, n_resamples and seed.
     """
     weights = bootstrap_weights(rotation, n_resamples, seed) if weights is None else np.asarray(weights)
     everybody = np.ones((1, weights.shape[1]), dtype=weights.dtype)
@@ -134,10 +112,10 @@ def bootstrap(statistic, rotation=None, n_resamples=1000, seed=0, *, weights=Non
 
 
 def with_interval(statistic, *columns, n_resamples=500, seed=0):
-    """Return value, low and high of a figure with its 95 % percentile interval, and the number n of records that count.
+    """Return value, low and high (95 %, percentiles) of a figure, and the number of records that count: those without a NaN.
 
-    `statistic` is `weighted_mean`, `weighted_median`, `weighted_r2`, `weighted_auroc` or another one that takes columns (n,)
-    and weights. A record with a NaN in any column is left out; the figure is NaN if nothing is left or it does not exist.
+    `statistic` takes columns (n,) and weights, as `weighted_mean` does. The figure is NaN if nothing is left or it does not
+    exist.
     """
     columns = np.array([np.asarray(column, dtype=float) for column in columns])
     columns = columns[:, np.isfinite(columns).all(axis=0)]
@@ -150,10 +128,7 @@ def with_interval(statistic, *columns, n_resamples=500, seed=0):
 
 
 def estimate_known(statistic, *columns, weights):
-    """Estimate a figure from the records without a NaN, and return their number beside it; `weights` are those of all records.
-
-    Estimates that share the weights keep their pairing, whoever else is left out.
-    """
+    """Estimate a figure from the records without a NaN, their number beside it; `weights` are those of all records."""
     columns = np.array([np.asarray(column, dtype=float) for column in columns])
     known = np.isfinite(columns).all(axis=0)
     if not known.any():
@@ -215,26 +190,19 @@ def weighted_auroc(y, score, weights, rotation=None):
 
 
 def auroc(y, score, rotation=None, n_resamples=1000, seed=0, *, weights=None):
-    """Area under the ROC curve with its interval, counting only pairs of records from the same rotation.
+    """Area under the ROC curve with its interval, counting only pairs of records from the same rotation: an Estimate.
 
-    Scores of two rotations come from two models and need not share a scale, so a positive of one is never compared with
-    a negative of another.
+    Scores of two rotations come from two models and need not share a scale, so a positive of one is never compared with a
+    negative of another. The value is the share of the pairs in the right order, tied ones counted one half; NaN without a pair.
 
     Parameters
     ----------
-    y : array-like of float, shape (n,)
-        1 for positives, 0 for negatives.
-    score : array-like of float, shape (n,)
-        Higher means more likely positive. Tied pairs count one half.
+    y, score : array-like of float, shape (n,)
+        1 for positives and 0 for negatives; higher means more likely positive.
     rotation : array-like, shape (n,), optional
         Which model scored the record; default one for all.
     n_resamples, seed, weights
         As for `bootstrap`. Estimates of the same records with the same seed are paired: subtract them.
-
-    Returns
-    -------
-    Estimate
-        Share of the pairs (a positive and a negative of one rotation) in the right order; NaN if there is no pair.
 
     Examples
     --------
@@ -272,19 +240,13 @@ def mean_over_records(values, rotation=None, n_resamples=1000, seed=0):
 
 
 def interval_over_trainings(differences, test_share):
-    """Return the ends of the interval of 95 % of a mean difference, by the corrected resampled t-test.
+    """Return the ends of the interval of 95 % of a mean difference (n_rotations,), by the corrected resampled t-test.
 
     The bootstrap of records asks how a difference would move with other test people; this asks how it would move if everything
-    were trained once more on other people, because every rotation was. With fewer than three rotations it is infinite.
-    Nadeau C, Bengio Y. Inference for the generalization error. Machine Learning 2003;52:239-281.
-
-    Parameters
-    ----------
-    differences : array-like of float, shape (n_rotations,)
-        One per rotation, NaN where a rotation has none.
-    test_share : float
-        Test records per training record, 1/4 with eight of ten folds to train on: rotations share training records, and their
-        variance alone would be too small.
+    were trained once more on other people, because every rotation was. With fewer than three rotations it is infinite; NaN
+    where a rotation has none. `test_share`: test records per training record, 1/4 with eight of ten folds to train on, since
+    rotations share training records and their variance alone would be too small (Nadeau C, Bengio Y. Machine Learning
+    2003;52:239-281).
     """
     differences = np.asarray(differences, dtype=float)
     differences = differences[np.isfinite(differences)]
@@ -296,11 +258,7 @@ def interval_over_trainings(differences, test_share):
 
 
 def holm(p_values):
-    """Adjust p-values for their number by the step-down method of Holm (Scand J Stat 1979;6:65-70), in the same order.
-
-    >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
-    [0.03, 0.06, 0.06]
-    """
+    """Adjust p-values for their number by the step-down method of Holm (Scand J Stat 1979;6:65-70), in the same order."""
     p_values = np.asarray(p_values, dtype=float)
     order = np.argsort(p_values, kind="stable")
     stepped = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
@@ -310,20 +268,11 @@ def holm(p_values):
 
 
 def calibration(y, probability):
-    """Calibration intercept and slope of predicted probabilities (Cox DR, Biometrika 1958;45:562-565).
+    """Calibration intercept and slope of predicted probabilities (n,) (Cox DR, Biometrika 1958;45:562-565).
 
-    Parameters
-    ----------
-    y : array-like of float, shape (n,)
-        1 for positives, 0 for negatives.
-    probability : array-like of float, shape (n,)
-        Between 0 and 1; kept 1e-6 away from both, where the logit would be infinite.
-
-    Returns
-    -------
-    intercept, slope : float
-        Of the logistic regression of `y` on the logit of `probability`. Perfect: 0 and 1. A slope below 1 means
-        that the probabilities are too extreme. NaN with one class only, or classes that do not overlap.
+    They are those of the logistic regression of `y` on the logit of the probability, which is kept 1e-6 away from 0 and 1.
+    Perfect: 0 and 1; a slope below 1 means that the probabilities are too extreme. NaN with one class only, or classes that do
+    not overlap.
     """
     y, logits = np.asarray(y, dtype=float), _logits(probability)
     if np.ptp(logits) == 0:  # the same probability for everybody: a slope cannot be told

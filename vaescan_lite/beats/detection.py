@@ -19,20 +19,8 @@ TINY = np.finfo(np.float32).tiny
 
 
 def r_peaks(ecgs):
-    """Find the QRS complexes of ECGs, on all leads together.
+    """Find the QRS complexes of ECGs, on all leads together: for each ECG their sample indices, ascending; none in a flat ECG.
 
-    Parameters
-    ----------
-    ecgs : EcgSet
-        ECGs with at least the leads I, II and V1 ... V6, at 100 Hz or more, 3 s or longer. Leads that hold NaN are not used.
-
-    Returns
-    -------
-    list of ndarray of int
-        For each ECG the sample indices of its QRS complexes, ascending; none where there is no beat (a flat ECG).
-
-    Notes
-    -----
     Each lead is band-passed (5-25 Hz) and differentiated. The size of its slope is divided by that of a usual beat of the lead
     (the median over stretches of 1.5 s of the maximum) and limited to 1.4 times that; the lead with the largest slope is left
     out, the mean of the others squared and smoothed by a Gaussian of 40 ms. So one bad lead can neither hide a beat nor make
@@ -40,6 +28,11 @@ def r_peaks(ecgs):
     stay below 0.06 and nearly all ectopic beats above 0.13. In a pause of 1.5 usual RR intervals 0.03 is enough. The index is
     the middle of the QRS in this sense, the same for all leads, not the tip of R in one of them. Pacing spikes are cut out
     before.
+
+    Parameters
+    ----------
+    ecgs : EcgSet
+        ECGs with at least the leads I, II and V1 ... V6, at 100 Hz or more, 3 s or longer. Leads that hold NaN are not used.
     """
     signals = np.nan_to_num(to_eight_leads(ecgs).signals, nan=0.0, posinf=0.0, neginf=0.0)
     check_rate_and_length(ecgs.fs, signals.shape[-1])

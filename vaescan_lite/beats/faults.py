@@ -52,17 +52,11 @@ def look_at(ecgs, beats, noise_uv, r_index, fs):
     noisy_s = np.where(is_noisy, 0, (quick > NOISY_UV).sum(axis=-1))  # a part of the recording
     is_noisy |= noisy_s >= NOISY_S
     return {
-        "n_nan": n_nan,
-        "flat_s": flat_s,
+        "n_nan": n_nan, "flat_s": flat_s, "noise": noise, "is_noisy": is_noisy, "noisy_s": noisy_s, "spans": span,
         "saturated": is_saturated(signals, ecgs.fs) & np.isfinite(signals[..., 0]) & (flat_s == 0),
-        "noise": noise,
-        "is_noisy": is_noisy,
-        "noisy_s": noisy_s,
-        "swapped": swapped_electrodes(beats, r_index, fs),
-        "is_upside_down": is_upside_down(beats, r_index, fs),
-        "spans": span,
+        "swapped": swapped_electrodes(beats, r_index, fs), "is_upside_down": is_upside_down(beats, r_index, fs),
         "limb_errors": limb_errors_uv(signals) if len(names) == 12 else np.full((len(signals), 4), np.nan),
-    }
+    }  # fmt: skip
 
 
 def standard_leads(leads):
@@ -101,10 +95,8 @@ def _piles_up(below_mV, fs):
     at = np.flatnonzero(below_mV == 0)
     n_meetings = 1 + (np.diff(at) > 0.2 * fs).sum()
     unit_mV = np.median(np.diff(np.unique(below_mV)[:200]))  # in which the lead was stored
-    n_wide, n_narrow = (
-        (below_mV < max(near_mV, n_units * unit_mV, 0.01 * below_mV.max())).sum() - len(at)
-        for near_mV, n_units in ((0.025, 10.5), (0.012, 5.5))
-    )
+    reaches_mV = (max(mV, n * unit_mV, 0.01 * below_mV.max()) for mV, n in ((0.025, 10.5), (0.012, 5.5)))
+    n_wide, n_narrow = ((below_mV < reach_mV).sum() - len(at) for reach_mV in reaches_mV)
     is_pile = len(at) >= 1.5 * n_wide or (n_meetings >= N_SURE_MEETINGS and len(at) >= n_narrow)
     lasts = len(at) >= n_meetings * max(1, 0.003 * fs)
     longest = np.diff(np.flatnonzero(np.r_[True, below_mV > 0, True])).max() - 1
@@ -122,10 +114,8 @@ def quick_noise_uv(signals, fs):
     spacing = max(1, round(fs) // 25 - 1)  # not 40 ms, at whose multiples mains always have the same phase
     n_places = int(fs / spacing)
     n_seconds = (signals.shape[-1] - 2 * reach) // (n_places * spacing)
-    before, first, second, after = (
-        signals[..., start : start + n_seconds * n_places * spacing : spacing]
-        for start in (0, reach, reach + stride, 2 * reach)
-    )
+    starts, length = (0, reach, reach + stride, 2 * reach), n_seconds * n_places * spacing
+    before, first, second, after = (signals[..., start : start + length : spacing] for start in starts)
     middle, by_second = n_places // 2, (*signals.shape[:-1], n_seconds, n_places)
     step = np.sort(np.abs(second - first).reshape(by_second), axis=-1)[..., middle]
     bend = np.sort(np.abs(before - 2 * first + after).reshape(by_second), axis=-1)[..., middle]
@@ -153,14 +143,9 @@ def swapped_electrodes(beats, r_index, fs):
     votes, likeness = [], []
     for lead in (0, 1):  # I, II
         likeness.append(_cosine(qrs[:, lead], qrs[:, v6]))
-        signs = [
-            _net(p_wave[:, lead]) < 0,
-            _net(qrs[:, lead]) < 0,
-            t_wave[:, lead].mean(axis=-1) < 0,
-            likeness[-1] < OPPOSITE,
-            _cosine(t_wave[:, lead], t_wave[:, v6]) < OPPOSITE,
-        ]
-        votes.append(np.sum(signs, axis=0) >= 4)
+        down = [_net(p_wave[:, lead]) < 0, _net(qrs[:, lead]) < 0, t_wave[:, lead].mean(axis=-1) < 0]
+        opposite = [likeness[-1] < OPPOSITE, _cosine(t_wave[:, lead], t_wave[:, v6]) < OPPOSITE]
+        votes.append(np.sum([*down, *opposite], axis=0) >= 4)
     arms = votes[0] & (~votes[1] | (likeness[0] <= likeness[1]))
     return np.where(arms, "RA/LA", np.where(votes[1], "RA/LL", ""))
 
@@ -177,12 +162,8 @@ def is_upside_down(beats, r_index, fs):
 
 def _waves(beats, r_index, fs):
     """Where P, QRS and T of a beat lie in most people."""
-    before, after = (lambda s: max(r_index - round(s * fs), 0)), (lambda s: r_index + round(s * fs))
-    return (
-        beats[..., before(0.24) : before(0.07)],
-        beats[..., before(0.07) : after(0.09)],
-        beats[..., after(0.12) : after(0.40)],
-    )
+    spans_s = (-0.24, -0.07), (-0.07, 0.09), (0.12, 0.40)
+    return (beats[..., max(r_index + round(start_s * fs), 0) : r_index + round(end_s * fs)] for start_s, end_s in spans_s)
 
 
 def _net(wave):
@@ -194,12 +175,8 @@ def scale_in_words(spans):
     """Say of each ECG whether its amplitudes cannot be millivolts ("" if they can), given spans of beats (n_ecgs, 8) in mV."""
     largest, usual = spans.max(axis=-1, initial=0), np.median(spans, axis=-1)
     is_wrong = [usual > MICROVOLTS_MV, usual > LARGEST_USUAL_MV, largest > LARGEST_LEAD_MV, largest < SMALLEST_MV]
-    causes = (
-        "microvolts, or counts of a converter",
-        "counts of a converter",
-        "another unit in one lead",
-        "volts, or only noise",
-    )
+    usual_causes = "microvolts, or counts of a converter", "counts of a converter"
+    causes = *usual_causes, "another unit in one lead", "volts, or only noise"
     said = "the amplitudes cannot be millivolts: a beat spans {:.3g} in the largest lead, which looks like {}"
     causes = np.select(is_wrong, causes, "")
     return np.array([cause and said.format(high, cause) for high, cause in zip(largest, causes)], dtype=object)

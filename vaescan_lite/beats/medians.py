@@ -24,6 +24,12 @@ def median_beats(
 ):
     """Make one median beat of every ECG.
 
+    Pacing spikes are cut out. ECGs are band-passed with zero phase, QRS complexes found on all leads together (`r_peaks`),
+    ectopic beats set aside by their shape and, in a regular rhythm, their time; the others are aligned between samples by
+    least squares, and the level of the PR segment is subtracted from their median in each lead. The R peak is the middle of
+    the QRS, all leads together; the tip of R in one lead lies within 20 ms of it in most ECGs, further away in bundle
+    branch block. The filter and 100 Hz lower the R wave by 2-4 %, and voltage criteria with it.
+
     Parameters
     ----------
     ecgs_or_db : EcgSet or Database
@@ -37,12 +43,8 @@ def median_beats(
         Window before and after the R peak in seconds. With AV block the P wave lies 260 ms and more before R.
     band_hz : tuple of float
         Corner frequencies of the zero-phase band-pass in Hz (gain 1/2 at each).
-    batch_size : int
-        ECGs in memory at a time. It does not change the result.
-    n_jobs : int
-        Processes; -1 means as many as this process has CPUs.
-    progress : bool
-        Show a progress bar.
+    batch_size, n_jobs, progress : int, int, bool
+        ECGs in memory at a time, which does not change the result; processes (-1: as many as this process has CPUs); a bar.
 
     Returns
     -------
@@ -51,19 +53,10 @@ def median_beats(
         row is NaN, ``quality.usable`` is False and ``quality.reason`` says why; `quality` describes the other columns. `rr_s`
         is the median RR interval, the ectopic beats' included.
 
-    Notes
-    -----
-    Pacing spikes are cut out. ECGs are band-passed with zero phase, QRS complexes found on all leads together (`r_peaks`),
-    ectopic beats set aside by their shape and, in a regular rhythm, their time; the others are aligned between samples by
-    least squares, and the level of the PR segment is subtracted from their median in each lead. The R peak is the middle of
-    the QRS, all leads together; the tip of R in one lead lies within 20 ms of it in most ECGs, further away in bundle
-    branch block. The filter and 100 Hz lower the R wave by 2-4 %, and voltage criteria with it.
-
     Examples
     --------
     >>> import vaescan_lite as vl
-    >>> flat = vl.EcgSet(np.zeros((1, 12, 1000)), fs=100, ids=["a"])
-    >>> vl.median_beats(flat).quality.loc["a", "reason"]
+    >>> vl.median_beats(vl.EcgSet(np.zeros((1, 12, 1000)), fs=100, ids=["a"])).quality.loc["a", "reason"]
     'no QRS complex found'
     """
     settings = Settings(fs, before_s, after_s, band_hz, batch_size, n_jobs, progress)
@@ -71,69 +64,38 @@ def median_beats(
 
 
 def split_median_beats(ecgs_or_db, ids=None, *, seed, **settings):
-    """Make two median beats of every ECG, each of a random half of its beats.
+    """Make two median beats of every ECG, each of a random half of its beats (drawn by `seed`), as a pair of BeatSets.
 
     The two differ by noise and variation from beat to beat only; half the difference is the noise of the median of all beats.
-
-    Parameters
-    ----------
-    ecgs_or_db, ids, **settings
-        As in `median_beats`.
-    seed : int
-        Seed of the random halves.
-
-    Returns
-    -------
-    tuple of BeatSet
-        Both aligned on all beats of the ECG. With an odd number of beats the first has one more; an ECG with a single beat is
-        NaN and not usable in the second.
+    Both are aligned on all beats of the ECG. With an odd number of beats the first has one more; an ECG with a single beat is
+    NaN and not usable in the second. All else as in `median_beats`.
     """
     return _beat_sets(partial(_halves, seed=seed), ecgs_or_db, ids, _with_defaults(settings))
 
 
 def beat_noise(ecgs_or_db, ids=None, **settings):
-    """Estimate the standard error of every sample of the median beats.
+    """Estimate the standard error of every sample of `median_beats`: a BeatSet of the same rows, whose `signals` hold it in mV.
 
-    Parameters
-    ----------
-    ecgs_or_db, ids, **settings
-        As in `median_beats`.
-
-    Returns
-    -------
-    BeatSet
-        Rows and samples as in `median_beats`; `signals` hold the standard error in mV. A row is NaN and not usable where there
-        were fewer than two beats.
-
-    Notes
-    -----
-    1.2533 times the mean absolute deviation of the n beats from their median is their standard deviation if it is normal; times
-    sqrt(n / (n - 1)) for the median fitted, divided by sqrt(n), times up to 1.25 because it is a median.
+    A row is NaN and not usable where there were fewer than two beats. 1.2533 times the mean absolute deviation of the n beats
+    from their median is their standard deviation if it is normal; times sqrt(n / (n - 1)) for the median fitted, divided by
+    sqrt(n), times up to 1.25 because it is a median.
     """
     return _beat_sets(_noise, ecgs_or_db, ids, _with_defaults(settings))[0]
 
 
 def quality(ecgs_or_db, ids=None, **settings):
-    """Return what is wrong with ECGs.
+    """Return what is wrong with ECGs, given as to `median_beats`, a DataFrame indexed by id.
 
-    Parameters
-    ----------
-    ecgs_or_db, ids, **settings
-        As in `median_beats`.
-
-    Returns
-    -------
-    DataFrame, indexed by id
-        ``usable``: whether there is a median beat; ``reason``: why not. ``n_beats``: QRS complexes found; ``n_ectopic``: set
-        aside for their shape or time; ``n_used``: in the median; ``dominant_share``: share that was not set aside.
-        ``noise_uV``: standard deviation of single beats over one heart cycle, or of noise within milliseconds where this is
-        larger, median over the 8 leads. ``rr_s``, ``rr_sd_s``, ``rr_rmssd_s``: median,
-        standard deviation, and root mean square of successive differences of the RR intervals. ``p_consistency``: how alike the
-        beats are where P lies, up to 1; NaN below two beats. ``n_spikes``: pacing spikes that were cut out.
-        ``flat_leads``, ``missing_leads`` (NaN), ``saturated_leads``, ``noisy_leads``: names, joined by commas. ``swapped``:
-        limb electrodes that seem exchanged (RA/LA or RA/LL). ``limb_error_uV``: how far the limb leads are from Einthoven's and
-        Goldberger's laws at worst; NaN without 12 leads. ``faults``: all this in words, also if all leads look upside down or
-        the amplitudes cannot be millivolts; empty for a clean ECG. A fault does not make an ECG unusable by itself.
+    ``usable``: whether there is a median beat; ``reason``: why not. ``n_beats``: QRS complexes found; ``n_ectopic``: set aside
+    for their shape or time; ``n_used``: in the median; ``dominant_share``: share that was not set aside. ``noise_uV``: standard
+    deviation of single beats over one heart cycle, or of noise within milliseconds where this is larger, median over the 8
+    leads. ``rr_s``, ``rr_sd_s``, ``rr_rmssd_s``: median, standard deviation, and root mean square of successive differences of
+    the RR intervals. ``p_consistency``: how alike the beats are where P lies, up to 1; NaN below two beats. ``n_spikes``:
+    pacing spikes that were cut out. ``flat_leads``, ``missing_leads`` (NaN), ``saturated_leads``, ``noisy_leads``: names,
+    joined by commas. ``swapped``: limb electrodes that seem exchanged (RA/LA or RA/LL). ``limb_error_uV``: how far the limb
+    leads are from Einthoven's and Goldberger's laws at worst; NaN without 12 leads. ``faults``: all this in words, also if all
+    leads look upside down or the amplitudes cannot be millivolts; empty for a clean ECG. A fault does not make an ECG unusable
+    by itself.
     """
     return median_beats(ecgs_or_db, ids, **settings).quality
 

@@ -49,10 +49,7 @@ def cut_spikes(eight, fs):
 
 
 def _candidates(eight, reach, least):
-    """Rows and indices of the sharpest points: those that stand out from the samples `reach` before and after.
-
-    Where these differ much from each other and from those twice as far, it is a wave; such places need no closer look.
-    """
+    """Rows and indices of points that stand out from the samples `reach` before and after, but for those of wide waves."""
     tip = eight[..., : -2 * reach] + eight[..., 2 * reach :]
     tip *= -0.5
     tip += eight[..., reach:-reach]

@@ -46,10 +46,7 @@ def chapter_paths(notebooks, only=None):
 
 
 def resolve_database(database, relative_to=None):
-    """Turn the path of a database into an absolute one, since chapters run in a folder of their own.
-
-    A relative path starts in the working directory or in `relative_to`; "auto", "simulated" and "ptbxl" stay as they are.
-    """
+    """Make the path of a database absolute, from here or `relative_to`, since chapters run in a folder of their own."""
     if not str(database).strip():
         raise ValueError(f"the database is empty; give a folder of ECGs, or one of {', '.join(DATABASE_WORDS)}.")
     if str(database) in DATABASE_WORDS:
@@ -59,10 +56,8 @@ def resolve_database(database, relative_to=None):
     for candidate in candidates:
         if candidate.is_dir():
             return str(candidate)
-    raise FileNotFoundError(
-        f"database {str(database)!r}: no folder {' or '.join(map(str, candidates))}; "
-        f"give a folder of ECGs, or one of {', '.join(DATABASE_WORDS)}."
-    )
+    tried = f"database {str(database)!r}: no folder {' or '.join(map(str, candidates))}"
+    raise FileNotFoundError(f"{tried}; give a folder of ECGs, or one of {', '.join(DATABASE_WORDS)}.")
 
 
 def with_parameters(source, parameters):
@@ -93,17 +88,15 @@ def run_chapters(
 
     Parameters
     ----------
-    notebooks : str or Path
-        Folder of the chapters; they run with it as their working directory.
-    output_folder : str or Path
-        Gets the executed chapters, ``report.json`` and ``report.csv``, and what each cell printed (``<chapter>.log``).
+    notebooks, output_folder : str or Path
+        Folder of the chapters, their working directory; and the one that gets the executed chapters, ``report.json`` and
+        ``report.csv``, and what each cell printed (``<chapter>.log``).
     profile, database, seed
         Values for the parameters cell of every chapter.
     only : sequence of str, optional
         Begins of file names, such as ``["04"]``.
-    cell_timeout_s : float
+    cell_timeout_s, progress : float, bool
         A cell that takes longer fails.
-    progress : bool
 
     Returns
     -------
@@ -128,9 +121,8 @@ def run_chapters(
     failed = report[report["error"].notna()]
     if len(failed):
         reasons = "\n".join(f"{row.chapter}: {row.error}" for row in failed.itertuples())
-        raise ChaptersFailed(
-            f"{len(failed)} of {len(report)} chapters failed (report: {output / 'report.csv'}).\n{reasons}", report
-        )
+        counts = f"{len(failed)} of {len(report)} chapters failed"
+        raise ChaptersFailed(f"{counts} (report: {output / 'report.csv'}).\n{reasons}", report)
     return report
 
 
@@ -138,11 +130,9 @@ def report_text(report):
     """Lay the report of `run_chapters` out for a terminal: a line per chapter and one for the whole."""
     lines = [f"{'chapter':<28}{'seconds':>9}{'peak MB':>9}  "]
     for row in report.itertuples():
-        over = [
-            f"over its {budget:g} {unit}"
-            for value, budget, unit in ((row.seconds, row.budget_s, "s"), (row.memory_mb, row.budget_mb, "MB"))
-            if pd.notna(budget) and pd.notna(value) and value > budget
-        ]
+        costs = (row.seconds, row.budget_s, "s"), (row.memory_mb, row.budget_mb, "MB")
+        costs = [cost for cost in costs if pd.notna(cost[0]) and pd.notna(cost[1])]
+        over = [f"over its {most:g} {unit}" for value, most, unit in costs if value > most]
         note = "failed" if row.error else ", ".join(over)
         lines.append(f"{row.chapter:<28}{row.seconds:>9.1f}{_mb(row.memory_mb)[:-3]:>9}  {note}".rstrip())
     peak = report["memory_mb"].astype(float).max()
@@ -163,13 +153,8 @@ def _run_chapter(path, output, parameters, cell_timeout_s, progress):
     executed.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="vaescan-") as folder:
         chapter, result_file = Path(folder) / path.name, Path(folder) / "result.json"
-        papermill = {
-            "input_path": str(chapter),
-            "output_path": str(executed),
-            "cwd": str(path.parent),
-            "execution_timeout": cell_timeout_s,
-            "progress_bar": progress,
-        }
+        papermill = {"input_path": str(chapter), "output_path": str(executed), "cwd": str(path.parent)}
+        papermill |= {"execution_timeout": cell_timeout_s, "progress_bar": progress}
         job = {"papermill": papermill, "log": str(output / f"{path.stem}.log"), "result": str(result_file)}
         nbformat.write(notebook, chapter)
         environment = environment_for_child(**_own_jupyter(Path(folder)))
@@ -177,10 +162,9 @@ def _run_chapter(path, output, parameters, cell_timeout_s, progress):
         command = [sys.executable, "-c", CHILD, json.dumps(job)]
         run = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=False)
         seconds = time.perf_counter() - start
-        if not result_file.exists():
-            error = f"the process ended with code {run.returncode} and no result"
-            return {"seconds": seconds, "memory_mb": None, "error": error}
-        return {"seconds": seconds, **json.loads(result_file.read_text(encoding="utf-8"))}
+        if result_file.exists():
+            return {"seconds": seconds, **json.loads(result_file.read_text(encoding="utf-8"))}
+    return {"seconds": seconds, "memory_mb": None, "error": f"the process ended with code {run.returncode} and no result"}
 
 
 def _own_jupyter(folder):
@@ -200,10 +184,7 @@ def _own_jupyter(folder):
 
 
 def _child(job):
-    """Execute one chapter with Papermill and write peak memory and error to a file; runs in the child process.
-
-    The kernel is the only process this one waits for, so the peak of its children is the chapter's.
-    """
+    """Execute one chapter with Papermill and write the error and peak memory (of the kernel, its only child) to a file."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 

@@ -13,18 +13,14 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def publishable(notebook):
-    """Take out of an executed chapter, in place, what belongs to the run and not to the page.
-
-    That is Papermill's metadata, and progress bars with their widgets. Of a figure that offers a widget and HTML the page shows
-    the HTML: its widget goes, also from an output of its own, so that its weights are in the page once.
-    """
+    """Take out of an executed chapter what is of the run: Papermill's metadata, bars, widgets of figures that offer HTML."""
     notebook.metadata.pop("papermill", None)
     models = set()
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         if cell.cell_type != "code":
             continue
-        cell.outputs = [output for output in cell.outputs if not _is_progress_bar(output) and not _is_live(output)]
+        cell.outputs = [output for output in cell.outputs if not _belongs_to_the_run(output)]
         for output in cell.outputs:
             data = output.get("data", {})
             if "text/html" in data:
@@ -36,22 +32,16 @@ def publishable(notebook):
 
 
 def build_book(source, executed, build_folder=None):
-    """Build the HTML book from executed chapters.
+    """Build the HTML book from executed chapters; return its first page, ``_build/html/index.html``.
+
+    A RuntimeError says that Jupyter Book warned, failed, or is not of version 1 (2 ignores ``_config.yml`` and builds nothing).
 
     Parameters
     ----------
-    source : str or Path
-        Folder with ``_config.yml``, ``_toc.yml`` and ``book``.
-    executed : str or Path
-        Folder of executed chapters, as `run_chapters` writes it.
+    source, executed : str or Path
+        Folder with ``_config.yml``, ``_toc.yml`` and ``book``; folder of executed chapters, as `run_chapters` writes it.
     build_folder : str or Path, optional
         Gets ``_build/html``, whose old content is removed first, and the staged sources. Default: `source`.
-
-    Returns
-    -------
-    Path
-        The first page, ``_build/html/index.html``. A RuntimeError says that Jupyter Book warned, failed, or is not of version 1
-        (version 2 ignores ``_config.yml`` and builds nothing).
     """
     require_book(source)
     build = Path(build_folder or source).resolve() / "_build"
@@ -62,9 +52,8 @@ def build_book(source, executed, build_folder=None):
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     command += ["build", str(staged), "--path-output", str(build.parent), "--all", "-W", "-n", "--keep-going", "-q"]
     log.info("building the pages")
-    run = subprocess.run(
-        command, env=environment_for_child(), stdin=subprocess.DEVNULL, text=True, capture_output=True, check=False
-    )
+    quiet = {"stdin": subprocess.DEVNULL, "text": True, "capture_output": True, "check": False}
+    run = subprocess.run(command, env=environment_for_child(), **quiet)
     output = re.sub(r"\x1b\[[\d;]*m", "", run.stderr + run.stdout)  # colours
     (build / "pages.log").write_text(output, encoding="utf-8")
     first_page = build / "html" / "index.html"
@@ -79,10 +68,8 @@ def require_book(source):
     """Make sure that a folder holds the book and that Jupyter Book 1 can build it."""
     missing = [name for name in ("_config.yml", "_toc.yml", "book") if not (Path(source) / name).exists()]
     if missing:
-        raise FileNotFoundError(
-            f"{Path(source).resolve()} is not the folder of the book: no {', '.join(missing)}. "
-            "Run this from a clone of the repository, or give its folder."
-        )
+        advice = "Run this from a clone of the repository, or give its folder."
+        raise FileNotFoundError(f"{Path(source).resolve()} is not the folder of the book: no {', '.join(missing)}. {advice}")
     try:
         installed = version("jupyter-book")
     except ModuleNotFoundError as error:
@@ -109,13 +96,10 @@ def _stage(source, executed, staged):
         nbformat.write(notebook, staged / "notebooks" / path.name)
 
 
-def _is_live(output):
-    """Whether an output is the live form of an explorer, whose static form is the output before it."""
-    return output.get("metadata", {}).get("vaescan") == "live"
-
-
-def _is_progress_bar(output):
-    """Whether an output is a tqdm bar: a widget on its own, or lines on stderr with a share of steps done."""
+def _belongs_to_the_run(output):
+    """Whether an output is an explorer that is live, or a tqdm bar: a widget alone, or lines on stderr with a share done."""
+    if output.get("metadata", {}).get("vaescan") == "live":  # its static form is the output before it
+        return True
     bar = r"\d+%\|.*\||\d+\w* \[\d\d:\d\d"
     if output.get("output_type") == "stream":
         return output.get("name") == "stderr" and bool(re.search(bar, output["text"]))

@@ -37,7 +37,11 @@ def show_tables():
 
 
 class Workspace:
-    """Everything the chapters pass on to each other, loaded from the cache or made now.
+    """Everything the chapters pass on to each other, loaded from the cache or made now. Explained in chapter 1.
+
+    An entry of the cache (`cache.cache_folder`, always safe to delete) is found by profile, seed, the fingerprint of the
+    database and a hash of the package's source: with an edited helper or changed files everything is made again.
+    From then on tables of a notebook are shown in the style of the book.
 
     Parameters
     ----------
@@ -47,12 +51,6 @@ class Workspace:
         As in `open_database`: a folder, ``"simulated"``, ``"ptbxl"`` or ``"auto"``; or one that is open, with all its ECGs.
     seed : int
         Goes to everything that is drawn or trained.
-
-    Notes
-    -----
-    An entry of the cache (`cache.cache_folder`, always safe to delete) is found by profile, seed, the fingerprint of the
-    database and a hash of the package's source: with an edited helper or changed files everything is made again. Explained in
-    chapter 1. From then on tables of a notebook are shown in the style of the book.
     """
 
     def __init__(self, profile="workshop", database="auto", seed=0):
@@ -124,10 +122,7 @@ class Workspace:
         return [self._scan(self.seed + i) for i in range(self.profile.n_trainings)]
 
     def cnns(self, n=5):
-        """Train the beat CNN of chapter 9 `n` times on usable beats of folds 1-8; only the seed differs.
-
-        Each has one output per binary factor of `scan_factors`, in that order.
-        """
+        """Train the CNN of chapter 9 `n` times on folds 1-8, seeds apart; an output per binary factor of `scan_factors`."""
         from ..models.cnn import EcgCNN
 
         def fit():
@@ -177,10 +172,7 @@ class Workspace:
         return learnable(known[[*names]], database.continuous, n_least)[0]
 
     def people(self, names=("LBBB", "AVB1")):
-        """Return the people whom the book follows, ``{diagnosis: id}``: usable, fewest other diagnoses, in fold 10 if possible.
-
-        The first such ECG; a diagnosis that nobody carries is not among the keys.
-        """
+        """Return people the book follows, ``{diagnosis: id}``: usable, fewest other diagnoses, in fold 10 if possible."""
         usable = self.beats().usable
         known = self.factors().loc[self.beats().ids[usable]]
         others = known[list(DIAGNOSES)].sum(axis=1) + 0.5 * ~self.split()[2][usable]

@@ -23,10 +23,7 @@ def clinic_reader(path):
 
 
 def _read_muse(path):
-    """Read the rhythm strip, not the median beat: float32 (n_leads, n_samples) in mV, its rate in Hz and its leads.
-
-    MUSE stores the eight independent leads; the other four are computed, as its own viewers do.
-    """
+    """Read the rhythm strip, not the median beat: float32 in mV, its rate in Hz, and its leads, made twelve of MUSE's eight."""
     try:
         waves = ElementTree.parse(path).findall("Waveform")
         types = [wave.findtext("WaveformType", "").strip() for wave in waves]

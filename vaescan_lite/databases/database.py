@@ -34,7 +34,12 @@ _log = logging.getLogger("vaescan_lite")
 
 
 def open_database(where="auto", *, n=None, seed=0, labels=None, split=None):
-    """Open a folder of ECGs, or make a simulated one.
+    """Open a folder of ECGs, or make a simulated one. Explained in chapter 1.
+
+    In a folder, ``ptbxl_database.csv`` decides for the PTB-XL layout, ``ludb.csv`` for LUDB (its ``data`` folder may be given
+    too); else WFDB records are found recursively, and the comments of their headers are the labels (``Dx`` holds SNOMED CT
+    codes or the names of CPSC2018). Rows without a file and files without a row are left out, listed in ``Database.issues``
+    and announced by a warning. A simulated database is kept in the cache folder until the simulator's source changes.
 
     Parameters
     ----------
@@ -53,18 +58,6 @@ def open_database(where="auto", *, n=None, seed=0, labels=None, split=None):
         ``sex``, ``age`` and ``patient_id`` say so of the people. `split` gives each ECG a fold from 1 to 10, or ``train``,
         ``validation``, ``test`` (folds 1-8, 9, 10), in a column ``split`` or ``fold``, which may also stand in `labels`.
         A folder of WFDB records may hold them as ``labels.csv`` and ``split.csv``.
-
-    Returns
-    -------
-    Database
-
-    Notes
-    -----
-    In a folder, ``ptbxl_database.csv`` decides for the PTB-XL layout, ``ludb.csv`` for LUDB (its ``data`` folder may be given
-    too); else WFDB records are found recursively, and the comments of their headers are the labels (``Dx`` holds SNOMED CT
-    codes or the names of CPSC2018). Rows without a file and files without a row are left out, listed in ``Database.issues``
-    and announced by a warning.
-    A simulated database is kept in the cache folder until the simulator's source changes. Explained in chapter 1.
     """
     n, seed = None if n is None else require_whole(n, "n, a number of ECGs,", 1), require_whole(seed, "seed")
     where, reason = _choose(where)
@@ -88,14 +81,12 @@ class Database:
 
     Attributes
     ----------
-    name : str
-        ``"PTB-XL"``, ``"LUDB"``, ``"simulated"``, or the folder's name.
-    folder : Path
-        Where the files are.
+    name, folder : str, Path
+        ``"PTB-XL"``, ``"LUDB"``, ``"simulated"``, or the folder's name; where the files are.
     description : str
         One line: which database, how many ECGs, simulated or recorded, and why it was taken.
-    is_simulated : bool
-        Whether a simulator made the ECGs; then `ground_truth` is there.
+    is_simulated, ground_truth : bool, DataFrame indexed by `ids` or None
+        Whether a simulator made the ECGs, and then the truth behind them.
     labels : DataFrame, indexed by `ids`
         The label table of the file, a row for each ECG with a signal; without one, the comments of the headers.
     ids : ndarray of int (PTB-XL layout) or of str, shape (n_ecgs,)
@@ -106,8 +97,6 @@ class Database:
         1 to 10: ``strat_fold`` of PTB-XL, which keeps the ECGs of a person together; a hash of the id where there is none.
     targets, continuous : tuple of str
         Factors that come from a label table of one's own; factors that are measured on a scale.
-    ground_truth : DataFrame, indexed by `ids`, or None
-        The truth behind simulated ECGs.
     issues : DataFrame
         Columns ``issue`` and ``where``: rows without a file, files without a row, records of which a part is missing.
     fingerprint : str
@@ -139,7 +128,12 @@ class Database:
         return f"Database({self.description})"
 
     def factors(self, names=None, min_likelihood=None):
-        """Return what is known of each ECG and person, as numbers.
+        """Return what is known of each ECG and person: a DataFrame of float, indexed by `ids`, one column per factor.
+
+        1 or 0, years for ``age_years``; NaN where unknown, and where the database never annotates a factor: for SNOMED codes,
+        where none of the factor's codes occurs in the whole folder. ``attrs["notes"]`` lists what was set to NaN;
+        `factors.meanings` says what each database means by a name. The superclasses are NaN for an ECG without a diagnostic
+        statement, and everywhere outside the PTB-XL layout.
 
         Parameters
         ----------
@@ -149,14 +143,6 @@ class Database:
         min_likelihood : float, optional
             PTB-XL layout: a diagnostic statement with a lower likelihood (in percent) does not count. Statements about rhythm
             and form, such as AFIB and PVC, count always: they are hardly ever graded, and their likelihood then reads 0.
-
-        Returns
-        -------
-        DataFrame of float, indexed by `ids`, one column per factor
-            1 or 0, years for ``age_years``; NaN where unknown, and where the database never annotates a factor: for SNOMED
-            codes, where none of the factor's codes occurs in the whole folder. ``attrs["notes"]`` lists what was set to NaN;
-            `factors.meanings` says what each database means by a name.
-            The superclasses are NaN for an ECG without a diagnostic statement, and everywhere outside the PTB-XL layout.
         """
         known = dict.fromkeys((*self.targets, *FACTOR_NAMES))
         all_names, names = names is None, known_names(known if names is None else names, known, "factor(s)")
@@ -175,12 +161,12 @@ class Database:
         return table
 
     def read(self, ids=None, fs=100, duration_s=10, n_jobs=1, progress=False, errors="raise"):
-        """Read signals.
+        """Read signals of ECGs, by default of all, in mV.
 
         Parameters
         ----------
         ids : sequence, optional
-            Which ECGs, in which order; None means all.
+            Which ECGs, in which order.
         fs : float
             Sampling rate in Hz. The file nearest to it (as a ratio) is read, and resampled without aliasing where its rate
             differs; one with less than `fs` gains samples, not detail.
@@ -194,9 +180,8 @@ class Database:
         Returns
         -------
         EcgSet
-            ECGs in mV, shape (n_ecgs, 12, round(duration_s * fs)), the leads in standard order whatever the file's order;
-            those left out in ``rejected``, with columns ``id`` and ``reason``. Limb leads that a file lacks are computed from
-            those that it has, and a warning names them.
+            Shape (n_ecgs, 12, round(duration_s * fs)), the leads in standard order whatever the file's order; those left out in
+            ``rejected``, with columns ``id`` and ``reason``. A warning names limb leads computed from others of a file.
         """
         ids = self._checked_ids(ids)
         if errors not in ("raise", "skip"):
@@ -204,38 +189,38 @@ class Database:
         are_numbers = all(isinstance(value, (int, float, np.number)) and np.isfinite(value) for value in (fs, duration_s))
         if not are_numbers or fs <= 0 or round(duration_s * fs) <= 0:
             raise ValueError(f"fs (Hz) and duration_s (s) must be above 0; got {fs!r} and {duration_s!r}.")
-        paths = [self._nearest(self._contents.files[id_], fs) for id_ in ids.tolist()]
-        batches = [slice(start, start + _BATCH) for start in range(0, len(ids), _BATCH)]
-        limits = (duration_s, duration_s, 0)
-        jobs = (delayed(_read_batch)(ids[rows].tolist(), paths[rows], fs, limits, errors) for rows in batches)
-        parallel = Parallel(n_jobs=available_cpus() if n_jobs == -1 else n_jobs, return_as="generator")
         signals = np.empty((len(ids), len(LEADS_12), round(duration_s * fs)), dtype=np.float32)
-        kept, rejected, computed = [], [], Counter()
+        kept, rejected = [], []
         with tqdm(total=len(ids), desc="reading ECGs", unit="ECG", disable=not progress, leave=False) as bar:
-            for rows, (blocks, reasons, added) in zip(batches, parallel(jobs)):
+            for blocks, reasons in self._in_batches(ids, fs, (duration_s, duration_s, 0), errors, n_jobs):
                 for block, kept_ids in blocks:
                     signals[len(kept) : len(kept) + len(block)] = block
                     kept += kept_ids
                 rejected += reasons
-                computed += added
-                bar.update(len(ids[rows]))
-        _tell_computed(computed)
+                bar.update(len(kept) + len(rejected) - bar.n)
         rejected = pd.DataFrame(rejected, columns=["id", "reason"])
         return EcgSet(signals[: len(kept)], fs, LEADS_12, np.array(kept, dtype=ids.dtype), rejected)
 
     def read_by_length(self, ids, fs, shortest_s, longest_s=10.0, least_fs=100):
         """Read as much of ECGs as there is: an EcgSet for each length, one at least, and the reasons by id for the rest."""
         ids = self._checked_ids(ids)
-        sets, rejected, computed = [], [], Counter()
-        for start in range(0, max(len(ids), 1), _BATCH):
-            some = ids[start : start + _BATCH].tolist()
-            paths = [self._nearest(self._contents.files[id_], fs) for id_ in some]
-            blocks, reasons, added = _read_batch(some, paths, fs, (shortest_s, longest_s, least_fs), "skip")
+        sets, rejected = [], []
+        for blocks, reasons in self._in_batches(ids, fs, (shortest_s, longest_s, least_fs), "skip"):
             sets += [EcgSet(block, fs, LEADS_12, np.array(kept, dtype=ids.dtype)) for block, kept in blocks]
             rejected += reasons
-            computed += added
-        _tell_computed(computed)
         return sets, dict(rejected)
+
+    def _in_batches(self, ids, fs, limits, errors, n_jobs=1):
+        """Yield what `_read_batch` gives of a few ECGs at a time, and warn in the end which leads were computed."""
+        paths = [self._nearest(self._contents.files[id_], fs) for id_ in ids.tolist()]
+        batches = [slice(start, start + _BATCH) for start in range(0, max(len(ids), 1), _BATCH)]
+        jobs = (delayed(_read_batch)(ids[rows].tolist(), paths[rows], fs, limits, errors) for rows in batches)
+        computed = Counter()
+        for blocks, reasons, added in Parallel(available_cpus() if n_jobs == -1 else n_jobs, return_as="generator")(jobs):
+            computed += added
+            yield blocks, reasons
+        for leads, count in computed.items():
+            warnings.warn(f"{', '.join(leads)} of {count} ECG(s) computed from the other limb leads.", stacklevel=3)
 
     def _checked_ids(self, ids):
         if ids is None:
@@ -245,10 +230,9 @@ class Database:
             raise ValueError("ids must be ids, not a mask; use db.read(db.ids[mask]).")
         unknown = [id_ for id_ in given.tolist() if id_ not in self._contents.files]
         if unknown:
-            raise ValueError(
-                f"{len(unknown)} id(s) have no signal in {self.name}: {listed(unknown)}. It has {len(self):,} ids such as "
-                f"{', '.join(map(repr, self.ids[:3].tolist()))}; see .ids, and .issues for rows without a file."
-            )
+            has = f"It has {len(self):,} ids such as {', '.join(map(repr, self.ids[:3].tolist()))}; see .ids"
+            lost = f"{len(unknown)} id(s) have no signal in {self.name}: {listed(unknown)}"
+            raise ValueError(f"{lost}. {has}, and .issues for rows without a file.")
         return given.astype(self.ids.dtype)
 
     def _nearest(self, files, fs):
@@ -258,10 +242,7 @@ class Database:
 
 
 def _read_batch(ids, paths, fs, limits, errors):
-    """Read the ECGs that can be read.
-
-    A pair (signals (n, 12, time), ids) for each length, one at least; (id, reason) for the rest; how many leads were computed.
-    """
+    """Read ECGs: (signals (n, 12, time), ids) for each length, one at least; (id, reason) for the rest; leads computed."""
     signals, kept, rejected, computed = [], [], [], Counter()
     alike = {}  # (samples wanted, rate, samples) -> positions: records of one kind are resampled together
     for id_, path in zip(ids, paths):
@@ -301,12 +282,6 @@ def _read_start(path, fs, shortest_s, longest_s, least_fs):
         raise ValueError(f"{header.path}: {there}; {wanted}. Read fewer seconds, or leave this ECG out.")
     n_times = min(n_times, samples_made(ecg.shape[1], fs_file, fs))
     return sound_leads(ecg, leads, header.path), n_times, fs_file, computable(leads)
-
-
-def _tell_computed(computed):
-    """Warn which leads were computed; `computed` counts the ECGs for each set of leads."""
-    for leads, count in computed.items():
-        warnings.warn(f"{', '.join(leads)} of {count} ECG(s) computed from the other limb leads.", stacklevel=3)
 
 
 def _choose(where):

@@ -76,10 +76,8 @@ def find_contents(folder, files):
         return _open_ludb(folder, files, records)
     if records:
         return _open_wfdb(folder, files, records)
-    raise FileNotFoundError(
-        f"{folder} is not a database of ECGs: looked for {PTBXL_TABLE}, for {LUDB_TABLE}, and for WFDB records (.hea) "
-        f"in it and in the folders below; found {len(files)} file(s), and none of these."
-    )
+    wanted = f"{PTBXL_TABLE}, for {LUDB_TABLE}, and for WFDB records (.hea) in it and in the folders below"
+    raise FileNotFoundError(f"{folder} is not a database of ECGs: looked for {wanted}; none of these in {len(files)} file(s).")
 
 
 def scan(folder):
@@ -130,9 +128,8 @@ def _open_ptbxl(folder, files, records, table_name):
     files_of_id, issues = _ptbxl_files(folder, names, files, records)
     if not files_of_id:
         looked_for = names[columns[0]].head(1).tolist()
-        raise FileNotFoundError(
-            f"{path} has {len(table)} rows, and none of its records is in {folder}; looked for {looked_for} and so on."
-        )
+        none_of = f"{path} has {len(table)} rows, and none of its records is in {folder}"
+        raise FileNotFoundError(f"{none_of}; looked for {looked_for} and so on.")
     has_file = table.index.isin(list(files_of_id))
     chosen = folder / CHOSEN_IDS
     wanted = table.index.astype(str).isin(chosen.read_text().split()) if chosen.is_file() else True
@@ -310,10 +307,8 @@ def _scp_statements(cell, id_, path):
             stated = ast.literal_eval(cell)
         return {str(code): float(likelihood) for code, likelihood in stated.items()}
     except (ValueError, SyntaxError, AttributeError, TypeError):
-        raise ValueError(
-            f"{path}: scp_codes of ecg_id {id_} cannot be read: {cell[:80]!r}; wanted is a dict of statement and likelihood "
-            "such as {'NORM': 100.0, 'SR': 0.0}."
-        ) from None
+        wanted = "a dict of statement and likelihood such as {'NORM': 100.0, 'SR': 0.0}"
+        raise ValueError(f"{path}: scp_codes of ecg_id {id_} cannot be read: {cell[:80]!r}; wanted is {wanted}.") from None
 
 
 def _natural(name):

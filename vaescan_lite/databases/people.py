@@ -57,10 +57,7 @@ def patients_of(records, said):
 
 
 def folds(labels, patients=None):
-    """Return folds 1 to 10 by id: strat_fold, or a hash of the patient, or of the id where patients are not known.
-
-    A hash is the same on every machine.
-    """
+    """Return folds 1 to 10 by id: strat_fold, else a hash, alike on every machine, of the patient or else of the id."""
     keys = labels.index if patients is None else patients
     hashed = [int.from_bytes(hashlib.sha256(str(key).encode()).digest()[:8], "big") % N_FOLDS + 1 for key in keys]
     hashed = pd.Series(hashed, index=labels.index, name="fold", dtype=int)

@@ -49,7 +49,10 @@ class DownloadError(RuntimeError):
 
 
 def download_ptbxl(folder=None, *, n=None, rate=100, source=None, progress=True):
-    """Fetch PTB-XL 1.0.3, or go on where an earlier download stopped.
+    """Fetch PTB-XL 1.0.3, or go on where an earlier download stopped; return its folder.
+
+    The folder is a database at any moment, even after a crash: every file is fetched to a temporary name, compared with its
+    SHA-256 and then renamed. `DownloadError` says what could not be fetched, why, and what to do.
 
     Parameters
     ----------
@@ -65,13 +68,6 @@ def download_ptbxl(folder=None, *, n=None, rate=100, source=None, progress=True)
         A mirror (``https://...``) or a folder (a path, or ``file://...``) that holds PTB-XL with its ``SHA256SUMS.txt``.
         By default PhysioNet's open mirror, and PhysioNet itself for what the mirror does not give.
     progress : bool
-        Whether to show a bar.
-
-    Returns
-    -------
-    Path
-        The folder. It is a database at any moment, even after a crash: every file is fetched to a temporary name, compared with
-        its SHA-256 and then renamed. `DownloadError` says what could not be fetched, why, and what to do.
     """
     if rate not in PTBXL_RECORDS.values():
         raise ValueError(f"rate must be 100 or 500 Hz, the two that PTB-XL has; got {rate!r}.")
@@ -117,10 +113,8 @@ def _files_of_records(table, ids, rate, checksums):
     records = [[f"{name}.dat", f"{name}.hea"] for name in table.loc[ids, column].dropna().astype(str).str.strip()]
     unknown = [name for names in records for name in names if name not in checksums]
     if unknown or not records:
-        raise ValueError(
-            f"{CHECKSUMS} of this source does not list {len(unknown)} of the {2 * len(records)} files at {rate} Hz that its "
-            f"{PTBXL_TABLE} names, such as {unknown[:1]}. Try another --rate or --source."
-        )
+        lost = f"{len(unknown)} of the {2 * len(records)} files at {rate} Hz that its {PTBXL_TABLE} names: {unknown[:1]}"
+        raise ValueError(f"{CHECKSUMS} of this source does not list {lost}. Try another --rate or --source.")
     return records
 
 
@@ -155,9 +149,7 @@ class _NotGiven(Exception):
 
 _OFFLINE = "Is this computer online? Behind a proxy, set HTTPS_PROXY (and REQUESTS_CA_BUNDLE); or give --source another mirror."
 _BUSY = "The server is busy or asks for patience: wait a while."
-_FORBIDDEN = (
-    "The server refuses: a filter or login of your network may stand between, or it is no mirror; try another --source."
-)
+_FORBIDDEN = "The server refuses: a filter or login of your network stands between, or it is no mirror; try another --source."
 _NO_FILE = f"--source must be the folder or address that holds {CHECKSUMS} and {PTBXL_TABLE}."
 _WRONG = "The source is damaged, or something on the way changes files (a login page, a virus scanner); try another --source."
 _CANNOT_WRITE = "Give another folder, or name one for everything that is kept with VAESCAN_CACHE."

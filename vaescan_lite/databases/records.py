@@ -18,7 +18,7 @@ from .wfdb_files import WFDB_ENDINGS, read_signals, record_name
 
 
 def read_record(path, fs=None):
-    """Read one ECG from a WFDB record, a text table, a MUSE XML file or a DICOM waveform.
+    """Read one ECG: a WFDB record, a text table, MUSE XML or a DICOM waveform. The page "Your own data" lists what is read.
 
     Parameters
     ----------
@@ -34,10 +34,10 @@ def read_record(path, fs=None):
     -------
     EcgSet
         One ECG in mV with the 12 leads in standard order, or the 8 independent ones where only these are there. Limb leads that
-        are missing otherwise are computed from those that are there, and named in a warning. Other
-        signals of the file (Frank leads, respiration) are left out. The id is the name of the file. A lead that is missing,
-        and samples that are NaN or marked as invalid, are an error. Wrong gains in a header (in LUDB every lead has one of its
-        own, so that the leads do not obey Einthoven's law) are not repaired. The page "Your own data" lists what is read.
+        are missing otherwise are computed from those that are there, and named in a warning. Other signals of the file (Frank
+        leads, respiration) are left out. The id is the name of the file. A lead that is missing, and samples that are NaN or
+        marked as invalid, are an error. Wrong gains in a header (in LUDB every lead has one of its own, so that the leads do
+        not obey Einthoven's law) are not repaired.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise ValueError(f"path must name a file; got {type(path).__name__}. EcgSet(signals, fs) makes a set from an array.")
@@ -74,10 +74,7 @@ def read_record(path, fs=None):
 
 
 def sound_leads(signals, leads, source):
-    """Return the twelve leads of one ECG (n_signals, n_samples), or refuse `source` where one is missing or not finite.
-
-    Limb leads that are missing are computed where two or more are there.
-    """
+    """Return the twelve leads of one ECG, limb leads computed if need be, or refuse `source`."""
     return _finite(signals if leads == LEADS_12 else twelve_rows(signals, leads, source), LEADS_12, source)
 
 
@@ -90,10 +87,10 @@ def _finite(signals, leads, source):
 
 
 def resample(signals, fs_from, fs_to):
-    """Change the sampling rate of (..., n_samples), without aliasing and without ringing at the ends.
+    """Change the sampling rate of (..., n_samples) by `resample_poly`, without aliasing and without ringing at the ends.
 
-    ``scipy.signal.resample_poly`` with its Kaiser window (beta 5, 10 periods of the lower rate on either side). The first
-    sample stays at the same time; outside the record the first and last value are taken to continue.
+    Its Kaiser window has beta 5 and 10 periods of the lower rate on either side. The first sample stays at the same time;
+    outside the record the first and last value are taken to continue.
     """
     up, down = _ratio(fs_from, fs_to)
     if up == down:

@@ -33,10 +33,8 @@ def read_leads(path, fs):
     columns = [lead_and_unit(name) for name in names]
     leads = tuple(lead for lead, _ in columns if lead in LEADS_12)
     if not leads or len(table) < 2:
-        raise ValueError(
-            f"{path}: columns with names of leads (I, II, ... V6) and at least 2 rows are wanted; found {len(table)} sample(s) "
-            f"and the columns {[lead for lead, _ in columns][:15]}."
-        )
+        got = f"{len(table)} sample(s) and the columns {[lead for lead, _ in columns][:15]}"
+        raise ValueError(f"{path}: columns with names of leads (I, II, ... V6) and at least 2 rows are wanted; found {got}.")
     lead_rows(leads, leads, path)  # a name in two spellings is refused
     time = next((i for i, name in enumerate(names) if _seconds(name, units[i])), None)
     text = [names[i] if i == time else lead for i, (lead, _) in enumerate(columns)
@@ -106,10 +104,7 @@ def _numbers(lines, separator, path):
 
 
 def _matching(table, names, path):
-    """Return the table with a column for each name; row numbers at the left and empty cells at the right have no name.
-
-    Anything else would move leads to wrong names, and is refused.
-    """
+    """Return the table with a column for each name, less row numbers at the left and empty cells at the right, or refuse it."""
     while names and not names[-1] and len(names) > table.shape[1]:
         names.pop()
     n_more = table.shape[1] - len(names)

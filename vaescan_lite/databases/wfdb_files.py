@@ -50,10 +50,9 @@ def read_header(path):
     lines = [line for line in lines if not line.startswith("#")]
     first = _RECORD_LINE.match(lines[0]) if lines else None
     if first is None:
-        raise ValueError(
-            f"{path} is not a WFDB header: it should start with the record's name, number of signals, sampling frequency "
-            f"and number of samples; found {repr(lines[0][:60]) if lines else 'nothing'}."
-        )
+        got = repr(lines[0][:60]) if lines else "nothing"
+        wanted = "start with the record's name, number of signals, sampling frequency and number of samples"
+        raise ValueError(f"{path} is not a WFDB header: it should {wanted}; found {got}.")
     try:
         fs = float(first["fs"] or _DEFAULT_FS)
     except ValueError:
@@ -77,9 +76,8 @@ def read_signals(path, max_samples=None):
     """Read the signals of one WFDB record as they are: float32 (n_signals, n_samples) in mV, their rate in Hz and their names.
 
     `path` may be a header that is already read; at most `max_samples` are read from the start. What the file marks as invalid
-    is NaN. A record in one file of format 16, as PTB-XL, LUDB and the Challenge databases have it, is read directly: many times
-    as fast as ``wfdb.rdrecord``, with the same values. A ``.mat`` that was saved again is read by ``scipy``, every other record
-    by ``wfdb``.
+    is NaN. One file of format 16 (PTB-XL, LUDB, Challenges) is read directly: many times as fast as ``wfdb.rdrecord``, with the
+    same values; a ``.mat`` that was saved again by ``scipy``, every other record by ``wfdb``.
     """
     header = path if isinstance(path, Header) else read_header(path)
     counts = None if header.is_segmented else _read_counts(header, max_samples)
@@ -207,9 +205,8 @@ def _read_with_wfdb(header, max_samples):
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{header.path}: {error}") from error
         except Exception as error:  # wfdb raises many kinds for a broken file; all of them mean that it cannot be read
-            raise ValueError(
-                f"{header.path}: the signals cannot be read; a signal file is truncated or not as the header says ({error})."
-            ) from error
+            cause = f"a signal file is truncated or not as the header says ({error})"
+            raise ValueError(f"{header.path}: the signals cannot be read; {cause}.") from error
     if header.is_segmented:
         header = header._replace(leads=tuple(lead_name(name or "no name") for name in record.sig_name or ()))
     if record.p_signal is None or not header.leads:

@@ -11,13 +11,7 @@ from ..scan.associations import CONTINUOUS, FEWEST, FactorCoding, associate, che
 def latent_effects(scan, beats, *, n=100, seed=0):
     """Measure what each latent does to real beats: move it by one SD of the aggregated posterior, decode, measure.
 
-    Parameters
-    ----------
-    scan : fitted Scan
-    beats : BeatSet
-        The beats to start from; the latent goes from half an SD below its place to half an SD above.
-    n, seed : int
-        How many of them, drawn by seed.
+    It goes from half an SD below its place in `n` of the `beats`, drawn by seed, to half an SD above.
 
     Returns
     -------
@@ -45,32 +39,23 @@ def association_table(measurements, factors, names=None, *, scan=None, continuou
 
     Parameters
     ----------
-    measurements : DataFrame from `measure`
-    factors : DataFrame
-        Factors by id; NaN is unknown. Every id of `measurements` must be there.
-    names : list of str, optional
-        The factors to take; default those of `scan`, else all columns.
+    measurements, factors : DataFrame, by id
+        As `measure` gives them, and factors (NaN is unknown) of every id in them.
+    names, continuous : sequence of str
+        The factors to take, default those of `scan`, else all columns; and those of them that are measured on a scale.
     scan : Scan, optional
         Adds what it says: the measurements of its decoded beats with the factor minus those without.
-    continuous : sequence of str
-        Names of factors measured on a scale.
     fewest : int
         As for `Scan.associations`; `left_out` counts the rows with fewer.
 
     Returns
     -------
     DataFrame
-        One row per factor and measurement:
-
-        - ``factor``, ``measurement``, ``unit``, ``contrast``, ``n``, ``n_with``, ``enough``;
-        - ``partial`` (other factors held) and ``marginal`` (others following along), each with ``_se``, ``_low``, ``_high``
-          (95 %), ``_p`` and ``_q`` (Benjamini and Hochberg over the table), in ``unit``; ``partial_sd`` and ``marginal_sd``
-          are the same in SDs of the measurement;
-        - with `scan`: ``decoded_partial`` and ``decoded_marginal`` with ``_low`` and ``_high``: `decoded_effects`.
-
-    Notes
-    -----
-    Electrical axes are turned so that their circular mean is 0 before the regression.
+        One row per factor and measurement: ``factor``, ``measurement``, ``unit``, ``contrast``, ``n``, ``n_with``, ``enough``;
+        ``partial`` (other factors held) and ``marginal`` (others following along), each with ``_se``, ``_low``, ``_high``
+        (95 %), ``_p`` and ``_q`` (Benjamini and Hochberg over the table), in ``unit``, and in SDs of the measurement as
+        ``partial_sd`` and ``marginal_sd``; with `scan` what `decoded_effects` gives. Electrical axes are turned so that their
+        circular mean is 0 before the regression.
     """
     if names is None:
         names = list(scan.coding_.names) if scan is not None else list(factors.columns)
@@ -101,15 +86,11 @@ def left_out(effects):
 
 
 def decoded_effects(scan):
-    """Measure what a factor does to the beats a Scan decodes.
+    """Measure what a factor does to the beats that a fitted Scan decodes.
 
     The latents of the training ECGs in ``scan.people_`` are moved by the difference that the factor makes to the mean of
     q(z_y|y), without the pull of the prior: those without it get it, those with it lose it. Both beats are decoded and
     measured.
-
-    Parameters
-    ----------
-    scan : fitted Scan
 
     Returns
     -------

@@ -91,10 +91,8 @@ def requirements(
 
 def _table(figures, controls):
     """One row per figure, with the AUROC of the model and the verdict of the controls beside it."""
-    rows = [
-        (f.requirement, f.metric, f.detail, f.model, f.factor, f.estimate.value, *f.estimate.percentiles(), f.n, f.explanation)
-        for f in figures
-    ]
+    ends = [(f.estimate.value, *f.estimate.percentiles()) for f in figures]
+    rows = [(f.requirement, f.metric, f.detail, f.model, f.factor, *e, f.n, f.explanation) for f, e in zip(figures, ends)]
     columns = ["requirement", "metric", "detail", "model", "factor", "value", "low", "high", "n", "explanation"]
     table = pd.DataFrame(rows, columns=columns)
     auroc = table[table["metric"] == "auroc"].set_index(["model", "factor"])["value"]

@@ -17,7 +17,10 @@ AT_ONCE = 2048  # beats, those on the path included, that pass the network toget
 
 
 def wave_contributions(reader, beats, factor, *, reference=None):
-    """Attribute a model's answer to the waves and leads of each beat, by integrated gradients [1]_.
+    """Attribute a model's answer to waves and leads of beats, by integrated gradients (Sundararajan 2017, arXiv:1703.01365).
+
+    The gradient of the answer, averaged over the straight path from a reference to the beat, times their difference. It goes
+    through the encoder and so tells what the model reads; a traversal goes through the decoder and tells what a latent draws.
 
     Parameters
     ----------
@@ -34,15 +37,6 @@ def wave_contributions(reader, beats, factor, *, reference=None):
     DataFrame, shape (n_beats, n_groups)
         Indexed by id, columns `GROUPS`, in log odds (a continuous factor: in its unit). A row adds up to the answer for the
         beat minus that for the reference, within 1e-2 for binary factors. NaN for an unusable beat.
-
-    Notes
-    -----
-    The gradient of the answer, averaged over the straight path from the reference to the beat, times their difference. It goes
-    through the encoder and so tells what the model reads; a traversal goes through the decoder and tells what a latent draws.
-
-    References
-    ----------
-    .. [1] Sundararajan M, Taly A, Yan Q. Axiomatic attribution for deep networks. ICML 2017. arXiv:1703.01365
     """
     beats = to_eight_leads(require_beats(beats))
     network, column, mean_beat = _explained(reader, factor)
@@ -84,17 +78,7 @@ class ScanNetwork(nn.Module):
 
 
 def network_of(model):
-    """Take the torch network out of a model.
-
-    Parameters
-    ----------
-    model : fitted EcgCNN, fitted Scan or torch.nn.Module
-
-    Returns
-    -------
-    torch.nn.Module
-        From (n, 8, n_times) in mV to logits (n, n_tasks). Of a Scan, encoder and factor decoder in a row.
-    """
+    """Take the torch network, (n, 8, n_times) in mV to logits (n, n_tasks), of a fitted EcgCNN or Scan, or a module itself."""
     if isinstance(model, nn.Module):
         return model
     if isinstance(getattr(model, "network_", None), nn.Module) and hasattr(model, "n_tasks_"):

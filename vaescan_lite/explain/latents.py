@@ -9,13 +9,10 @@ from .waves import segment_masks, sum_by_wave
 
 
 def contributions(scan, beats, factor):
-    """Take the log odds of a factor apart into what each latent adds.
+    """Take the log odds of a factor apart into what each latent adds, for a fitted Scan with an affine decoder.
 
-    Parameters
-    ----------
-    scan : fitted Scan with an affine decoder
-    beats : BeatSet
-    factor : str
+    For an affine logit these are the interventional Shapley values. That they add up is arithmetic, not evidence that the model
+    is right.
 
     Returns
     -------
@@ -23,11 +20,6 @@ def contributions(scan, beats, factor):
         Indexed by id: one column per latent, ``w_i (z_i - mean z_i)`` with the mean over the training ECGs, and ``baseline``,
         the log odds of an ECG with mean latents. A row adds up to ``scan.logits(beats)[factor]``; for a continuous factor
         in its unit. NaN for an unusable beat.
-
-    Notes
-    -----
-    For an affine logit these are the interventional Shapley values. That they add up is arithmetic, not evidence that
-    the model is right.
     """
     all_weights, biases = scan.weights_, scan.bias_
     known_names([factor], all_weights.index, "factor")
@@ -41,15 +33,8 @@ def contributions(scan, beats, factor):
 def traversal_shares(scan):
     """Share of each latent's traversal energy in each wave and lead: a picture of the decoder, not of what the encoder reads.
 
-    Parameters
-    ----------
-    scan : Scan
-        Fitted to beats of which every sample lies in one of `SEGMENTS_S`.
-
-    Returns
-    -------
-    DataFrame, shape (n_latents, n_groups)
-        Columns (segment, lead). Rows add up to 1.
+    A DataFrame (n_latents, n_groups) with columns (segment, lead), whose rows add up to 1, of a Scan that was fitted to beats
+    of which every sample lies in one of `SEGMENTS_S`.
     """
     mean, sd = scan.aggregated_mean_, scan.aggregated_sd_
     up = scan.latents_to_ecg(mean + np.diag(sd))
@@ -64,20 +49,10 @@ def traversal_shares(scan):
 
 
 def traversal(scan_or_vae, latent, steps=(-3, -2, -1, 0, 1, 2, 3)):
-    """Decode beats while one latent moves and the others stand still.
+    """Decode beats while one latent moves and the others stand still: a BeatSet with one beat per step; the ids are the steps.
 
-    Parameters
-    ----------
-    scan_or_vae : Scan or BeatVAE
-        With a Scan, the steps are SDs of the aggregated posterior around its mean; with a VAE alone, SDs of the prior
-        N(0, I) around 0.
-    latent : int
-    steps : sequence of float
-
-    Returns
-    -------
-    BeatSet
-        One beat per step; the ids are the steps.
+    With a Scan, `steps` are SDs of the aggregated posterior around its mean; with a VAE alone, SDs of the prior N(0, I) around
+    0.
     """
     is_scan = hasattr(scan_or_vae, "aggregated_mean_")
     vae = scan_or_vae.vae if is_scan else scan_or_vae

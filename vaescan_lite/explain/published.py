@@ -8,56 +8,37 @@ _SIGNS = {"up": (1,), "down": (-1,), "none or up": (0, 1), "none or down": (0, -
 # (factor, measurement): direction, for women against men and for higher age, and where it was published (full references are
 # in chapter 7). S waves are negative here: a smaller one goes up.
 PUBLISHED = {
-    ("sex_female", "heart_rate_bpm"): ("up", "Pinto-Filho 2017"),
-    ("sex_female", "p_ms"): ("down", "Pinto-Filho 2017"),
-    ("sex_female", "pr_ms"): ("down", "Pinto-Filho 2017"),
-    ("sex_female", "qrs_ms"): ("down", "Hnatkova 2016"),
-    ("sex_female", "qtcf_ms"): ("up", "Pinto-Filho 2017"),
-    ("sex_female", "qrs_axis_deg"): ("up", "Pinto-Filho 2017"),
-    ("sex_female", "r_V5_mV"): ("down", "Simonson 1960"),
-    ("sex_female", "s_V2_mV"): ("up", "Simonson 1960"),
-    ("sex_female", "cornell_mV"): ("down", "Okin 1995"),
-    ("sex_female", "st_V3_mV"): ("down", "Macfarlane 2001"),
+    ("sex_female", "heart_rate_bpm"): ("up", "Pinto-Filho 2017"), ("sex_female", "p_ms"): ("down", "Pinto-Filho 2017"),
+    ("sex_female", "pr_ms"): ("down", "Pinto-Filho 2017"), ("sex_female", "qrs_ms"): ("down", "Hnatkova 2016"),
+    ("sex_female", "qtcf_ms"): ("up", "Pinto-Filho 2017"), ("sex_female", "qrs_axis_deg"): ("up", "Pinto-Filho 2017"),
+    ("sex_female", "r_V5_mV"): ("down", "Simonson 1960"), ("sex_female", "s_V2_mV"): ("up", "Simonson 1960"),
+    ("sex_female", "cornell_mV"): ("down", "Okin 1995"), ("sex_female", "st_V3_mV"): ("down", "Macfarlane 2001"),
     ("sex_female", "t_V3_mV"): ("down", "Simonson 1960"),
-    ("age_years", "pr_ms"): ("none or up", "Simonson 1972"),
-    ("age_years", "qrs_ms"): ("none or down", "Levy 1987"),
-    ("age_years", "qrs_axis_deg"): ("down", "Levy 1987"),
-    ("age_years", "r_V5_mV"): ("down", "Levy 1987"),
-    ("age_years", "s_V1_mV"): ("up", "Levy 1987"),
-    ("age_years", "st_V3_mV"): ("down", "Macfarlane 2001"),
+    ("age_years", "pr_ms"): ("none or up", "Simonson 1972"), ("age_years", "qrs_ms"): ("none or down", "Levy 1987"),
+    ("age_years", "qrs_axis_deg"): ("down", "Levy 1987"), ("age_years", "r_V5_mV"): ("down", "Levy 1987"),
+    ("age_years", "s_V1_mV"): ("up", "Levy 1987"), ("age_years", "st_V3_mV"): ("down", "Macfarlane 2001"),
     ("age_years", "t_V5_mV"): ("down", "Simonson 1972"),
-}
+}  # fmt: skip
 
 # Does more of the edited quantity speak for (+1) or against (-1) the factor? Bundle branch blocks, LAFB, AV block, voltage and
 # strain of LVH, ST elevation of infarction: AHA/ACCF/HRS 2009 and the criteria it cites. Women against men: shorter QRS
 # (Hnatkova 2016) and PR, smaller R and T in chest leads, lower J point and ST (Bidoggia 2000).
 PUBLISHED_SIGNS = {
-    ("AVB1", "PR"): 1,
-    ("LBBB", "QRS"): 1,
-    ("RBBB", "QRS"): 1,
-    ("LAFB", "axis"): -1,
-    ("LVH", "R V5"): 1,
-    ("LVH", "T V5"): -1,
-    ("AMI", "ST V2"): 1,
-    **{("sex_female", edit): -1 for edit in ("QRS", "PR", "R V5", "ST V2", "T V5")},
-}
+    ("AVB1", "PR"): 1, ("LBBB", "QRS"): 1, ("RBBB", "QRS"): 1, ("LAFB", "axis"): -1, ("LVH", "R V5"): 1, ("LVH", "T V5"): -1,
+    ("AMI", "ST V2"): 1, **{("sex_female", edit): -1 for edit in ("QRS", "PR", "R V5", "ST V2", "T V5")},
+}  # fmt: skip
 
 
 def compare_with_published(effects):
-    """Compare partial effects of sex and age with the directions published for healthy adults.
-
-    Parameters
-    ----------
-    effects : DataFrame from `association_table`
+    """Compare partial effects of sex and age, rows of `association_table`, with the directions published for healthy adults.
 
     Returns
     -------
     DataFrame
         One row per entry of `PUBLISHED` that `effects` tells, in its order: ``factor``, ``measurement``, ``unit``,
         ``published``, ``partial`` with ``partial_low`` and ``partial_high`` (95 %), ``large`` (at least 0.1 SDs of the
-        measurement: our convention), ``verdict``, ``source``.
-        The verdict is ``"as published"``, ``"undecided"`` (the interval contains zero, and something was published) or
-        ``"the other way"``.
+        measurement: our convention), ``verdict``, ``source``. The verdict is ``"as published"``, ``"undecided"`` (the interval
+        contains zero, and something was published) or ``"the other way"``.
     """
     known = effects.set_index(["factor", "measurement"])
     if not any(key in known.index for key in PUBLISHED):
@@ -75,23 +56,12 @@ def compare_with_published(effects):
 
 
 def in_words(compared):
-    """Sum up a table of `compare_with_published` in a sentence or two.
-
-    Parameters
-    ----------
-    compared : DataFrame from `compare_with_published`
-
-    Returns
-    -------
-    str
-    """
+    """Sum up a table of `compare_with_published` in a sentence or two."""
     counts = compared["verdict"].value_counts()
     of_large = compared.loc[compared["large"], "verdict"]
-    words = (
-        f"{counts.get('as published', 0)} of {len(compared)} as published, {counts.get('undecided', 0)} undecided, "
-        f"{counts.get('the other way', 0)} the other way; of the {len(of_large)} large ones "
-        f"{(of_large == 'as published').sum()} as published."
-    )
+    published, undecided, opposite = (counts.get(verdict, 0) for verdict in ("as published", "undecided", "the other way"))
+    words = f"{published} of {len(compared)} as published, {undecided} undecided, {opposite} the other way"
+    words += f"; of the {len(of_large)} large ones {(of_large == 'as published').sum()} as published."
     against = compared[compared["verdict"] == "the other way"]
     named = [f"{row.measurement} by {row.factor} ({'large' if row.large else 'small'})" for row in against.itertuples()]
     return f"{words} The other way: {', '.join(named)}." if named else words

@@ -31,14 +31,12 @@ def fit_readers(scan, beats, factors, names, *, budget="workshop", n_permuted=N_
     ----------
     scan : Scan
         Fitted on the same training beats; its VAE serves the models on latents.
-    beats, factors : BeatSet, DataFrame
-        Training beats and their labels by id; further rows are not looked at.
-    names : sequence of str
+    beats, factors, names : BeatSet, DataFrame, sequence of str
+        Training beats and their labels by id, of which further rows are not looked at; the factors to read.
     budget : {"smoke", "workshop", "full"}
         Of boosting and network.
-    n_permuted : int
+    n_permuted, seed : int
         How often the labels are permuted.
-    seed : int
 
     Returns
     -------
@@ -60,16 +58,10 @@ def fit_readers(scan, beats, factors, names, *, budget="workshop", n_permuted=N_
         f"permuted labels {i + 1}": LatentReader(vae, unlearnt).fit(beats, permuted_labels(labels, seed + i), names)
         for i in range(n_permuted)
     }
-    return {
-        "VAE-SCAN": ScanReader(scan),
-        "EBM on latents": LatentReader(vae, kinds["EBM"]).fit(beats, labels, names),
-        "boosting on latents": LatentReader(vae, kinds["boosting"]).fit(beats, labels, names),
-        "beat CNN": NetworkReader(EcgCNN(budget=budget, seed=seed)).fit(beats, labels, names),
-        **linear,
-        "rule": RuleReader(),
-        **permuted,
-        "constant": ConstantReader(names),
-    }
+    ebm, boosting = (LatentReader(vae, kinds[kind]).fit(beats, labels, names) for kind in ("EBM", "boosting"))
+    cnn = NetworkReader(EcgCNN(budget=budget, seed=seed)).fit(beats, labels, names)
+    learnt = {"VAE-SCAN": ScanReader(scan), "EBM on latents": ebm, "boosting on latents": boosting, "beat CNN": cnn, **linear}
+    return {**learnt, "rule": RuleReader(), **permuted, "constant": ConstantReader(names)}
 
 
 class NetworkBehind:
@@ -155,9 +147,8 @@ class NetworkReader(NetworkBehind):
 class RuleReader:
     """Textbook criteria as distances from their thresholds: above zero, the criterion is met. Nothing is learnt.
 
-    The unit of a distance is 10 ms, 10 degrees or 0.1 mV. If several conditions have to be met, the one furthest from being met
-    counts. What cannot be measured (PR without a P wave) counts as not met, by ten units. Without the sex, Cornell's threshold
-    for men is used.
+    The unit is 10 ms, 10 degrees or 0.1 mV. Of several conditions the one furthest from being met counts; what cannot be
+    measured (PR without a P wave) counts as not met, by ten units. Without the sex, Cornell's threshold for men is used.
     """
 
     def decision(self, beats):
@@ -206,10 +197,8 @@ def decide(name, model, beats, factors):
     n, answer = len(beats), model.decision(beats)
     is_table = isinstance(answer, pd.DataFrame)
     if np.shape(answer)[: 1 if is_table else None] != (n,):
-        raise ValueError(
-            f"decision of model {name!r} must give ({n},) logits, or a DataFrame of {n} rows; "
-            f"got {type(answer).__name__} of shape {np.shape(answer)}."
-        )
+        got = f"{type(answer).__name__} of shape {np.shape(answer)}"
+        raise ValueError(f"decision of model {name!r} must give ({n},) logits, or a DataFrame of {n} rows; got {got}.")
     if not is_table:
         meant = [model.factor] if isinstance(getattr(model, "factor", None), str) else factors
         answer = pd.DataFrame({factor: np.asarray(answer) for factor in meant})
@@ -223,18 +212,14 @@ def decide(name, model, beats, factors):
 
 
 def own_explanation(name, model, beats, factor, reference):
-    """Ask a model for its own explanation by group, ndarray (n, n_groups) in the order of `GROUPS`.
-
-    A model whose ``contributions`` takes a `reference` gets that from which the replaced waves are taken.
-    """
+    """Ask a model for its own explanation, from the `reference` if it takes one: (n, n_groups) in the order of `GROUPS`."""
     takes_reference = "reference" in inspect.signature(model.contributions).parameters
     parts = model.contributions(beats, factor, **({"reference": reference} if takes_reference else {}))
     missing = [group for group in GROUPS if group not in parts.columns] if isinstance(parts, pd.DataFrame) else list(GROUPS)
     if missing or len(parts) != len(beats):
-        raise ValueError(
-            f"contributions of model {name!r} must be a DataFrame of {len(beats)} rows with a column per (segment, lead), "
-            f"as GROUPS lists them; got {type(parts).__name__} of shape {np.shape(parts)}, {len(missing)} groups missing."
-        )
+        got = f"{type(parts).__name__} of shape {np.shape(parts)}, {len(missing)} groups missing"
+        wanted = f"a DataFrame of {len(beats)} rows with a column per (segment, lead), as GROUPS lists them"
+        raise ValueError(f"contributions of model {name!r} must be {wanted}; got {got}.")
     return parts[list(GROUPS)].to_numpy(dtype=float)
 
 

@@ -11,12 +11,9 @@ from ..statistics import Estimate, interval_over_trainings, mean_estimate, over_
 LOWER_IS_BETTER = ("change of logit",)  # of all other metrics, more is better
 ABOUT_KNOWLEDGE = ("accuracy", "monotone")  # requirements whose controls are models that know nothing
 HEADLINES = {
-    "accuracy": "auroc",
-    "interpretable domain": "additive R2",
-    "monotone": "share in the published sign",
-    "faithful": "subset correlation",
-    "robust": "rank correlation of explanation",
-}
+    "accuracy": "auroc", "interpretable domain": "additive R2", "monotone": "share in the published sign",
+    "faithful": "subset correlation", "robust": "rank correlation of explanation",
+}  # fmt: skip
 IN_ADDITION = {
     "faithful": "A model that is linear in the beat keeps it by construction.",
     "robust": "The change of the logit has no control: a constant wins, so read it beside the AUROC.",
@@ -54,10 +51,7 @@ class Average:
 
 
 def average_models(figures, controls):
-    """Average every metric over the factors and details that all models but the controls answer: dict of `Average`.
-
-    Keys are (metric, model). Controls whose names differ by a number count as several trainings of one.
-    """
+    """Average each metric over what all models but controls answer: `Average` by (metric, model or kind of control)."""
     kinds, defined = _kinds(controls), {}
     for figure in figures:
         if figure.estimate.value == figure.estimate.value:
@@ -106,9 +100,9 @@ def verdict_table(rotations, controls):
     for metric, model in dict.fromkeys(key for averages in rotations for key in averages):
         parts = [averages[metric, model] for averages in rotations if (metric, model) in averages]
         row = {"requirement": parts[0].requirement, "metric": metric, "model": model}
-        row |= _with_ends(mean_estimate([part.value for part in parts]), *VALUES)
+        row |= mean_estimate([part.value for part in parts]).named(*VALUES)
         if all(part.auroc for part in parts):
-            row |= _with_ends(mean_estimate([part.auroc for part in parts]), "auroc", "auroc_low", "auroc_high")
+            row |= mean_estimate([part.auroc for part in parts]).named("auroc", "auroc_low", "auroc_high")
         better = "lower" if metric in LOWER_IS_BETTER else "higher"
         rows.append(row | _nearest_control(parts) | {"better": better, "control": model in kinds})
     columns = ["requirement", "metric", "model", *VALUES, "auroc", "auroc_low", "auroc_high", *VERDICT[:-1]]
@@ -122,7 +116,7 @@ def _nearest_control(parts):
     gains = {}
     for name in dict.fromkeys(name for part in parts for name in part.gains):
         of_rotations = [part.gains[name] for part in parts if name in part.gains]
-        ends = _with_ends(mean_estimate(of_rotations), *VERDICT[1:4])
+        ends = mean_estimate(of_rotations).named(*VERDICT[1:4])
         over = interval_over_trainings([gain.value for gain in of_rotations], TEST_SHARE)
         if ends["gain"] == ends["gain"]:
             gains[name] = {"against": name, **ends, "training_low": over[0], "training_high": over[1]}
@@ -132,22 +126,11 @@ def _nearest_control(parts):
     return nearest | {"void": not nearest["gain_low"] > 0}
 
 
-def _with_ends(estimate, *names):
-    return dict(zip(names, (estimate.value, *estimate.interval()), strict=True))
-
-
 def say_verdicts(table):
-    """Say who keeps which requirement, by how much, and against which control.
+    """Say who keeps which requirement in a table of `requirements`, by how much, against which control: Series by requirement.
 
-    Parameters
-    ----------
-    table : DataFrame from `requirements`
-
-    Returns
-    -------
-    Series of str, by requirement
-        One sentence about its first metric: the gain over the control that comes nearest, with its interval of 95 %. A model
-        keeps the requirement if that interval lies above zero.
+    One sentence about its first metric: the gain over the control that comes nearest, with its interval of 95 %. A model keeps
+    the requirement if that interval lies above zero.
     """
     sentences = {}
     for requirement, metric in HEADLINES.items():
@@ -170,15 +153,8 @@ def _in_words(row, names_control):
 def summary(table):
     """Average a table of `requirements` over the factors and details that all models answer.
 
-    Parameters
-    ----------
-    table : DataFrame from `requirements`
-
-    Returns
-    -------
-    DataFrame
-        One row per requirement and metric, one column per model (controls that differ by a number share one), then ``better``
-        and ``void for``: models that do no better than a control.
+    A DataFrame with one row per requirement and metric, one column per model (controls that differ by a number share one), then
+    ``better`` and ``void for``: models that do no better than a control.
     """
     metrics = table.drop_duplicates("metric").set_index(["requirement", "metric"])
     rows = [table[table["metric"] == metric] for _, metric in metrics.index]
@@ -190,12 +166,7 @@ def summary(table):
 
 
 def trade_off(table, metric):
-    """Put what a requirement measured beside what the models know, and find those that no other beats in both.
-
-    Parameters
-    ----------
-    table : DataFrame from `requirements`
-    metric : str
+    """Put what a metric of a table of `requirements` measured beside what the models know, and find the front of both.
 
     Returns
     -------
@@ -203,11 +174,8 @@ def trade_off(table, metric):
         One row per model that answers: metric, model, value with low and high, auroc with auroc_low and auroc_high, all of them
         means over the same pairs of factor and detail (those that every model but the controls answers; ``n_pairs``); better
         ("higher" or "lower"), void, control, and front: whether no other model that learnt from true labels is at least as good
-        in both and better in one. A control is never on the front.
-
-    Notes
-    -----
-    The interval of a mean is the mean of the intervals, as if all factors erred together: too wide rather than too narrow.
+        in both and better in one. A control is never on the front. The interval of a mean is the mean of the intervals, as if
+        all factors erred together: too wide rather than too narrow.
     """
     rows, accuracy = _rows_of(table, metric), table[table["metric"] == "auroc"]
     values = rows.pivot_table("value", PAIR, "model", sort=False)
@@ -226,20 +194,10 @@ def trade_off(table, metric):
 
 
 def compare_matched(table, metric, within=0.05):
-    """Compare models pairwise where they know about equally much.
+    """Compare models in a metric of a table of `requirements`, pairwise where they know about equally much.
 
-    Parameters
-    ----------
-    table : DataFrame from `requirements`
-    metric : str
-    within : float
-        Largest difference of AUROC for which a factor counts.
-
-    Returns
-    -------
-    DataFrame
-        One row per pair of models: ``difference`` of the metric (first minus second, mean over ``n_factors`` factors), mean
-        difference of ``auroc``.
+    A DataFrame with one row per pair of models: ``difference`` of the metric (first minus second, mean over ``n_factors``
+    factors whose AUROC differs by at most `within`), mean difference of ``auroc``.
     """
     measured = _rows_of(table, metric)
     values = measured.pivot_table("value", "factor", "model", sort=False)

@@ -15,16 +15,7 @@ def segment_masks(beats):
 
 
 def group_masks(beats):
-    """Return where each group lies; a sample outside all segments is in none.
-
-    Parameters
-    ----------
-    beats : BeatSet
-
-    Returns
-    -------
-    ndarray of bool, shape (n_groups, 8, n_times)
-    """
+    """Return where each group lies in a BeatSet, bool (n_groups, 8, n_times); a sample outside all segments is in none."""
     of_lead = np.eye(len(LEADS_8), dtype=bool)
     masks = segment_masks(beats)[:, None, None] & of_lead[:, :, None]  # (n_segments, 8, 8, n_times)
     return masks.reshape(len(GROUPS), len(LEADS_8), -1)
@@ -38,10 +29,7 @@ def sum_by_wave(maps, beats):
 
 
 def reference_beats(beats, factors, known_beats, known_factors):
-    """Mean beat of people of the same sex and age decade, ndarray (n, 8, n_times).
-
-    With fewer than ten of them it is that of the same sex, and then of all; an unknown sex or age matches everybody.
-    """
+    """Mean beat (n, 8, n_times) of those alike in sex and age decade, if below ten in sex, or of all; unknown is like any."""
     person, known = (table.reindex(columns=["sex_female", "age_years"]) for table in (factors, known_factors))
     strata = pd.DataFrame({"sex": person["sex_female"], "decade": person["age_years"] // 10})
     references = np.empty_like(beats.signals)

@@ -46,12 +46,8 @@ def interpolate(signals, fs, r_index):
 
     Parameters
     ----------
-    signals : ndarray of float, shape (n_beats, n_leads, n_times)
-        Potentials in mV.
-    fs : float
-        Sampling frequency in Hz.
-    r_index : int
-        Sample of the R peak.
+    signals, fs, r_index : ndarray of float, shape (n_beats, n_leads, n_times), float, int
+        Potentials in mV, their sampling frequency in Hz, and the sample of the R peak.
 
     Returns
     -------
@@ -102,15 +98,9 @@ def delineate(time_ms, fine, slope, rr_s, noise_uV, p_consistency=None):
     ----------
     time_ms, fine, slope : ndarray
         From `interpolate`, of the eight independent leads.
-    rr_s : ndarray of float, shape (n_beats,)
-        RR interval in seconds, NaN where it is not known.
-    noise_uV, p_consistency : ndarray of float, shape (n_beats,)
-        Noise of a single beat in uV, and how alike beats are where P lies (`beats.quality`); NaN where it is not known.
-
-    Returns
-    -------
-    Boundaries
-        In ms from the R sample.
+    rr_s, noise_uV, p_consistency : ndarray of float, shape (n_beats,)
+        RR interval in seconds, noise of a single beat in uV, and how alike beats are where P lies (`beats.quality`); NaN where
+        it is not known.
     """
     p_consistency = np.full(len(fine), np.nan) if p_consistency is None else p_consistency
     step = round(FINE_HZ / GRID_HZ)

@@ -28,11 +28,7 @@ class Edit:
     change: Callable  # (beats, edges, amount) -> signals (n_beats, 8, n_times) in mV, NaN where it cannot be done
 
     def __call__(self, beats, amount):
-        """Return beats of 8 leads, changed by an amount within the steps.
-
-        A row is NaN and not usable where the edit cannot be made: no P wave to move or no room for it in the window, no R or T
-        wave of 0.1 mV to scale.
-        """
+        """Return beats of 8 leads, changed by an amount within the steps; NaN where there is no such wave or no room."""
         least, most = self.steps[0], self.steps[-1]
         if not least <= amount <= most:
             raise ValueError(f"the amount must lie between {least:g} and {most:g} {self.unit}; got {amount!r}.")
@@ -59,14 +55,7 @@ class Edit:
 
 
 def audit(beats, edits=None):
-    """Measure edited beats, to see that the intended quantity moves and nothing else does.
-
-    Parameters
-    ----------
-    beats : BeatSet
-        Median beats.
-    edits : dict of str to Edit, optional
-        Default `EDITS`.
+    """Measure edited beats (default `EDITS`), to see that the intended quantity moves and nothing else does.
 
     Returns
     -------
@@ -95,10 +84,7 @@ def audit(beats, edits=None):
 
 
 def move_p(beats, edges, delay_ms):
-    """Move the P wave so many milliseconds away from QRS; the level before QRS is drawn out, the one before P compressed.
-
-    A next P wave at the end of the window, as fast hearts have it, stays where it is.
-    """
+    """Move P so many ms away from QRS; the level between is drawn out, that before P compressed, a next P stays where it is."""
     start = _time_ms(beats)[0]
     fits = np.isfinite(edges.p_onset_ms) & (edges.p_onset_ms - delay_ms >= start) & (edges.p_onset_ms > start)
     onset, offset = (np.where(fits, edge, 0.0) for edge in (edges.p_onset_ms, edges.p_offset_ms))

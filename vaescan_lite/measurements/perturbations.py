@@ -13,24 +13,11 @@ PERTURBATIONS = ("noise", "gain", "turn", "baseline", "jitter")
 
 
 def perturb(beats, name, seed=0):
-    """Change beats by as little as a second recording might.
+    """Change beats by as little as a second recording might: one of `PERTURBATIONS`, as a BeatSet of 8 leads in mV.
 
     The sizes are this project's choice: white noise of 20 uV, a gain of +-5 %, a frontal axis turned by +-5 degrees, a wander
-    of the baseline of up to 50 uV at 0.3 Hz, a position of the R peak that is half a sample off.
-
-    Parameters
-    ----------
-    beats : BeatSet
-        Median beats of 8 or 12 leads in mV.
-    name : str
-        One of `PERTURBATIONS`.
-    seed : int
-        Of noise, signs and phases.
-
-    Returns
-    -------
-    BeatSet
-        Of 8 leads.
+    of the baseline of up to 50 uV at 0.3 Hz, a position of the R peak that is half a sample off. `seed` is of noise, signs,
+    phases.
     """
     beats = to_eight_leads(require_beats(beats))
     known_names(name, PERTURBATIONS, "perturbation")

@@ -34,9 +34,7 @@ DEFINITIONS = {
     "t_axis_deg": ("deg", _AXIS_NOTE.format("T")),
     "r_peak_time_V1_ms": ("ms", "onset of QRS to the peak of the tallest R in V1; NaN without an R"),
     "r_peak_time_V5_ms": ("ms", "onset of QRS to the peak of the tallest R in V5; NaN without an R"),
-    "sokolow_lyon_mV": (
-        "mV", "S depth in V1 + the taller R of V5 and V6 (Sokolow and Lyon 1949); lowered by filter and 100 Hz"
-    ),
+    "sokolow_lyon_mV": ("mV", "S depth in V1 + the taller R of V5 and V6 (Sokolow, Lyon 1949); lowered by filter and 100 Hz"),
     "cornell_mV": ("mV", "R in aVL + S depth in V3 (Casale 1985); lowered by filter and 100 Hz"),
 }
 for _lead in LEADS_12:
@@ -59,19 +57,15 @@ def measure(beats, *, batch_size=512):
     would put the middle one of the marks; `delineate` says how far they agree. The rule "earliest onset to latest end" gives a
     QRS about 28 ms longer (LUDB, 200 records). Amplitudes are signed, and a Q, R or S that a lead does not have is 0 mV, as in
     the tables of electrocardiographs. The low-pass at 40 Hz of `median_beats` takes 2-3 % off the R waves of simulated healthy
-    people, less off wide ones; with ``fs=500, band_hz=(0.5, 150)`` it is 1 %.
-
-    On simulated ECGs, what a bundle branch block, a left anterior fascicular block or an AV block changes is found with the
-    right sign and, in the mean over people, within 8 ms, 0.05 mV or 5 degrees. Not so for blocks of half the usual size or of
-    more than 180 ms, whose QRS ends so gently that truth and caliper differ by 15 ms, and where a small R near the limit of
-    0.03 mV decides between Q and S.
+    people, less off wide ones; with ``fs=500, band_hz=(0.5, 150)`` it is 1 %. On simulated ECGs, what a bundle branch block, a
+    left anterior fascicular block or an AV block changes is found with the right sign and, in the mean over people, within 8
+    ms, 0.05 mV or 5 degrees. Not so for blocks of half the usual size or of more than 180 ms, whose QRS ends so gently that
+    truth and caliper differ by 15 ms, and where a small R near the limit of 0.03 mV decides between Q and S.
 
     Parameters
     ----------
-    beats : BeatSet
-        Median beats of 8 or 12 leads in mV, the PR segment at 0 mV, 100 to 1000 Hz.
-    batch_size : int
-        Beats worked on at a time; bounds the memory and changes no value.
+    beats, batch_size : BeatSet, int
+        Median beats of 8 or 12 leads in mV, the PR segment at 0 mV, 100 to 1000 Hz; beats at a time, which changes no value.
 
     Returns
     -------
@@ -117,19 +111,13 @@ def _measure_batch(beats):
     if set(LEADS_12) <= set(beats.leads):  # the limb leads are taken as recorded
         fine = interpolate(to_twelve_leads(beats).signals, beats.fs, beats.r_index)[1]
     leads = to_twelve_leads(fine.astype(np.float32))
-    qrs_ms = edges.qrs_offset_ms - edges.qrs_onset_ms
     qt_ms = edges.t_offset_ms - edges.qrs_onset_ms
     out = {
-        "heart_rate_bpm": 60 / beats.rr_s,
-        "rr_s": beats.rr_s,
-        "rr_sd_s": _from_quality(beats, "rr_sd_s"),
-        "p_ms": edges.p_offset_ms - edges.p_onset_ms,
-        "pr_ms": edges.qrs_onset_ms - edges.p_onset_ms,
-        "qrs_ms": qrs_ms,
-        "qt_ms": qt_ms,
-        "qtcf_ms": qt_ms / np.cbrt(beats.rr_s),
-        "qtcb_ms": qt_ms / np.sqrt(beats.rr_s),
-    }
+        "heart_rate_bpm": 60 / beats.rr_s, "rr_s": beats.rr_s, "rr_sd_s": _from_quality(beats, "rr_sd_s"),
+        "p_ms": edges.p_offset_ms - edges.p_onset_ms, "pr_ms": edges.qrs_onset_ms - edges.p_onset_ms,
+        "qrs_ms": edges.qrs_offset_ms - edges.qrs_onset_ms,
+        "qt_ms": qt_ms, "qtcf_ms": qt_ms / np.cbrt(beats.rr_s), "qtcb_ms": qt_ms / np.sqrt(beats.rr_s),
+    }  # fmt: skip
     return out | _axes(time_ms, leads, edges) | _amplitudes(time_ms, leads, edges)
 
 
@@ -140,18 +128,15 @@ def _from_quality(beats, column):
 
 def _axes(time_ms, leads, edges):
     """Frontal axes from net areas."""
-    spans = {
-        "p_axis_deg": (edges.p_onset_ms, edges.p_offset_ms),
-        "qrs_axis_deg": (edges.qrs_onset_ms, edges.qrs_offset_ms),
-        "t_axis_deg": (edges.qrs_offset_ms + ST_AFTER_J_MS, edges.t_offset_ms),
-    }
+    spans = {"p": (edges.p_onset_ms, edges.p_offset_ms), "qrs": (edges.qrs_onset_ms, edges.qrs_offset_ms)}
+    spans["t"] = edges.qrs_offset_ms + ST_AFTER_J_MS, edges.t_offset_ms
     frontal = leads[:, [LEADS_12.index("I"), LEADS_12.index("aVF")]]
     out = {}
-    for name, (start_ms, end_ms) in spans.items():
+    for wave, (start_ms, end_ms) in spans.items():
         area = np.einsum("blt,bt->bl", frontal, _inside(time_ms, start_ms, end_ms))
         axis = np.degrees(np.arctan2(area[:, 1], area[:, 0]))
         axis = np.where(axis <= -180, 180.0, axis)
-        out[name] = np.where(np.isfinite(start_ms + end_ms) & area.any(axis=1), axis, np.nan)
+        out[f"{wave}_axis_deg"] = np.where(np.isfinite(start_ms + end_ms) & area.any(axis=1), axis, np.nan)
     return out
 
 

@@ -32,19 +32,9 @@ INCH_PER_MM = 1 / 25.4
 
 
 def draw_paper(ax, *, labels=True):
-    """Draw ECG paper behind a panel (x axis in s, y axis in mV): small squares 40 ms x 0.1 mV, large squares 200 ms x 0.5 mV.
+    """Draw ECG paper behind an Axes (x in s, y in mV) and return it: small squares 40 ms x 0.1 mV, large ones 200 ms x 0.5 mV.
 
-    Squares are square. A figure's first panel gets a calibration pulse.
-
-    Parameters
-    ----------
-    ax : Axes
-    labels : bool
-        Keep tick labels; without them only the grid stays.
-
-    Returns
-    -------
-    Axes
+    Squares are square. A figure's first panel gets a calibration pulse. Without `labels` only the grid stays.
     """
     for axis, small, large in ((ax.xaxis, 0.04, 0.2), (ax.yaxis, 0.1, 0.5)):
         axis.set_minor_locator(MultipleLocator(small))
@@ -66,19 +56,7 @@ def draw_paper(ax, *, labels=True):
 
 
 def plot_ecg(ecgs, row=0):
-    """Draw one ECG as it is printed: 3 x 4 leads of 2.5 s and a rhythm strip of lead II, 25 mm/s and 10 mm/mV.
-
-    Parameters
-    ----------
-    ecgs : EcgSet
-        8 or 12 leads, mV.
-    row : int
-        Which ECG of the set.
-
-    Returns
-    -------
-    Figure
-    """
+    """Draw an ECG of a set as it is printed, 25 mm/s and 10 mm/mV: 3 x 4 leads of 2.5 s and a rhythm strip of II; a Figure."""
     ecgs = to_twelve_leads(ecgs[[row]])
     signals = dict(zip(ecgs.leads, ecgs.signals[0] - np.median(ecgs.signals[0], axis=1, keepdims=True), strict=True))
     n_piece = round(PRINTED_PIECE_S * ecgs.fs)
@@ -102,25 +80,15 @@ def plot_ecg(ecgs, row=0):
 
 
 def plot_leads(ecgs, row=0, *, leads=("II", "V1", "V5"), start_s=0.0, stop_s=None, r_peaks=None, ax=None):
-    """Draw some leads of one ECG below each other on ECG paper, with R peaks marked if they are given.
+    """Draw some leads of one ECG below each other on ECG paper, with R peaks marked if they are given; returns the Axes.
 
     Parameters
     ----------
-    ecgs : EcgSet
-        8 or 12 leads, mV.
-    row : int
-        Which ECG of the set.
-    leads : sequence of str
-        From the top downwards.
+    ecgs, row, leads : EcgSet of 8 or 12 leads in mV, which of its ECGs, and names of leads from the top downwards
     start_s, stop_s : float
         The stretch to show; `stop_s` None shows all that follows.
-    r_peaks : ndarray of int, optional
+    r_peaks, ax : ndarray of int, Axes, optional
         Sample indices of R peaks, as `r_peaks` gives them for this ECG.
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     ecg = to_twelve_leads(ecgs[[row]])
     stop_s = ecg.signals.shape[-1] / ecg.fs if stop_s is None else stop_s
@@ -145,7 +113,7 @@ def plot_leads(ecgs, row=0, *, leads=("II", "V1", "V5"), start_s=0.0, stop_s=Non
 
 
 def plot_beats(beats, *, leads=LEADS_12, colors=None, alpha=1.0, title=None):
-    """Draw one or more sets of beats over each other, one panel of ECG paper per lead.
+    """Draw one or more sets of beats over each other, one panel of ECG paper per lead; returns the Figure.
 
     Parameters
     ----------
@@ -153,13 +121,8 @@ def plot_beats(beats, *, leads=LEADS_12, colors=None, alpha=1.0, title=None):
         The keys of a dict become the legend. Every beat of a set is one line.
     leads : sequence of str
         Twelve are laid out as on a printed ECG.
-    colors, alpha : sequence, float
+    colors, alpha, title : sequence, float, str
         One colour per set; opacity of the lines.
-    title : str, optional
-
-    Returns
-    -------
-    Figure
     """
     sets = beats if isinstance(beats, dict) else {None: beats}
     sets = {label: to_twelve_leads(part[part.usable]) for label, part in sets.items()}
@@ -194,13 +157,9 @@ def plot_attributions(beats, maps, *, title=None):
     beats : BeatSet
         8 leads, mV.
     maps : dict of str to ndarray of float, shape (n_beats, 8, n_times)
-        Maps of these beats; the keys name the rows of the figure.
+        Maps of these beats; the keys name the rows of the Figure that is returned. Every row has colours of its own, which end
+        at the 99th percentile of the map's size over all eight leads.
     title : str, optional
-
-    Returns
-    -------
-    Figure
-        Every row has colours of its own, which end at the 99th percentile of the map's size over all eight leads.
     """
     leads = ATTRIBUTION_LEADS
     shared = {"sharex": True, "sharey": True, "squeeze": False}
@@ -250,19 +209,9 @@ def plot_contributions(beats, contributions):
 
 
 def plot_traversal(beats, values, *, label="value"):
-    """Draw decoded beats while one number moves, from blue (low) to red (high).
+    """Draw a BeatSet with one decoded beat per value while one number moves, from blue (low) to red (high); returns the Figure.
 
-    Parameters
-    ----------
-    beats : BeatSet
-        One beat per value.
-    values : sequence of float, shape (n_beats,)
-    label : str
-        What the number is; beside the colour bar.
-
-    Returns
-    -------
-    Figure
+    `values` (n_beats,) are those of the number, and `label`, beside the colour bar, says what it is.
     """
     beats = to_twelve_leads(beats)
     values = np.asarray(values, dtype=float)
@@ -282,14 +231,7 @@ def plot_traversal(beats, values, *, label="value"):
 def plot_frontal_plane(vectors):
     """Draw heart vectors among the six limb leads, seen from the front: degrees clockwise from lead I, as cardiologists count.
 
-    Parameters
-    ----------
-    vectors : dict of str to (float, float)
-        Label -> (potential in lead I, potential in lead aVF), both in mV.
-
-    Returns
-    -------
-    Axes
+    `vectors` has by label (potential in lead I, potential in lead aVF), both in mV. Returns the Axes.
     """
     _, ax = plt.subplots(figsize=(4.4, 4.4), subplot_kw={"projection": "polar"})
     ax.set_theta_direction(-1)

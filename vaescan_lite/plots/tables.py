@@ -17,17 +17,7 @@ FAMILIES = (
 
 
 def plot_history(history):
-    """Draw the loss terms of a training run over its epochs, information (``kl``) in a panel of its own.
-
-    Parameters
-    ----------
-    history : DataFrame
-        One row per epoch, one column per term, as `training.train` gives it.
-
-    Returns
-    -------
-    Figure
-    """
+    """Draw the loss terms of `training.train` (a row per epoch, a column per term), ``kl`` in a panel of its own; a Figure."""
     panels = [[name for name in history.columns if name != "kl"], [name for name in history.columns if name == "kl"]]
     panels = [names for names in panels if names]
     figure, axes = plt.subplots(1, len(panels), figsize=(4.4 * len(panels), 3), squeeze=False)
@@ -41,18 +31,10 @@ def plot_history(history):
 
 
 def plot_associations(table, *, value_label="effect (SD)", limit=None):
-    """Draw a table of effects as a heat map, red for up and blue for down.
+    """Draw a table of effects as a heat map, red for up and blue for down; returns the Axes.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Factors as rows, latents or measurements as columns.
-    value_label, limit : str, float
-        What the colours mean, and the effect at which they end; default: the largest effect.
-
-    Returns
-    -------
-    Axes
+    `table` has factors as rows, latents or measurements as columns; the colours mean `value_label` and end at the effect
+    `limit`, by default the largest one.
     """
     _, ax = plt.subplots(figsize=(1.5 + 0.42 * table.shape[1], 1.2 + 0.36 * table.shape[0]))
     values = table.to_numpy(float)
@@ -71,24 +53,15 @@ def plot_associations(table, *, value_label="effect (SD)", limit=None):
 
 
 def plot_intervals(table, *, value="auroc", group=None, reference=None, xlabel="AUROC", ax=None):
-    """Draw estimates with their intervals, one row each.
+    """Draw estimates with their intervals, one row each; returns the Axes.
 
     Parameters
     ----------
-    table : DataFrame
-        Its index names the rows, from the top downwards; columns `value`, low, high.
-    value : str
-        Column of the estimates.
-    group : str, optional
-        Column whose values get colours of their own.
-    reference : float, optional
-        A vertical line: chance, or no difference.
-    xlabel : str
+    table, value, xlabel : DataFrame, str, str
+        Its index names the rows, from the top downwards; columns `value` (called `xlabel`), low, high.
+    group, reference : str, float, optional
+        Column whose values get colours of their own; a vertical line, such as chance or no difference.
     ax : Axes, optional
-
-    Returns
-    -------
-    Axes
     """
     if ax is None:
         _, ax = plt.subplots(figsize=(7, 0.8 + 0.3 * len(table)))
@@ -112,16 +85,9 @@ def plot_intervals(table, *, value="auroc", group=None, reference=None, xlabel="
 
 
 def plot_cost(table):
-    """Draw what each step costs as a waterfall, from the score before the first step down to the score after the last.
+    """Draw what each step costs as a waterfall, from the score before the first step down to the score after the last; an Axes.
 
-    Parameters
-    ----------
-    table : DataFrame
-        One task of `benchmark.cost`: successive steps with columns step, auroc_before, auroc_after, cost, low, high.
-
-    Returns
-    -------
-    Axes
+    `table` holds one task of `benchmark.cost`: successive steps with columns step, auroc_before, auroc_after, cost, low, high.
     """
     _, ax = plt.subplots(figsize=(1.8 + 1.35 * (len(table) + 2), 3.8))
     first, last = table.iloc[0]["auroc_before"], table.iloc[-1]["auroc_after"]
@@ -145,15 +111,8 @@ def plot_cost(table):
 def plot_trade_off(table):
     """Draw what models know against a measured requirement, with the front of those that no other beats in both.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Rows of `explain.trade_off`, of one metric or several: a panel each. Right and up is better. Hollow dots: a metric
-        that is void for that model, and, in grey, controls.
-
-    Returns
-    -------
-    ndarray of Axes
+    `table` has rows of `explain.trade_off`, of one metric or several: each gets one of the Axes (an ndarray) that are returned.
+    Right and up is better. Hollow dots: a metric that is void for that model, and, in grey, controls.
     """
     metrics = list(dict.fromkeys(table["metric"]))
     axes = panels(len(metrics), 1.8 + 3.2 * len(metrics), 3.6)

@@ -12,13 +12,7 @@ from ..statistics import mean_over_records
 
 
 def by_wave(maps, beats):
-    """Add a map up within each wave and lead, the currency that all explanations of this package share.
-
-    Parameters
-    ----------
-    maps : ndarray of float, shape (n, 8, n_times)
-        As `saliency.attribute` gives them.
-    beats : BeatSet
+    """Add maps (n, 8, n_times) of beats up within each wave and lead, the currency that all explanations of this package share.
 
     Returns
     -------
@@ -33,20 +27,10 @@ def by_wave(maps, beats):
 
 
 def agreement(first, second):
-    """Rank correlation (Spearman) of the sizes of two maps of the same ECGs, one value per ECG.
+    """Rank correlation (Spearman) of the sizes of two maps (n, ...) of the same ECGs in one currency, one value per ECG, (n,).
 
-    Parameters
-    ----------
-    first, second : ndarray or DataFrame of float, shape (n, ...)
-        In one currency: samples, or waves and leads (`by_wave`).
+    1: the same order of importance. Signs are left out, since some methods have none. A map that is even has 0.
 
-    Returns
-    -------
-    ndarray of float, shape (n,)
-        1: the same order of importance. Signs are left out, since some methods have none. A map that is even has 0.
-
-    Examples
-    --------
     >>> agreement(np.array([[1.0, -2.0, 3.0]]), np.array([[-10.0, 20.0, 30.0]]))
     array([1.])
     """
@@ -65,8 +49,7 @@ def repeatability(maps, names, *, control=None):
     Parameters
     ----------
     maps : iterable of ndarray of float, shape (n_maps, n_leads, n_times)
-        One array per training, at least two: a map per factor.
-    names : sequence of str, length n_maps
+        One array per training, at least two: a map per factor, whose `names` index the table.
     control : ndarray of float, shape (n_maps, n_leads, n_times), optional
         Maps of a model that knows nothing, in the same form.
 
@@ -80,10 +63,8 @@ def repeatability(maps, names, *, control=None):
     controls = [] if control is None else [np.asarray(control, dtype=float)]
     shapes = {array.shape for array in [*maps, *controls]}
     if len(maps) < 2 or len(shapes) > 1 or maps[0].shape[:1] != (len(names),):
-        raise ValueError(
-            f"give maps of shape (n_maps, n_leads, n_times) of at least two trainings, with one name per map; got {len(maps)} "
-            f"trainings of shapes {sorted(shapes)} and {len(names)} names."
-        )
+        got = f"{len(maps)} trainings of shapes {sorted(shapes)} and {len(names)} names"
+        raise ValueError(f"give maps (n_maps, n_leads, n_times) of at least two trainings, with one name per map; got {got}.")
 
     def correlation(first, second):
         return np.nan_to_num(row_correlation(first.reshape(len(names), -1), second.reshape(len(names), -1)))
@@ -96,7 +77,7 @@ def repeatability(maps, names, *, control=None):
 
 
 def paired_beats(factor, people, *, fs=100, seed=0):
-    """Simulate the same people without and with a factor, free of noise, and make median beats of both.
+    """Simulate the same people without and with a factor, free of noise, and make median beats of both: two BeatSets.
 
     Parameters
     ----------
@@ -104,37 +85,18 @@ def paired_beats(factor, people, *, fs=100, seed=0):
         A factor of the simulator that is 0 or 1.
     people : DataFrame
         As `simulate` takes it; what it says about the factor itself is not used.
-    fs : float
-    seed : int
+    fs, seed : float, int
         Seed and id decide the heart, so that a pair differs in the factor only.
-
-    Returns
-    -------
-    without, with_factor : BeatSet
     """
     pair = (simulate(people.assign(**{factor: value}), fs=fs, seed=seed, noise=False) for value in (0, 1))
     return tuple(median_beats(ecgs) for ecgs in pair)
 
 
 def truth_region(energy, *, share=0.9):
-    """Find where a factor truly changes a beat: the fewest places that hold most of the change.
+    """Find where a factor truly changes a beat: the fewest places that hold a share of the change, bool (n, ...) like `energy`.
 
-    Parameters
-    ----------
-    energy : ndarray or DataFrame of float, shape (n, ...)
-        Squared change at each place: of `paired_beats` ``(with_factor.signals - without.signals) ** 2``, or `by_wave` of it.
-    share : float
-        Of the energy that the region holds.
-
-    Returns
-    -------
-    ndarray of bool, shape (n, ...)
-        One region per person. A person who does not change has none.
-
-    Examples
-    --------
-    >>> truth_region(np.array([[0.0, 9.0, 9.0, 0.1]])).astype(int)
-    array([[0, 1, 1, 0]])
+    `energy` is the squared change at each place: of `paired_beats` ``(with_factor.signals - without.signals) ** 2``, or
+    `by_wave` of it. A person who does not change has no region.
     """
     energy = np.asarray(energy, dtype=float)
     if energy.ndim < 2 or not np.isfinite(energy).all() or (energy < 0).any():
@@ -152,18 +114,10 @@ def truth_region(energy, *, share=0.9):
 
 
 def share_inside(maps, region):
-    """Share of a map's size that falls into a region, one value per ECG.
+    """Share of a map's size that falls into a region, one value per ECG, (n,); signs of maps (n, ...) are left out.
 
-    Parameters
-    ----------
-    maps : ndarray or DataFrame of float, shape (n, ...)
-        Their signs are left out.
-    region : ndarray of bool, shape (n, ...), from `truth_region`
-
-    Returns
-    -------
-    ndarray of float, shape (n,)
-        1: all of it. An empty map is spread evenly by definition: the mean of the region, which is chance.
+    `region` (n, ...) comes from `truth_region`. 1: all of it. An empty map is spread evenly by definition: the mean of the
+    region, which is chance.
     """
     size, region = np.abs(np.asarray(maps, dtype=float)), np.asarray(region, dtype=float)
     if size.shape != region.shape:
@@ -182,7 +136,6 @@ def sanity_table(trainings, controls, *, n_resamples=1000, seed=0):
         For each method the maps of the same ECGs from models that differ in the seed of their training, at least two.
     controls : dict of str to dict of str to maps
         For each control (such as new weights, or labels drawn at random) the map of each method.
-    n_resamples, seed : int
 
     Returns
     -------
@@ -198,7 +151,7 @@ def sanity_table(trainings, controls, *, n_resamples=1000, seed=0):
         by_pair = np.array([agreement(*pair) for pair in pairs])  # (n_pairs, n_ecgs)
         rho = mean_over_records(by_pair.mean(axis=0), n_resamples=n_resamples, seed=seed)
         ends = {"lowest": by_pair.mean(axis=1).min(), "highest": by_pair.mean(axis=1).max()}
-        return rho, _with_interval(rho, "rho", "low", "high") | ends
+        return rho, rho.named("rho", "low", "high") | ends
 
     for method, maps in trainings.items():
         if len(maps) < 2:
@@ -207,7 +160,7 @@ def sanity_table(trainings, controls, *, n_resamples=1000, seed=0):
         rows.append({"method": method, "comparison": "another training"} | columns)
         for control, of_method in controls.items():
             rho, columns = compare([(of_training, of_method[method]) for of_training in maps])
-            gap = _with_interval(repeat - rho, "gap", "gap_low", "gap_high")
+            gap = (repeat - rho).named("gap", "gap_low", "gap_high")
             rows.append({"method": method, "comparison": control} | columns | gap)
     return pd.DataFrame(rows)
 
@@ -215,14 +168,7 @@ def sanity_table(trainings, controls, *, n_resamples=1000, seed=0):
 def truth_table(maps, region, *, control, n_resamples=1000, seed=0):
     """Ask how much of each map falls where the factor truly acts, against chance and against a map that knows no model.
 
-    Parameters
-    ----------
-    maps : dict of str to ndarray or DataFrame of float, shape (n, ...)
-        Maps of the same ECGs in one currency.
-    region : ndarray of bool, shape (n, ...), from `truth_region`
-    control : str
-        The key of `maps` that knows nothing of the model.
-    n_resamples, seed : int
+    `maps` (n, ...) of the same ECGs in one currency come by name, `control` among them; `region` from `truth_region`.
 
     Returns
     -------
@@ -235,17 +181,11 @@ def truth_table(maps, region, *, control, n_resamples=1000, seed=0):
     shares = {name: mean_over_records(values, n_resamples=n_resamples, seed=seed) for name, values in inside.items()}
     rows = {}
     for name, share in shares.items():
-        gain_low, gain_high = (share - shares[control]).interval()
-        rows[name] = _with_interval(share, "share", "low", "high") | {"chance": np.mean(region)}
-        rows[name] |= {"gain_low": gain_low, "gain_high": gain_high}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("map")
+        gain = (share - shares[control]).named("gain", "gain_low", "gain_high")
+        rows[name] = share.named("share", "low", "high") | {"chance": np.mean(region)} | gain
+    return pd.DataFrame.from_dict(rows, orient="index").drop(columns="gain").rename_axis("map")
 
 
 def _pairs(maps):
     """Every pair of trainings."""
     return [(maps[i], maps[j]) for i in range(len(maps)) for j in range(i)]
-
-
-def _with_interval(estimate, *names):
-    """Value of an estimate and the ends of its interval, under three names."""
-    return dict(zip(names, (estimate.value, *estimate.interval()), strict=True))

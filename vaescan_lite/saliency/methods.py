@@ -25,7 +25,11 @@ def attribute(
     model, beats, task=0, method="integrated_gradients", *, baseline=None, seed=0,
     batch_size=1024, n_steps=32, window=6, n_background=16,
 ):  # fmt: skip
-    """Attribute a network's logit to the samples of each beat.
+    """Attribute a network's logit to the samples of each beat: float32 (n, 8, n_times), in logits per sample.
+
+    Positive values speak for the task; "saliency" (logits per mV), "gradcam" (a unit of its own) and "input" (mV) have no sign.
+    "integrated_gradients" and "shap" add up to the logit minus that of the baseline, the mean one for "shap", but for the error
+    of the numerical integral.
 
     Parameters
     ----------
@@ -34,27 +38,17 @@ def attribute(
     beats : BeatSet, or ndarray of float, shape (n, 8, n_times)
         Finite beats of the eight independent leads, mV. Twelve are refused: four of them follow from I and II, so that networks
         which agree on every ECG there is can have different maps, and no ECG can tell which is right.
-    task : int or str
+    task, method : int or str, one of `METHODS`
         Column of the logits; of a Scan, the name of a factor.
-    method : str, one of `METHODS`
     baseline : None, BeatSet or ndarray of float, shape (8, n_times) or (m, 8, n_times), optional
         What "nothing" looks like. None: 0 mV, the isoelectric line. Several beats are a background: "shap" draws from them, and
         needs them; all other methods take their mean.
     seed, n_background : int
         Which and how many beats "shap" draws, the same for all ECGs. Nothing else is random.
-    batch_size : int
-        Beats, altered copies included, that pass the network at once: bounds memory and does not change the result.
-    n_steps : int
-        Points on the way from the baseline, of "integrated_gradients"; "shap" takes a quarter of them from each beat.
-    window : int
-        Samples of one lead that "occlusion" replaces together; its change is spread evenly over them.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, 8, n_times)
-        In logits per sample ("saliency": logits per mV; "gradcam": in its own unit; "input": mV). Positive values speak for the
-        task; "saliency", "gradcam" and "input" have no sign. "integrated_gradients" and "shap" add up to the logit minus that
-        of the baseline, the mean one for "shap", but for the error of the numerical integral.
+    batch_size, n_steps, window : int
+        Beats, altered copies included, that pass the network at once, which does not change the result; points on the way from
+        the baseline ("shap" takes a quarter of them from each beat); samples of one lead that "occlusion" replaces together,
+        its change spread evenly over them.
     """
     known_names([method], METHODS, "method")
     for name, value in {"batch_size": batch_size, "n_steps": n_steps, "window": window, "n_background": n_background}.items():
@@ -65,7 +59,10 @@ def attribute(
     if method == "input":
         return np.abs(x - reference)
     if method == "shap":
-        background = _drawn(background, n_background, seed)
+        if background is None:
+            raise ValueError("shap needs a background: give baseline several beats, for example 100 of the training beats.")
+        n_background = min(n_background, len(background))
+        background = background[np.random.default_rng(seed).choice(len(background), n_background, replace=False)]
         n_steps = -(-n_steps // 4)
     network = network_of(model)
     column = _checked_task(network, task, x)
@@ -81,15 +78,17 @@ def attribute(
 
 def _saliency(network, x, column, reference, **_):
     """Simonyan 2013 (arXiv 1312.6034)."""
-    from captum.attr import Saliency
-
-    return Saliency(network).attribute(x, target=column, abs=True)
+    return _gradient(network, x, column).abs()
 
 
 def _gradient_x_input(network, x, column, reference, **_):
+    return _gradient(network, x, column) * (x - reference)
+
+
+def _gradient(network, x, column):
     from captum.attr import Saliency
 
-    return Saliency(network).attribute(x, target=column, abs=False) * (x - reference)
+    return Saliency(network).attribute(x, target=column, abs=False)
 
 
 def _integrated_gradients(network, x, column, reference, *, batch_size, n_steps, **_):
@@ -123,37 +122,28 @@ def _occlusion(network, x, column, reference, *, batch_size, window, **_):
     windows = (torch.arange(n_leads)[:, None] * n_windows + place)[None]  # (1, n_leads, n_times): the number of a window
     n_copies = max(1, batch_size // len(x))
     with torch.no_grad():
-        change = FeatureAblation(network).attribute(
-            x, baselines=reference.expand_as(x), target=column, feature_mask=windows, perturbations_per_eval=n_copies
-        )
+        settings = {"feature_mask": windows, "perturbations_per_eval": n_copies}
+        change = FeatureAblation(network).attribute(x, baselines=reference.expand_as(x), target=column, **settings)
     return change / torch.bincount(place)[place]
 
 
 _MAPS = {
-    "saliency": _saliency,
-    "gradient_x_input": _gradient_x_input,
-    "integrated_gradients": _integrated_gradients,
-    "gradcam": _gradcam,
-    "occlusion": _occlusion,
-    "shap": _shap,
-}
+    "saliency": _saliency, "gradient_x_input": _gradient_x_input, "integrated_gradients": _integrated_gradients,
+    "gradcam": _gradcam, "occlusion": _occlusion, "shap": _shap,
+}  # fmt: skip
 
 
 def _checked_beats(beats):
     x = np.asarray(getattr(beats, "signals", beats))
     if x.ndim == 3 and x.shape[1] == 12:
-        raise ValueError(
-            "got twelve leads, of which four follow from I and II: attributions over them are not identifiable; "
-            "train and explain on eight (to_eight_leads)."
-        )
+        why = "four follow from I and II, so that attributions over them are not identifiable"
+        raise ValueError(f"got twelve leads, of which {why}; train and explain on eight (to_eight_leads).")
     if x.ndim != 3 or x.shape[1] != len(LEADS_8) or len(x) == 0:
         raise ValueError(f"beats must have shape (n, 8, n_times) with at least one row; got {x.shape}.")
     unusable = np.flatnonzero(~np.isfinite(x).all(axis=(1, 2)))
     if len(unusable):
-        raise ValueError(
-            f"{len(unusable)} of {len(x)} beats hold NaN or infinite values, the first in row {unusable[0]}; "
-            "leave unusable ones out first."
-        )
+        where = f"{len(unusable)} of {len(x)} beats hold NaN or infinite values, the first in row {unusable[0]}"
+        raise ValueError(f"{where}; leave unusable ones out first.")
     return x.astype(np.float32)
 
 
@@ -165,13 +155,6 @@ def _checked_baseline(baseline, shape):
     if values.ndim not in (2, 3) or values.shape[-2:] != shape or values.size == 0 or not np.isfinite(values).all():
         raise ValueError(f"baseline must hold finite beats of shape {shape}, one or several; got shape {values.shape}.")
     return (values, None) if values.ndim == 2 else (values.mean(axis=0), values)
-
-
-def _drawn(background, n_background, seed):
-    if background is None:
-        raise ValueError("shap needs a background: give baseline several beats, for example 100 of the training beats.")
-    rng = np.random.default_rng(seed)
-    return background[rng.choice(len(background), min(n_background, len(background)), replace=False)]
 
 
 def _checked_task(network, task, x):

@@ -13,18 +13,9 @@ NORMALISATIONS = (nn.BatchNorm1d, nn.LayerNorm, nn.GroupNorm)
 def randomised(model, *, n_layers=None, seed=0):
     """Copy a network and draw new weights, for the check of Adebayo and others (Sanity checks for saliency maps, NeurIPS 2018).
 
-    Parameters
-    ----------
-    model : fitted EcgCNN, fitted Scan or torch.nn.Module
-        Left as it is.
-    n_layers : int, optional
-        How many layers get new weights, counted from the output; a normalisation goes with the layer before it. None: all.
-    seed : int
-
-    Returns
-    -------
-    torch.nn.Module
-        In evaluation mode, the scales of its input and the names of its tasks kept; `attribute` takes it as a model.
+    The `model` (EcgCNN, Scan or module) stays as it is. `n_layers` (None: all), counted from the output, get new weights; a
+    normalisation goes with the layer before it. The torch.nn.Module that comes back is in evaluation mode, the scales of its
+    input and the names of its tasks kept; `attribute` takes it as a model.
     """
     network = copy.deepcopy(network_of(model))
     layers = _layers(network)
@@ -36,18 +27,9 @@ def randomised(model, *, n_layers=None, seed=0):
 
 
 def randomised_scan(scan, beats, *, seed=0):
-    """Copy a Scan and draw new weights for all of it, so that `explain.wave_contributions` can be put to the same check.
+    """Copy a Scan with an affine decoder and draw new weights for all of it; the latents of a BeatSet give its new mean and SD.
 
-    Parameters
-    ----------
-    scan : fitted Scan with an affine decoder
-    beats : BeatSet
-        Their latents give the new mean and SD.
-    seed : int
-
-    Returns
-    -------
-    Scan
+    So `explain.wave_contributions` can be put to the same check.
     """
     copied = copy.deepcopy(scan)
     _draw_weights([*_layers(copied.vae.network_), *_layers(copied.decoder_)], seed)

@@ -20,7 +20,12 @@ FIBRILLATION_DIPOLE = np.array([-0.35, 0.75, -0.95])  # the right atrium's front
 
 
 def simulate(factors, *, fs=100, duration_s=10, seed=0, noise=True, effect_sizes=None):
-    """Simulate one ten-second 12-lead ECG per row of a table of clinical factors.
+    """Simulate one ten-second 12-lead ECG per row of a table of clinical factors: an EcgSet in mV, float32.
+
+    A moving dipole of Gaussian waves (Sameni 2007) behind Dower's matrix, with a non-dipolar part of 5-15 % of the QRS
+    energy, breathing, and individual electrode positions. What publications leave open (gains of leads, direction of P, shape
+    of the blocks, noise) was matched to PTB-XL's folds 1-8; ``make bench-realism`` shows how far it holds on others. Same seed,
+    same bits, however many rows are simulated at once.
 
     Parameters
     ----------
@@ -39,26 +44,11 @@ def simulate(factors, *, fs=100, duration_s=10, seed=0, noise=True, effect_sizes
         - ``interaction`` (0, 1): shown only by a product, whether horizontal heart position and T size deviate in the same
           direction (1) or in opposite ones (0); neither alone differs. Its effect size, 0 to 1, is the share of people in whom
           the sign is made to fit.
-    fs, duration_s : float
-        50 to 2000 Hz; at least 2 s.
-    seed : int
-        Seed and id decide the individual: heart position, intervals and noise are the same in any table, so that tables which
-        differ in one factor give paired ECGs.
-    noise : bool
-        Whether to add muscle noise, baseline wander and mains hum.
-    effect_sizes : mapping of str to float, optional
-        Multiplies what a factor does (1 where not named).
-
-    Returns
-    -------
-    EcgSet
-        Twelve leads in mV, float32. Same seed, same bits, however many rows are simulated at once.
-
-    Notes
-    -----
-    A moving dipole of Gaussian waves (Sameni 2007) behind Dower's matrix, with a non-dipolar part of 5-15 % of the QRS
-    energy, breathing, and individual electrode positions. What publications leave open (gains of leads, direction of P, shape
-    of the blocks, noise) was matched to PTB-XL's folds 1-8; ``make bench-realism`` shows how far it holds on others.
+    fs, duration_s, seed : float, float, int
+        50 to 2000 Hz; at least 2 s. Seed and id decide the individual: heart position, intervals and noise are the same in any
+        table, so that tables which differ in one factor give paired ECGs.
+    noise, effect_sizes : bool, mapping of str to float
+        Whether to add muscle noise, baseline wander and mains hum; multiplies what a factor does (1 where not named).
 
     Examples
     --------
@@ -70,52 +60,32 @@ def simulate(factors, *, fs=100, duration_s=10, seed=0, noise=True, effect_sizes
 
 
 def simulate_with_truth(factors, *, fs=100, duration_s=10, seed=0, noise=True, effect_sizes=None):
-    """Simulate as `simulate` does, and tell the truth beside it.
+    """Simulate as `simulate` does, and tell the truth beside it, a DataFrame indexed by id.
 
-    Parameters
-    ----------
-    factors, fs, duration_s, seed, noise, effect_sizes
-        As for `simulate`.
+    It is that of the noise-free dominant beat at the median RR interval, breathing in the middle:
 
-    Returns
-    -------
-    ecgs : EcgSet
-    truth : DataFrame, indexed by id
-        Of the noise-free dominant beat at the median RR interval, breathing in the middle:
-
-        - ``qrs_ms``: from the first to the last time at which the root mean square over the eight leads of the QRS part exceeds
-          1 % of its peak; ``p_ms``: the same for P with 7 %; ``pr_ms``: P onset to QRS onset;
-          ``qt_ms``: QRS onset to where that of the T part last exceeds 7 %; ``qtcf_ms``, ``qtcb_ms`` by Fridericia and Bazett
-          (NaN in atrial fibrillation for all that needs P);
-        - ``heart_rate_bpm``: 60 / median RR in the record;
-        - ``p_ qrs_ t_axis_deg``: from the net areas of I and aVF, 0 to the left, +90 to the feet;
-        - ``q_ r_ s_ st_ t_<lead>_mV`` for the twelve leads: within QRS, r is the highest point that rises and falls by 0.03 mV
-          (a raised J point does not), q the lowest one before the first r, s the lowest one after it (a QS complex counts as
-          both; 0 below 0.03 mV); st is the level 60 ms after the end of QRS, t the point furthest from zero between there and
-          the end of T; ``sokolow_lyon_mV``, ``cornell_mV``, and ``r_peak_time_V1_ms``, ``_V5_ms`` from QRS onset;
-        - the factors as simulated, and what generated the beat (gains, angles, severities).
+    - ``qrs_ms``: from the first to the last time at which the root mean square over the eight leads of the QRS part exceeds
+      1 % of its peak; ``p_ms``: the same for P with 7 %; ``pr_ms``: P onset to QRS onset;
+      ``qt_ms``: QRS onset to where that of the T part last exceeds 7 %; ``qtcf_ms``, ``qtcb_ms`` by Fridericia and Bazett
+      (NaN in atrial fibrillation for all that needs P);
+    - ``heart_rate_bpm``: 60 / median RR in the record;
+    - ``p_ qrs_ t_axis_deg``: from the net areas of I and aVF, 0 to the left, +90 to the feet;
+    - ``q_ r_ s_ st_ t_<lead>_mV`` for the twelve leads: within QRS, r is the highest point that rises and falls by 0.03 mV
+      (a raised J point does not), q the lowest one before the first r, s the lowest one after it (a QS complex counts as
+      both; 0 below 0.03 mV); st is the level 60 ms after the end of QRS, t the point furthest from zero between there and
+      the end of T; ``sokolow_lyon_mV``, ``cornell_mV``, and ``r_peak_time_V1_ms``, ``_V5_ms`` from QRS onset;
+    - the factors as simulated, and what generated the beat (gains, angles, severities).
     """
     return _simulate(factors, fs, duration_s, seed, noise, effect_sizes, with_truth=True)
 
 
 def true_effects(names, *, n=200, seed=0):
-    """Measure what each factor does to the same simulated people while all else stays as it is.
+    """Measure what each factor that `simulate` knows does to the same `n` healthy people while all else stays as it is.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Factors that `simulate` knows: 1 is compared with 0, and for age 65 with 55 years.
-    n, seed : int
-        Number of people, healthy otherwise, and who they are.
+    1 is compared with 0, and for age 65 with 55 years. A DataFrame with one row per factor and measurement that a dominant beat
+    holds: ``factor``, ``measurement``, and ``true``, the mean change over those people who have the wave with and without the
+    factor, angles the short way round.
 
-    Returns
-    -------
-    DataFrame
-        One row per factor and measurement that a dominant beat holds: ``factor``, ``measurement``, and ``true``, the mean
-        change over those people who have the wave with and without the factor, angles the short way round.
-
-    Examples
-    --------
     >>> effects = true_effects(["AVB1"], n=20).set_index("measurement")["true"]
     >>> bool(effects["pr_ms"] > 15), bool(abs(effects["qrs_ms"]) < 1)
     (True, True)
@@ -124,9 +94,8 @@ def true_effects(names, *, n=200, seed=0):
     tables = []
     for name in names:
         pair = (55, 65) if name == "age_years" else (0, 1)  # an association with age is told per ten years
-        without, with_factor = (
-            simulate_with_truth(people.assign(**{name: value}), duration_s=2, seed=seed, noise=False)[1] for value in pair
-        )
+        tables_of_pair = (people.assign(**{name: value}) for value in pair)
+        without, with_factor = (simulate_with_truth(t, duration_s=2, seed=seed, noise=False)[1] for t in tables_of_pair)
         in_a_beat = without.columns.str.endswith(("_ms", "_mV", "_deg")) & ~without.columns.str.startswith(("made_", "qtc"))
         change = (with_factor - without).loc[:, in_a_beat]  # a rate and QTc need the next beat
         angles = [column for column in change if column.endswith("_deg")]

@@ -38,7 +38,12 @@ CODE_OF = {factor: SCP_CODES[factor][0] for factor in DIAGNOSES} | {
 
 
 def write_simulated_database(folder, n, *, seed=0, fs=100, population=None, progress=True):
-    """Write a simulated database in PTB-XL's layout, and the truth beside it.
+    """Write a simulated database in PTB-XL's layout, and the truth beside it; return its folder.
+
+    It holds ``ptbxl_database.csv`` (official columns; age 300 for people of 90 or older, as in PTB-XL; likelihood 100 for
+    diagnostic codes, 0 for rhythm and form), ``scp_statements.csv`` (the codes used), WFDB records (16 bit, 1000 units per mV)
+    and ``ground_truth.csv`` (`simulate_with_truth`, indexed by ``ecg_id``), by which a reader knows that the ECGs are
+    simulated.
 
     Parameters
     ----------
@@ -48,16 +53,7 @@ def write_simulated_database(folder, n, *, seed=0, fs=100, population=None, prog
         Number of ECGs, ids 1 ... n; who they are, and their folds.
     fs : {100, 500}
         Rate of the records in Hz.
-    population : Population, optional
-    progress : bool
-
-    Returns
-    -------
-    Path
-        The folder. It holds ``ptbxl_database.csv`` (official columns; age 300 for people of 90 or older, as in PTB-XL;
-        likelihood 100 for diagnostic codes, 0 for rhythm and form), ``scp_statements.csv`` (the codes used), WFDB records
-        (16 bit, 1000 units per mV) and ``ground_truth.csv`` (`simulate_with_truth`, indexed by ``ecg_id``), by which a
-        reader knows that the ECGs are simulated.
+    population, progress : Population, bool
     """
     if fs not in (100, 500):
         raise ValueError(f"PTB-XL's layout has records at 100 and 500 Hz; got fs={fs}.")

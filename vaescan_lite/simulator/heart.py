@@ -313,12 +313,9 @@ def _st_and_t(factors, traits, parameters, qrs_dipole, matrix, not_dipolar):
     st_centre, st_width = parameters["qrs_off"][:, None] + 0.40 * st_ms, 0.24 * st_ms
     late = LONG_QT_MS * factors["long_qt"] * per_beat  # with a long QT, T comes later; it and the ST segment keep their form
     parameters |= {"qt_ms": qt + late, "t_end": end + late}
-    return Waves(
-        np.concatenate([st_centre, t_centre + late[:, None]], axis=1),
-        np.concatenate([st_width, t_width], axis=1),
-        np.concatenate([st_leads, t_leads], axis=1),
-        _tilt(np.concatenate([st_dipole, t_dipole], axis=1), matrix),
-    )
+    parts = (st_centre, t_centre + late[:, None]), (st_width, t_width), (st_leads, t_leads), (st_dipole, t_dipole)
+    centre, width, leads, dipole = (np.concatenate(part, axis=1) for part in parts)
+    return Waves(centre, width, leads, _tilt(dipole, matrix))
 
 
 def _repolarisation(factors, traits, parameters, qrs_dipole):

@@ -109,18 +109,10 @@ class Population:
 
 
 def draw_factors(population, n, seed):
-    """Draw age, sex and diagnoses of `n` people.
+    """Draw age, sex and diagnoses of `n` people of a Population, a DataFrame with index 1 ... n named ``ecg_id``.
 
-    Parameters
-    ----------
-    population : Population
-    n, seed : int
-
-    Returns
-    -------
-    DataFrame
-        Index 1 ... n named ``ecg_id``; sex, age and a column of 0 and 1 per factor in the population's prevalences. Of two that
-        contradict each other those with the first never get the second, whose prevalence holds among everyone.
+    Sex, age and a column of 0 and 1 per factor in the population's prevalences. Of two that contradict each other those with
+    the first never get the second, whose prevalence holds among everyone.
     """
     rng = np.random.default_rng([seed, 20])
     age = rng.normal(population.age_mean_years, population.age_sd_years, n)
@@ -140,16 +132,7 @@ def draw_factors(population, n, seed):
 
 
 def flip_labels(factors, share, seed):
-    """Exchange the labels of some who have a diagnosis with those of as many who do not.
-
-    Parameters
-    ----------
-    factors : DataFrame
-        As `draw_factors` returns them; a changed copy is returned.
-    share : float
-        Of those with a diagnosis, who lose it.
-    seed : int
-    """
+    """Exchange the labels of a `share` of those with a diagnosis with those of as many without it: a copy of `factors`."""
     rng = np.random.default_rng([seed, 21])
     flipped = factors.copy()
     for name in [name for name in (*DIAGNOSES, "STTC") if name in factors]:
@@ -290,15 +273,11 @@ def draw_parameters(factors, traits):
 
 def _severities(factors, traits):
     """How severe each disease is: its size around one, and the share that shows in ST and T."""
-    return {
-        "inferior": factors["IMI"] * _around_one("inferior", traits["inferior"]),
-        "anterior": factors["AMI"] * _around_one("anterior", traits["anterior"]),
-        "hypertrophy": factors["LVH"] * _around_one("hypertrophy", traits["hypertrophy"]),
-        "strain": factors["LVH"] * ndtr(traits["strain"]),
-        "inferior_t": factors["IMI"] * ndtr(traits["inferior_t"]),
-        "anterior_t": factors["AMI"] * ndtr(traits["anterior_t"]),
-        "st_t": factors["STTC"] * _around_one("repolarisation", traits["repolarisation"]),
-    }
+    sizes = {"inferior": "IMI", "anterior": "AMI", "hypertrophy": "LVH", "repolarisation": "STTC"}
+    severity = {name: factors[factor] * _around_one(name, traits[name]) for name, factor in sizes.items()}
+    shares = {"strain": "LVH", "inferior_t": "IMI", "anterior_t": "AMI"}
+    severity |= {name: factors[factor] * ndtr(traits[name]) for name, factor in shares.items()}
+    return severity | {"st_t": severity.pop("repolarisation")}
 
 
 def _qrs_ms(factors, traits, severity, woman, years):

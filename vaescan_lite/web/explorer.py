@@ -30,11 +30,11 @@ def front_end():
 
 
 class Explorer(anywidget.AnyWidget):
-    """Sliders for the latents, switches for the factors, and the 12-lead ECG that they make.
+    """Sliders for the latents, switches for the factors, and the 12-lead ECG that they make. Explained in chapter 5.
 
     The decoder runs in the page. In Jupyter this is a widget: Python reads and sets `z`, `factors` and `person`, and
     ``traitlets.link`` ties them to other widgets. A static page needs neither a kernel nor another host, and where no script
-    runs there is a picture. Explained in chapter 5.
+    runs there is a picture.
 
     Parameters
     ----------
@@ -44,18 +44,15 @@ class Explorer(anywidget.AnyWidget):
         Fitted on latents of this `vae`. Adds switches (yes, no, unknown; age: a slider) that move the latents to
         ``scan.factors_to_latents``, and, if its decoder is affine, the probabilities of the factors and what each latent
         adds to their log odds.
-    beats : BeatSet, optional
+    beats, known_factors : BeatSet, DataFrame by id, optional
         People to start from, the first of them at first: their own beat is shown, with what the VAE cannot say of it, and
-        factors move it as `Scan.change` does. Up to 8 of the usable ones, evenly spread, are offered (`people`).
-    known_factors : DataFrame, optional
-        What is known of these people, by id; what is not known is taken as the Scan reads it.
+        factors move it as `Scan.change` does. Up to 8 of the usable ones, evenly spread, are offered (`people`). And what is
+        known of them; what is not known is taken as the Scan reads it.
 
     Attributes
     ----------
-    people : list
-        Ids of the people that are offered.
-    person : int, str or None
-        The id of the person that is shown; None is the mean of the training ECGs. May be set.
+    people, person : list, and int, str or None
+        Ids of the people that are offered; of the one that is shown, None: the mean of the training ECGs. May be set.
     z : ndarray of float64, shape (n_latents,)
         The latents that are shown. May be set, for example to ``vae.transform(beats)[0]``.
     factors : dict
@@ -106,10 +103,7 @@ class Explorer(anywidget.AnyWidget):
         return BeatSet(signals, fs, self.vae.leads_, r_index=r_index)
 
     def html(self, picture=None):
-        """Return the figure for a page without a kernel: an element with a picture, and the script that puts the figure there.
-
-        `picture` is a PNG in bytes for where scripts do not run; default: `picture`.
-        """
+        """Return an element with a picture (default: `picture`; bytes of a PNG) and the script that puts the figure there."""
         name = f"vaescan-explorer-{next(_numbers)}"
         state = {"z": self.z.tolist(), "factors": self.factors, "unspecified": self.unspecified, "person": self.person}
         state |= {"_name": name, "_network": self._network}

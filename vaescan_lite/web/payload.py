@@ -52,10 +52,8 @@ def decoder_state(decoder):
         raise ValueError("a weight of the decoder is too large for float16; train it again with weight decay.")
     text, parts = packed(matrices)
     if len(text) > MAX_WEIGHTS_KB * 1024:
-        raise ValueError(
-            f"the decoder's weights take {len(text) / 1024:.0f} KB in the page, more than {MAX_WEIGHTS_KB} KB; "
-            "train a BeatVAE with a smaller n_components or n_hidden."
-        )
+        size = f"{len(text) / 1024:.0f} KB in the page, more than {MAX_WEIGHTS_KB} KB"
+        raise ValueError(f"the decoder's weights take {size}; train a BeatVAE with a smaller n_components or n_hidden.")
     return {"half_floats": text, "parts": parts}
 
 

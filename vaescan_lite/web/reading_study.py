@@ -19,6 +19,12 @@ _numbers = itertools.count(1)  # of the studies of this process, for ids that a 
 class ReadingStudy:
     """Ten ECGs with a bare probability and ten with an explanation, read in the page. Explained in chapter 12.
 
+    In the page a coin decides which ECG of a pair is explained, and another whether bare or explained ones come first. There
+    are as many cases as controls where they suffice, and wrong answers more often than in life: accuracy here is not the
+    model's accuracy. Nothing is stored or sent; a reload forgets all. `rows` (20,) are those of the `beats` that were chosen,
+    fewer if not enough ECGs fit; `pairs` the positions in `rows` of two ECGs with the same label about which the model is right
+    both times, or wrong both times.
+
     Parameters
     ----------
     beats : BeatSet
@@ -31,53 +37,27 @@ class ReadingStudy:
         Borders of the segments in seconds from the R peak, which together cover the beat.
     disease, seed : str, int
         What the reader is asked about, and the seed of the choice of ECGs.
-
-    Attributes
-    ----------
-    rows : ndarray of int, shape (20,)
-        Rows of `beats` that were chosen; fewer if not enough ECGs fit.
-    pairs : list of (int, int)
-        Positions in `rows` of ECGs with the same label about which the model is right both times, or wrong both times.
-
-    Notes
-    -----
-    In the page a coin decides which ECG of a pair is explained, and another whether bare or explained ones come first. There
-    are as many cases as controls where they suffice, and wrong answers more often than in life: accuracy here is not the
-    model's accuracy. Nothing is stored or sent; a reload forgets all.
     """
 
     def __init__(self, beats, y, probability, contributions, segments_s, disease, seed=0):
         y, probability = np.asarray(y, dtype=float), np.asarray(probability, dtype=float)
         if not len(beats) == len(y) == len(probability) == len(contributions):
-            raise ValueError(
-                "beats, y, probability and contributions must have a row for each ECG; "
-                f"got {len(beats)}, {len(y)}, {len(probability)} and {len(contributions)}."
-            )
+            counts = f"{len(beats)}, {len(y)}, {len(probability)} and {len(contributions)}"
+            raise ValueError(f"beats, y, probability and contributions must have a row for each ECG; got {counts}.")
         self.disease = disease
         is_shown = np.isfinite(y) & np.isfinite(probability) & beats.usable
         self.rows, self.pairs = _matched_pairs(y, probability, is_shown, np.random.default_rng(seed))
         chosen, twelve = self.rows, to_twelve_leads(beats[self.rows])
         waves = contributions.T.groupby(level=0, sort=False).sum().T[list(segments_s)].to_numpy()[chosen]
         signals_uv = 1000 * (twelve.signals - np.median(twelve.signals, axis=2, keepdims=True))
+        columns = {"p": probability[chosen].round(3), "y": y[chosen].astype(int), "waves": waves.astype(float).round(2)}
+        columns["uv"] = signals_uv.round().astype(int)
+        ecgs = [dict(zip(columns, row)) for row in zip(*(column.tolist() for column in columns.values()))]
         self._study = {
-            "disease": disease,
-            "leads": list(LEADS_12),
-            "fs": float(beats.fs),
-            "pixels_per_s": 130,
-            "pixels_per_mv": 52,  # 25 mm/s and 10 mm/mV: 0.4 s are as wide as 1 mV is high
-            "strong": float(max(np.abs(waves).max() / 2, 1e-6)),
-            "segments": _segments(segments_s, beats),
-            "pairs": self.pairs,
-            "ecgs": [
-                {
-                    "p": round(float(probability[row]), 3),
-                    "y": int(y[row]),
-                    "waves": [round(float(value), 2) for value in wave],
-                    "uv": [[int(value) for value in lead] for lead in leads_uv.round()],
-                }
-                for row, wave, leads_uv in zip(chosen, waves, signals_uv)
-            ],
-        }
+            "disease": disease, "leads": list(LEADS_12), "fs": float(beats.fs), "segments": _segments(segments_s, beats),
+            "pixels_per_s": 130, "pixels_per_mv": 52,  # 25 mm/s and 10 mm/mV: 0.4 s are as wide as 1 mV is high
+            "strong": float(max(np.abs(waves).max() / 2, 1e-6)), "pairs": self.pairs, "ecgs": ecgs,
+        }  # fmt: skip
 
     def __repr__(self):
         return f"ReadingStudy({len(self.rows)} ECGs, {self.disease}); it is read in the page, in a browser."
@@ -99,11 +79,9 @@ class ReadingStudy:
 def _matched_pairs(y, probability, is_shown, rng):
     """Choose rows, and pairs of them that agree in label and in whether the model is right."""
     is_wrong = (probability >= 0.5) != (y == 1)
-    pools = {
-        (label, wrong): list(rng.permutation(np.flatnonzero(is_shown & (y == label) & (is_wrong == wrong))))
-        for label in (1, 0)
-        for wrong in (True, False)
-    }
+    pools = {}
+    for label, wrong in itertools.product((1, 0), (True, False)):
+        pools[label, wrong] = list(rng.permutation(np.flatnonzero(is_shown & (y == label) & (is_wrong == wrong))))
     pairs = []
 
     def take(label, wrong, n):
@@ -119,10 +97,8 @@ def _matched_pairs(y, probability, is_shown, rng):
     take(0, False, N_PAIRS - len(pairs))
     take(1, False, N_PAIRS - len(pairs))
     if len(pairs) < 2:
-        raise ValueError(
-            f"too few ECGs for a reading study: {is_shown.sum()} with label and probability gave {len(pairs)} pair(s), "
-            "and at least 2 are needed."
-        )
+        gave = f"{is_shown.sum()} with label and probability gave {len(pairs)} pair(s)"
+        raise ValueError(f"too few ECGs for a reading study: {gave}, and at least 2 are needed.")
     rows = np.array([row for pair in pairs for row in pair])
     return rows, [(2 * i, 2 * i + 1) for i in range(len(pairs))]
 
