@@ -77,7 +77,7 @@ def find_contents(folder, files):
     if records:
         return _open_wfdb(folder, files, records)
     wanted = f"{PTBXL_TABLE}, for {LUDB_TABLE}, and for WFDB records (.hea) in it and in the folders below"
-    raise FileNotFoundError(f"{folder} is not a database of ECGs: looked for {wanted}; none of these in {len(files)} file(s).")
+    raise FileNotFoundError(f"{folder} is not a database of ECGs: looked for {wanted}; found {len(files)} file(s), not these.")
 
 
 def scan(folder):
