@@ -24,6 +24,7 @@ from vaescan_lite.plots import as_text, name_of, table_html
         ([True, False], ["yes", "no"]),
         (["a", 0.3333333, None, -2], ["a", "0.333", "–", "−2"]),
         ([np.inf, 1.5], ["inf", "1.5"]),
+        (["a", -0.0], ["a", "0"]),  # no minus before nothing
     ],
 )
 def test_cells_have_the_digits_that_their_column_needs(values, texts):

@@ -61,5 +61,5 @@ class Feedback:
         return self.text
 
     def _repr_html_(self):
-        colour, mark = ("#1b7837", "&#10003;") if self.right else ("#8a5a00", "&#8226;")
+        colour, mark = ("#14602b", "&#10003;") if self.right else ("#704800", "&#8226;")
         return f'<p style="color: {colour}; font-weight: 600">{mark} {html.escape(self.text)}</p>'

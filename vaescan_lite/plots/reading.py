@@ -50,7 +50,7 @@ def table_html(table, caption=""):
         parts = (f'<{tag} style="text-align: {side}">{escape(cell)}</{tag[:2]}>' for cell, side, tag in zip(cells, sides, tags))
         return "<tr>" + "".join(parts) + "</tr>"
 
-    head = line([text.index.name, *text], ['th scope="col"'] * len(sides))
+    head = line([text.index.name, *text], ['th scope="col"' if text.index.name else "td", *['th scope="col"'] * text.shape[1]])
     body = "".join(line(row, ['th scope="row"', *["td"] * text.shape[1]]) for row in rows)
     label = escape(caption or "Table: " + ", ".join(text), quote=True)
     title = f"<caption>{escape(caption)}</caption>" * bool(caption)
@@ -81,4 +81,4 @@ def _text(value, decimals=None):
     if not isinstance(value, float | np.floating):
         return "–" if str(value) in ("", "None", "<NA>", "NaT") else re.sub(r"^-(?=\d)", "−", str(value))
     decimals = _decimals(np.array([value], float)) if decimals is None else decimals
-    return "–" if np.isnan(value) else f"{value:.{decimals}f}".replace("-", "−")
+    return "–" if np.isnan(value) else f"{round(float(value), decimals) + 0:.{decimals}f}".replace("-", "−")

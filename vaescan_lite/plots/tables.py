@@ -98,7 +98,7 @@ def plot_cost(table):
         ax.errorbar(place, step.auroc_after, yerr=span, color=INK, capsize=3, lw=1)
         # The cost stands above the bar, clear of its interval; as in the tables a loss is positive.
         top = max(step.auroc_before, step.auroc_after + step.cost - step.low)
-        _annotate(ax, f"cost {step.cost:.3f}".replace("-", "−"), place, top)
+        _annotate(ax, f"cost {round(step.cost, 3) + 0:.3f}".replace("-", "−"), place, top)
     for place, value in ((0, first), (len(table) + 1, last)):
         ax.bar(place, value, color="#1b4f8a")
         _annotate(ax, f"{value:.3f}", place, value)
