@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 
 import joblib
+import pandas as pd
 
 from ..cache import cache_folder, load_or_make, source_hash
 from ..factors import DIAGNOSES, FACTOR_NAMES, PERSON, SUPERCLASSES, require_whole
@@ -33,7 +34,7 @@ def show_tables():
     from ..plots import table_html
 
     if (session := sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None) is not None:
-        session.display_formatter.formatters["text/html"].for_type_by_name("pandas", "DataFrame", table_html)
+        session.display_formatter.formatters["text/html"].for_type(pd.DataFrame, table_html)
 
 
 class Workspace:
