@@ -8,6 +8,7 @@ from .ecgs import INK
 from .reading import name_of
 
 LOSS, GAIN = "#c4402f", "#2d8a6a"
+MOST_INCH = 9.4  # wider figures are scaled down on a page until their text is too small
 # Models and what they see, by the place of their colour in the cycle: the same in every figure of the book.
 FAMILIES = (
     ("VAE-SCAN", "VAE latents", "affine"), ("beat CNN", "median beat", "CNN"), ("EBM on latents", "measurements", "EBM"),
@@ -36,12 +37,12 @@ def plot_associations(table, *, value_label="effect (SD)", limit=None):
     `table` has factors as rows, latents or measurements as columns; the colours mean `value_label` and end at the effect
     `limit`, by default the largest one.
     """
-    _, ax = plt.subplots(figsize=(1.5 + 0.42 * table.shape[1], 1.2 + 0.36 * table.shape[0]))
+    _, ax = plt.subplots(figsize=(min(1.5 + 0.42 * table.shape[1], MOST_INCH), 1.2 + 0.36 * table.shape[0]))
     values = table.to_numpy(float)
     limit = np.nanmax(np.abs(values)) if limit is None else limit
     ax.set_facecolor("0.8")  # behind what is not known or not decided
     image = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
-    ax.set_xticks(range(table.shape[1]), [name_of(name) for name in table.columns], rotation=60, ha="right")
+    ax.set_xticks(range(table.shape[1]), [name_of(name) for name in table.columns], rotation=90)
     ax.set_yticks(range(table.shape[0]), [FACTOR_LABELS.get(name, name) for name in table.index])
     ax.tick_params(length=0)
     for spine in ax.spines.values():
@@ -89,7 +90,7 @@ def plot_cost(table):
 
     `table` holds one task of `benchmark.cost`: successive steps with columns step, auroc_before, auroc_after, cost, low, high.
     """
-    _, ax = plt.subplots(figsize=(1.8 + 1.35 * (len(table) + 2), 3.8))
+    _, ax = plt.subplots(figsize=(min(1.8 + 1.35 * (len(table) + 2), MOST_INCH), 3.8))
     first, last = table.iloc[0]["auroc_before"], table.iloc[-1]["auroc_after"]
     for place, step in enumerate(table.itertuples(), start=1):
         color = LOSS if step.cost > 0 else GAIN
@@ -115,7 +116,7 @@ def plot_trade_off(table):
     Right and up is better. Hollow dots: a metric that is void for that model, and, in grey, controls.
     """
     metrics = list(dict.fromkeys(table["metric"]))
-    axes = panels(len(metrics), 1.8 + 3.2 * len(metrics), 3.6)
+    axes = panels(len(metrics), min(1.8 + 3.2 * len(metrics), MOST_INCH), 3.6)
     colors = colors_of(table.loc[~table["control"], "model"])
     for ax, metric in zip(axes, metrics, strict=True):
         rows = table[table["metric"] == metric]
