@@ -3,7 +3,9 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from vaescan_lite.plots.tables import GAIN, LOSS, panels, spans
+from vaescan_lite.plots.tables import GAIN, LOSS, spans
+
+PANELS_A_ROW = 3
 
 
 def plot_learning_curve(table):
@@ -25,7 +27,13 @@ def plot_learning_curve(table):
 def plot_worlds(table):
     """Draw what each step costs in simulated worlds, with every seed and its interval, a panel for each world and task."""
     groups = table.groupby(["world", "task"], sort=False)
-    axes = panels(len(groups), 1.4 + 2.3 * len(groups), 3.4)
+    n_rows = -(-len(groups) // PANELS_A_ROW)
+    _, grid = plt.subplots(
+        n_rows, PANELS_A_ROW, figsize=(9.4, 0.4 + 3.1 * n_rows), sharey=True, squeeze=False, layout="constrained"
+    )
+    axes, spare = np.split(grid.ravel(), [len(groups)])
+    for ax in spare:
+        ax.remove()
     steps = list(dict.fromkeys(table["step"]))
     for ax, ((world, task), rows) in zip(axes, groups, strict=True):
         seeds = list(dict.fromkeys(rows["seed"]))
