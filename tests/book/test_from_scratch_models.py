@@ -1,0 +1,143 @@
+"""What chapters 9, 11 and 12 write out themselves agrees with the package, and their exercises refuse near misses."""
+
+import copy
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import stats
+
+from vaescan_lite.book import Check
+from vaescan_lite.models import EcgCNN
+from vaescan_lite.models.fitting import cross_entropy
+from vaescan_lite.saliency import agreement, attribute, randomised
+from vaescan_lite.statistics import auroc
+from vaescan_lite.training import torch_threads
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from chapter_cells import cells, hint, run  # noqa: E402
+
+# ---- chapter 9: a CNN and a randomisation test
+
+
+@pytest.fixture(scope="module")
+def box_chapter():
+    """Names of chapter 9 after its own network learnt two made-up signs, one of them unknown for some people."""
+    rng = np.random.default_rng(0)
+    y = (rng.random((700, 2)) < 0.4).astype(float)
+    signals = rng.normal(0, 0.1, (700, 8, 96)).astype(np.float32)
+    signals[:, 0, 20:28] += 0.15 * y[:, :1]
+    signals[:, 3, 60:66] -= 0.15 * y[:, 1:]
+    y[:100, 0] = np.nan
+    names = {
+        "np": np, "pd": pd, "torch": torch, "nn": torch.nn, "stats": stats, "copy": copy, "Check": Check, "seed": 0,
+        "seen": SimpleNamespace(signals=signals[:500]), "learnt": pd.DataFrame(y[:500], columns=list("ab")),
+        "tasks": ["a", "b"], "unseen_y": y[500:], "task": 0,
+    }  # fmt: skip
+    *written, last = cells("09_black_boxes", "from-scratch")
+    with torch_threads(1):
+        run(written, names)
+    unseen = signals[500:]
+    names |= {"some": unseen, "x_some": torch.from_numpy(unseen), "away": unseen - signals[:500].mean(axis=0)}
+    names["own_slope"] = names["slope"](names["own"], names["x_some"], 0)
+    return run([last], names)
+
+
+def test_the_network_of_chapter_9_reads_unseen_beats_as_well_as_the_package_and_its_misfit_is_the_packages(box_chapter):
+    names = box_chapter
+    theirs = EcgCNN(budget="smoke").fit(names["seen"].signals, names["learnt"].to_numpy()).decision_function(names["some"])
+    with torch.no_grad():
+        own = names["own"](names["x_some"])
+    for column, y in enumerate(names["unseen_y"].T):
+        assert auroc(y, own.numpy()[:, column], n_resamples=2).value > auroc(y, theirs[:, column], n_resamples=2).value - 0.05
+        assert auroc(y, own.numpy()[:, column], n_resamples=2).value > 0.95
+    logits, y = torch.randn(500, 2), names["y_seen"]
+    known = ~torch.isnan(y)
+    torch.testing.assert_close(names["misfit"](logits, y), cross_entropy(logits, known.float(), y.nan_to_num()) / 500)
+
+
+def test_the_map_and_the_likeness_of_chapter_9_are_those_of_the_package(box_chapter):
+    names = box_chapter
+    own, some, slope = names["own"], names["some"], names["own_slope"]
+    np.testing.assert_allclose(np.abs(slope), attribute(own, some, 0, "saliency"), rtol=1e-5, atol=1e-7)
+    product = attribute(own, some, 0, "gradient_x_input", baseline=names["seen"].signals)
+    np.testing.assert_allclose(slope * names["away"], product, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(names["likeness"](slope, product), agreement(slope, product), atol=1e-6)
+
+
+def test_the_randomisation_of_chapter_9_redraws_the_layers_that_the_package_redraws(box_chapter):
+    own, forgetful = box_chapter["own"], box_chapter["forgetful"]
+    before = copy.deepcopy(own.state_dict())
+    for n_layers in range(4):
+        states = (forgetful(own, n_layers, 0).state_dict(), randomised(own, n_layers=n_layers).state_dict())
+        changed = [{name for name in before if not torch.equal(before[name], state[name])} for state in states]
+        assert changed[0] == changed[1] and len(changed[0]) == 2 * n_layers
+    assert all(torch.equal(before[name], value) for name, value in own.state_dict().items()), "the trained one is left as it is"
+    table = box_chapter["test_of_ours"]
+    np.testing.assert_allclose(table.iloc[0], 1)
+    assert table.iloc[-1, 0] < 0.5
+
+
+def test_the_exercises_of_chapter_9_refuse_near_misses_and_say_why(box_chapter):
+    names = dict(box_chapter)
+    names |= {"logits": [np.array([[3.0], [1.0]])], "total": np.array([2.0, 1.0]), "at_baseline": 1.0, "difference": [2.0]}
+    run(cells("09_black_boxes", "exercise-check"), names)
+    for answer, words in (
+        ([1, 2], "One number"),
+        (2.0, "difference"),
+        (5.0, "subtract it"),
+        (-1.0, "other way"),
+        (1.5, "Its logit"),
+    ):
+        assert words in hint(names["check_baseline"], answer)
+    assert hint(names["check_baseline"], 1.0) == "Right."
+
+    def occlude(sign=1, spread=True, fill=None, fresh=True, rows=None, last=True):
+        def f(score, beat, baseline, width):
+            drawn, whole, x = np.zeros_like(beat), score(beat), beat.copy()
+            for lead in range(len(beat)):
+                for start in range(0, beat.shape[1] - (0 if last else width - 1), width):
+                    part = slice(start, start + width)
+                    x = beat.copy() if fresh else x
+                    chosen = lead if rows is None else rows
+                    x[chosen, part] = baseline[chosen, part] if fill is None else fill
+                    drawn[lead, part] = sign * (whole - score(x)) / (drawn[lead, part].size if spread else 1)
+            return drawn
+
+        return f
+
+    check = names["check_occlusion"]
+    assert "nothing back" in hint(check, lambda *a: None)
+    assert "shorter window" in hint(check, occlude(last=False))
+    assert "before minus after" in hint(check, occlude(sign=-1))
+    assert "divide by samples" in hint(check, occlude(spread=False))
+    assert "no baseline" in hint(check, occlude(fill=0))
+    assert "One lead" in hint(check, occlude(rows=slice(None)))
+    assert "single samples" in hint(check, lambda s, x, b, width: occlude()(s, x, b, 1))
+    assert "fresh copy" in hint(check, occlude(fresh=False))
+    assert hint(check, occlude()) == "Right."
+
+    def cheat(less=True, control=True, per_ecg=True, safe=True):
+        def f(score, beats, baseline):
+            size = np.abs(beats - baseline) if control else np.where(np.abs(beats - baseline) > 0, 1.0, 0.0)
+            owed, total = score(beats) - (score(baseline[None]) if less else 0), size.sum(axis=(1, 2))
+            with np.errstate(all="ignore"):
+                times = owed / total if per_ecg else np.full(len(beats), owed.sum() / total.sum())
+            times = np.nan_to_num(times, posinf=0.0, neginf=0.0) if safe else times
+            return size * times[:, None, None]
+
+        return f
+
+    check = names["check_cheat"]
+    assert "nothing back" in hint(check, lambda *a: None)
+    assert "0 / 0" in hint(check, cheat(safe=False))
+    assert "Minus that of the baseline" in hint(check, cheat(less=False))
+    assert "each map add up" in hint(check, cheat(per_ecg=False))
+    assert "one number per ECG" in hint(check, cheat(control=False))
+    assert hint(check, cheat()) == "Right."
