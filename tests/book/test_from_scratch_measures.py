@@ -1,12 +1,18 @@
-"""What chapter 8 writes out, explanations, agrees with the package; its exercises refuse near misses."""
+"""What chapters 8 and 10 write out, explanations and costs, agrees with the package; their exercises refuse near misses."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from chapter_cells import cells, hint, run
+from scipy import stats
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
 import vaescan_lite as vl
+from vaescan_lite.benchmark.costs import verdict
+from vaescan_lite.benchmark.result import estimates_of
 from vaescan_lite.book import Check
 from vaescan_lite.explain import GROUPS, group_masks, wave_contributions
 from vaescan_lite.explain.four_requirements import measure_requirements
@@ -88,6 +94,13 @@ def test_the_fidelity_of_chapter_8_and_its_control_are_those_of_the_package(expl
     assert names["verdict"] == "kept"
 
 
+def test_an_explanation_that_promises_the_contrary_of_what_happens_correlates_so(explanations):
+    shares, halves = explanations["shares_of"], explanations["halves"]
+    own, others = explanations["foretold"](shares, -(shares @ halves.T), halves)
+    np.testing.assert_allclose(own, -1)
+    assert (np.abs(others) < 1).all()
+
+
 def test_an_explanation_that_is_everybodys_is_void(explanations):
     same = np.tile(explanations["shares_of"].mean(axis=0), (len(explanations["some"]), 1))
     own, others = explanations["foretold"](same, explanations["falls_of"], explanations["halves"])
@@ -130,3 +143,142 @@ def test_the_exercises_of_chapter_8_refuse_near_misses_and_say_why(explanations)
     assert "slope at the beat" in hint(check, names["slope_only"])
     assert "returns years" in hint(check, lambda x, start: hand(x, start, unit=1, at=names["age_at"] - 1))
     assert hint(check, hand) == "Right."
+
+
+# ---- chapter 10: costs
+
+PAIRS = (("ten seconds", "CNN"), ("median beat", "CNN"), ("VAE latents", "logistic"))
+
+
+@pytest.fixture(scope="module")
+def made_up():
+    """Predictions for 400 people in five rotations: scores share what is difficult, some labels are unknown, scores tie."""
+    rng, parts = np.random.default_rng(2), []
+    ids = np.arange(400)
+    for task in ("NORM", "MI", "AF"):
+        y, difficulty = (rng.random(400) < 0.3).astype(int), rng.normal(size=400)
+        known = rng.random(400) < (0.9 if task == "MI" else 1)
+        for i, (representation, model) in enumerate(PAIRS):
+            score = (1.4 - 0.3 * i) * y + difficulty + 0.4 * rng.normal(size=400)
+            table = pd.DataFrame({"id": ids, "y": y, "score": score.round(1), "rotation": ids % 5 + 1}).assign(
+                task=task, representation=representation, model=model, seed=0
+            )
+            parts.append(table[known])
+    predictions = pd.concat(parts, ignore_index=True)
+    return vl.benchmark.Result(predictions, None, None, None, estimates_of(predictions, 1000))
+
+
+@pytest.fixture(scope="module")
+def costs_chapter(made_up):
+    """Names of chapter 10 after its own bootstrap of the made-up predictions."""
+    names = {
+        "np": np, "pd": pd, "stats": stats, "vl": vl, "Check": Check, "clone": clone, "seed": 7, "result": made_up,
+        "seen": made_up.predictions, "workspace": SimpleNamespace(profile=SimpleNamespace(n_bootstrap=600)),
+    }  # fmt: skip
+    run(cells("10_trade_off", "from-scratch"), names)
+    return run(cells("10_trade_off", "exercise-check"), names)
+
+
+def test_the_auroc_of_chapter_10_is_that_of_the_package_with_ties_and_unknown_labels(costs_chapter, made_up):
+    names = costs_chapter
+    assert names["labels"].isna().to_numpy().any()
+    for pair in PAIRS:
+        scores = names["scores_of"](pair)
+        for task in ("NORM", "MI", "AF"):
+            own = names["auroc"](names["labels"][task].to_numpy(), scores[task].to_numpy(), names["rotations"])
+            assert own == pytest.approx(made_up.estimates[task, *pair].value, abs=1e-12)
+
+
+def test_the_cost_of_chapter_10_is_that_of_the_package_within_the_monte_carlo_error_it_states(costs_chapter, made_up):
+    names = costs_chapter
+    row = vl.benchmark.cost(made_up).set_index(["step", "task"]).loc["all but naming", vl.benchmark.MACRO]
+    assert names["cost_value"] == pytest.approx(row["cost"], abs=1e-12)
+    np.testing.assert_allclose(names["own"][3:], row[["low_trainings", "high_trainings"]].astype(float), atol=1e-9)
+    wobble = 2.7 * names["costs"]["paired"].std() * np.sqrt(1 / 600 + 1 / 1000)
+    apart = np.abs(names["ends"]["paired"] - row[["low", "high"]].astype(float))
+    assert (apart < 4 * wobble).all() and wobble < 0.2 * np.ptp(names["ends"]["paired"])
+    assert names["own_verdict"] == row["verdict"]
+
+
+def test_draws_keep_rotations_and_the_unpaired_interval_is_wider(costs_chapter):
+    drawn = costs_chapter["draw"](np.random.default_rng(0))
+    for rows, members in zip(drawn, costs_chapter["rotations"], strict=True):
+        assert len(rows) == len(members) and set(rows) <= set(members) and len(set(rows)) < len(rows)
+    width = {kind: np.ptp(ends) for kind, ends in costs_chapter["ends"].items()}
+    assert width["not paired"] > 1.3 * width["paired"]
+
+
+def test_the_verdict_of_chapter_10_is_that_of_the_package(costs_chapter):
+    places = (-0.2, -0.1, 0.0, 0.1, 0.2)
+    intervals = [(low, high) for low in places for high in places if low <= high] + [(-np.inf, np.inf)]
+    for people in intervals[:-1]:
+        for trainings in intervals:
+            assert costs_chapter["verdict"](people, trainings) == verdict(people, trainings), (people, trainings)
+
+
+def test_the_exercises_of_chapter_10_refuse_near_misses_and_say_why(costs_chapter):
+    names = costs_chapter
+    check, lost, rotations = names["check_rhythm"], names["lost"], names["rotations"]
+    assert names["one_task"] == "AF"
+    assert "difference of two shares" in hint(check, 1.2)
+    assert "The sign" in hint(check, -lost(rotations))
+    assert "not on one scale" in hint(check, lost([np.concatenate(rotations)]))
+    assert "mean over rotations" in hint(check, np.mean([lost([rows]) for rows in rotations]))
+    assert "twice" in hint(check, lost(rotations) + 0.1)
+    assert hint(check, lost(rotations)) == "Right."
+
+    def stepped(maximum=True, back=True, cap=True):
+        def adjusted(p):
+            order = np.argsort(p)
+            values = p[order] * np.arange(len(p), 0, -1)
+            values = np.maximum.accumulate(values) if maximum else values
+            values = np.minimum(values, 1) if cap else values
+            return values[np.argsort(order)] if back else values
+
+        return adjusted
+
+    check = names["check_holm"]
+    assert "nothing back" in hint(check, lambda p: None)
+    assert "Bonferroni" in hint(check, lambda p: len(p) * p)
+    assert "chapter 7" in hint(check, stats.false_discovery_control)
+    assert "running maximum" in hint(check, stepped(maximum=False))
+    assert "sorted order" in hint(check, stepped(back=False))
+    assert "exceeds 1" in hint(check, stepped(cap=False))
+    assert hint(check, stepped()) == "Right."
+
+
+class Nearer(BaseEstimator, ClassifierMixin):
+    """The right answer to the hard exercise of chapter 10; near misses change one thing."""
+
+    swapped, unscaled, gives, leaks, sums = False, False, "self", False, True
+
+    def fit(self, x, y):
+        self.classes_, self.sd_ = np.unique(y), 1 if self.unscaled else x.std(axis=0)
+        self.means_ = [x[y == value].mean(axis=0) for value in (0, 1)]
+        return None if self.gives == "nothing" else self
+
+    def predict_proba(self, x):
+        if self.gives == "one column":
+            return np.zeros(len(x))
+        sd = x.std(axis=0) + 1e-9 if self.leaks else self.sd_
+        d0, d1 = (np.sum(((x - mean) / sd) ** 2, axis=1) for mean in self.means_)
+        p = 1 / (1 + np.exp(np.clip(d1 - d0, -500, 500)))
+        p = 1 - p if self.swapped else p
+        return np.column_stack([1 - p if self.sums else p, p])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"gives": "nothing"}, "`self` back"),
+        ({"gives": "one column"}, "two columns"),
+        ({"sums": False}, "add up to 1"),
+        ({"leaks": True}, "who else is asked"),
+        ({"swapped": True}, "wrong way"),
+        ({"unscaled": True}, "divide by SD"),
+        ({}, "Right."),
+    ],
+)
+def test_the_model_of_chapter_10_is_refused_if_it_leaks_or_ranks_wrongly(costs_chapter, change, words):
+    assert words in hint(costs_chapter["check_model"], type("Changed", (Nearer,), change))
+    assert "without brackets" in hint(costs_chapter["check_model"], Nearer())
