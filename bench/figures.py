@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+from vaescan_lite.plots import name_of
 from vaescan_lite.plots.tables import GAIN, LOSS, spans
 
 PANELS_A_ROW = 3
@@ -44,7 +45,7 @@ def plot_worlds(table):
             ends = spans(row.cost, row.low, row.high)
             ax.errorbar(row.cost, height, xerr=ends, fmt="o", ms=3, elinewidth=0.8, color=color)
         ax.axvline(0, color="0.5", lw=1, ls="--", zorder=0)
-        ax.set(title=f"{world}\n{task}", xlabel="cost (AUROC)")
+        ax.set(title=f"{world}\n{name_of(task)}", xlabel="cost (AUROC)")
         ax.title.set_fontsize(9)
     axes[0].set_yticks(range(len(steps)), steps)
     axes[0].invert_yaxis()

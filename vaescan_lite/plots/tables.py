@@ -76,8 +76,7 @@ def plot_intervals(table, *, value="auroc", group=None, reference=None, xlabel="
         ax.errorbar(rows[value], heights[chosen], xerr=ends, fmt="o", ms=5, color=colors[name], label=name)
     if reference is not None:
         ax.axvline(reference, color="0.5", lw=1, ls="--", zorder=0)
-    labels = [" · ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in table.index]
-    ax.set_yticks(heights, labels)
+    ax.set_yticks(heights, [name_of(name) for name in table.index])
     ax.set_xlabel(xlabel)
     ax.grid(True, axis="x", color="0.9")
     if group:
@@ -130,6 +129,7 @@ def plot_trade_off(table):
         front = rows[rows["front"]].sort_values("value")
         ax.plot(front["value"], front["auroc"], color=INK, lw=1, ls="--", zorder=0, label="front")
         ax.set(xlabel=metric)
+        ax.locator_params(axis="x", nbins=4)
         if rows["better"].iloc[0] == "lower":
             ax.invert_xaxis()
     axes[0].set_ylabel("AUROC, mean over factors")
