@@ -150,10 +150,13 @@ def test_a_part_that_is_none_is_refused(folder, tmp_path, word, words):
         opened(folder, tmp_path, targets(), pd.DataFrame({"id": IDS, "split": ["1", word, *["2"] * 18]}))
 
 
-def test_a_patient_in_several_parts_is_named(folder, tmp_path):
+def test_a_patient_in_several_parts_is_named_and_else_in_one_fold(folder, tmp_path):
     split = pd.DataFrame({"id": IDS, "split": ["train"] * 15 + ["test"] * 5})
     _, said = opened(folder, tmp_path, targets(patient_id=[i // 2 for i in range(20)]), split)
     assert "1 x patient in several parts of split.csv, which makes scores too good (7)" in said
+    split["split"] = "train"
+    db, said = opened(folder, tmp_path, targets(patient_id=[i // 2 for i in range(20)]), split)
+    assert not said and (db.fold.to_numpy()[::2] == db.fold.to_numpy()[1::2]).all() and db.fold.max() <= 8
 
 
 def test_tables_in_the_folder_are_taken_and_another_table_is_another_fingerprint(folder, tmp_path):
