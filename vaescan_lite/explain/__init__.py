@@ -6,7 +6,7 @@ from .gradients import wave_contributions
 from .latents import contributions, traversal, traversal_shares
 from .published import PUBLISHED_SIGNS, compare_with_published, in_words
 from .readers import fit_readers
-from .report import Report, report
+from .page import Report, report
 from .verdicts import compare_matched, say_verdicts, summary, trade_off
 from .waves import GROUPS, SEGMENTS_S, group_masks
 

@@ -105,7 +105,8 @@ class Decoder(nn.Module):
     """Latents -> components (MLP plus a linear skip) -> beat, whose time before, within and after the QRS is then stretched.
 
     A P wave that comes 40 ms earlier, or a QRS that is 40 ms wider, is another picture in every sample, but a single number as
-    a stretch of time: without it the decoder would fade one wave out and another in. Plain layers and one interpolation, so that a web page can run it too.
+    a stretch of time: without it the decoder would fade one wave out and another in. Plain layers and one interpolation, so
+    that a web page can run it too.
     """
 
     def __init__(self, n_latents, n_hidden, n_components, shape, fs, r_index):

@@ -22,7 +22,7 @@ from ..scan import load_trainings
 from ..scan.pretrained import WEIGHTS
 from .gradients import wave_contributions
 
-PAGE = Path(__file__).with_name("report.html")
+PAGE = Path(__file__).with_name("page.html")
 # Second to 98th percentile of 46,129 adults: Mason JW, et al. J Electrocardiol 2007;40:228-234.
 NORMAL = {
     "heart_rate_bpm": ("Heart rate", "/min", 48, 98), "pr_ms": ("PR interval", "ms", 113, 212),
