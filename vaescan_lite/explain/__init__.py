@@ -4,9 +4,9 @@ from .effects import association_table, decoded_effects, latent_effects, left_ou
 from .four_requirements import requirements
 from .gradients import wave_contributions
 from .latents import contributions, traversal, traversal_shares
+from .page import Report, report
 from .published import PUBLISHED_SIGNS, compare_with_published, in_words
 from .readers import fit_readers
-from .page import Report, report
 from .verdicts import compare_matched, say_verdicts, summary, trade_off
 from .waves import GROUPS, SEGMENTS_S, group_masks
 

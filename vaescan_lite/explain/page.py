@@ -195,8 +195,8 @@ def _reasons(scan, beats, factors):
     """Why, for the diagnoses that the ECG speaks for most: contributions of waves, and the same person without it."""
     names = factors["unexpected"].dropna().index[:N_EXPLAINED]
     yield (
-        f"<h2>Why</h2><p>Explained are the {len(names)} diagnoses of which the ECG says most above their share among the training"
-        f" ECGs; {(factors.loc[names, 'value'] >= 0.5).sum()} of them reach 50 %.</p>"
+        f"<h2>Why</h2><p>Explained are the {len(names)} diagnoses of which the ECG says most above their share among the"
+        f" training ECGs; {(factors.loc[names, 'value'] >= 0.5).sum()} of them reach 50 %.</p>"
     )
     for name in names:
         parts, label = wave_contributions(scan, beats, name).iloc[0], html.escape(FACTOR_LABELS.get(name, name))
@@ -228,7 +228,9 @@ def _neighbours(scan, beats):
     for place, person in enumerate(nearest, start=1):
         carried = ", ".join(names[(values[person] == 1) & binary]) or "none of the factors"
         said[f"{place}: {carried}"] = scan.latents_to_ecg(latents[[person]])
-    caption = f"The nearest of {len(latents)} training ECGs that travel with the model, drawn from their latents, and what they carry."
+    caption = (
+        f"The nearest of {len(latents)} training ECGs that travel with the model, drawn from latents, and what they have."
+    )
     return f"<h2>Who is alike</h2>{_picture(plot_beats(said), caption)}"
 
 
@@ -251,11 +253,12 @@ def _model(folder, scan):
 
 def _picture(figure, caption):
     source = base64.b64encode(_png(figure)).decode()
-    return f'<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{source}"><figcaption>{caption}</figcaption></figure>'
+    image = f'<img alt="{html.escape(caption)}" src="data:image/png;base64,{source}">'
+    return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
 
 
 def _png(figure):
-    """The figure as bytes of a PNG; it is closed."""
+    """Return the figure as bytes of a PNG; it is closed."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=90)
     plt.close(figure)
