@@ -319,7 +319,8 @@ def _newton(y, x, fixed, weights, coefficients):
         gradient = (weights * (y - p)) @ x
         curvature = ((weights * p * (1 - p)) @ products).reshape(len(weights), x.shape[1], x.shape[1])
         curvature = curvature + 1e-9 * np.eye(x.shape[1])
-        step = np.clip(np.linalg.solve(curvature, gradient[..., None])[..., 0], -2.0, 2.0)
+        step = np.linalg.solve(curvature, gradient[..., None])[..., 0]
+        step = step / np.maximum(np.abs(step).max(axis=1, keepdims=True) / 2.0, 1.0)  # shorter, in the same direction
         coefficients = coefficients + step
         if np.abs(step).max() < 1e-8:
             break

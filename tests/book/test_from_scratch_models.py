@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 import torch
 from scipy import stats
+from scipy.special import expit, logit
 
 from vaescan_lite.book import Check
 from vaescan_lite.models import EcgCNN
 from vaescan_lite.models.fitting import cross_entropy
 from vaescan_lite.saliency import agreement, attribute, randomised
-from vaescan_lite.statistics import auroc
+from vaescan_lite.statistics import auroc, calibration, weighted_calibration
 from vaescan_lite.training import torch_threads
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -141,3 +142,67 @@ def test_the_exercises_of_chapter_9_refuse_near_misses_and_say_why(box_chapter):
     assert "each map add up" in hint(check, cheat(per_ecg=False))
     assert "one number per ECG" in hint(check, cheat(control=False))
     assert hint(check, cheat()) == "Right."
+
+
+# ---- chapter 11: calibration in two numbers
+
+
+@pytest.fixture(scope="module")
+def hospital_chapter():
+    names = {"np": np, "pd": pd, "Check": Check, "expit": expit, "logit": logit, "seed": 0}
+    return run(cells("11_external_validation", "from-scratch"), names)
+
+
+@pytest.mark.parametrize(("n", "times", "plus"), [(40, 1.0, 0.0), (400, 2.0, 1.0), (3000, 0.3, -4.0), (3000, 4.0, 5.0)])
+def test_offset_and_slope_of_chapter_11_are_those_of_the_package(hospital_chapter, n, times, plus):
+    rng = np.random.default_rng(n)
+    true = rng.normal(-1, 1.5, n)
+    y, p = (rng.random(n) < expit(true)).astype(float), expit(times * true + plus).clip(1e-6, 1 - 1e-6)
+    offset, slope = weighted_calibration(y, p, np.ones((1, n)))
+    np.testing.assert_allclose(hospital_chapter["offset_of"](y, p), offset[0], atol=1e-6)
+    np.testing.assert_allclose(hospital_chapter["slope_of"](y, p), [slope[0]], atol=1e-6)
+    np.testing.assert_allclose(hospital_chapter["slope_of"](y, p), calibration(y, p)[1], atol=1e-6)
+    assert np.isclose(expit(logit(p) + offset[0]).sum(), y.sum(), rtol=1e-6), "as many are expected as there are"
+
+
+def test_the_exercises_of_chapter_11_refuse_near_misses_and_say_why(hospital_chapter):
+    names = run(cells("11_external_validation", "exercise-check"), dict(hospital_chapter))
+    for answer, words in ((200, "how many ECGs"), (2000, "square root"), (100, "square root"), (800, "19 others")):
+        assert words in hint(names["check_number"], answer)
+    assert hint(names["check_number"], 4000) == "Right."
+
+    check = names["check_prevalence"]
+
+    def by_bayes(p, old, new):
+        with np.errstate(divide="ignore"):
+            return expit(logit(p) + logit(new) - logit(old))
+
+    assert "nothing back" in hint(check, lambda *a: None)
+    assert "Those are logits" in hint(check, lambda p, old, new: logit(p) + logit(new) - logit(old))
+    assert "about odds" in hint(check, lambda p, old, new: p * new / old)
+    assert "not of the share" in hint(check, lambda p, old, new: expit(logit(p) + np.log(new / old)))
+    assert "logits go down" in hint(check, lambda p, old, new: by_bayes(p, new, old))
+    assert "stays certain" in hint(check, lambda p, old, new: by_bayes(p.clip(0.005, 0.995), old, new))
+    assert hint(check, by_bayes) == "Right."
+
+    newton, check = names["newton"], names["check_recalibrate"]
+
+    def fit(fit_clip=True, ask_clip=True, slope=True, one_fit=True, out=expit):
+        def recalibrate(y, p):
+            x = logit(p.clip(1e-6, 1 - 1e-6) if fit_clip else p)
+            with np.errstate(all="ignore"):
+                a, b = newton(y, np.column_stack([np.ones(len(y)), x]), 0.0)
+                if not (slope and one_fit):
+                    a, b = newton(y, np.ones((len(y), 1)), x)[0], b if slope else 1.0
+            return lambda new: out(a + b * logit(np.clip(new, 1e-6, 1 - 1e-6) if ask_clip else new))
+
+        return recalibrate
+
+    assert "nothing back" in hint(check, lambda y, p: None)
+    assert "Return a function" in hint(check, lambda y, p: fit()(y, p)(p))
+    assert "Clip before the fit" in hint(check, fit(fit_clip=False))
+    assert "Those are logits" in hint(check, fit(out=lambda values: values))
+    assert "offset alone" in hint(check, fit(slope=False))
+    assert "one fit" in hint(check, fit(one_fit=False))
+    assert "Clip new" in hint(check, fit(ask_clip=False))
+    assert hint(check, fit()) == "Right."
