@@ -2,9 +2,12 @@
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
+import tempfile
+import venv
 from pathlib import Path
 
 import nbformat
@@ -247,6 +250,58 @@ def test_it_has_a_quiz_that_needs_neither_kernel_nor_script(chapter):
 
 
 @each_chapter
+def test_every_answer_of_the_quiz_is_closed_in_jupyterlab_too(chapter):
+    assert "</details>\n<details" not in prose(read(chapter)), "without a blank line between them, the second stands open"
+
+
+@each_chapter
+def test_references_can_be_read_where_citations_are_shown_as_keys(chapter):
+    for line in re.findall(r"^- \{cite:t\}.*$", section(read(chapter), "References"), flags=re.MULTILINE):
+        assert re.search(r"\[.{15,}\]\(https?://|\*.{15,}\*", line), line  # the title
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """Run code in an interpreter without the package; give what it asked pip for. `pip` is a stub that writes that down."""
+    folder = tmp_path_factory.mktemp("bare")
+    venv.create(folder / "env", with_pip=False)
+    stub = 'import os, sys\nopen(os.environ["ASKED"], "w").write("\\n".join(sys.argv[1:]))\n'
+    for place, text in {"pip/__init__.py": "", "pip/__main__.py": stub}.items():
+        (folder / "lib" / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "lib" / place).write_text(text)
+
+    def run(source, *modules):
+        site, asked = Path(tempfile.mkdtemp(dir=folder)), folder / "asked"
+        asked.unlink(missing_ok=True)
+        for module in modules:
+            (site / module).mkdir()
+            (site / module / ("METADATA" if module.endswith("info") else "__init__.py")).write_text(
+                "Metadata-Version: 2.1\nName: numpy\nVersion: 2.0.2\n" if module.endswith("info") else ""
+            )
+        environment = {"PYTHONPATH": os.pathsep.join(map(str, (folder / "lib", site))), "ASKED": str(asked)}
+        python = folder / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        subprocess.run([python, "-c", source], check=True, env=os.environ | environment, cwd=folder)
+        return asked.read_text().split("\n") if asked.exists() else None
+
+    return run
+
+
+@each_chapter
+def test_the_install_cell_comes_before_every_import_and_is_the_same_everywhere(chapter):
+    cells = code_cells(read(chapter))
+    assert "install" in tags(cells[1]) and cells[1].source == code_cells(read(CHAPTERS[0]), "install")[0].source
+
+
+def test_the_install_cell_installs_the_release_where_the_package_is_missing_and_keeps_numpy(bare):
+    (cell,) = code_cells(read(CHAPTERS[0]), "install")
+    tag = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["branch"]
+    asked = bare(cell.source)
+    assert asked[:1] == ["install"] and asked[-1].startswith("vaescan-lite @ https://") and f"/{tag}.zip" in asked[-1]
+    assert bare(cell.source, "numpy-2.0.2.dist-info")[-1] == "numpy==2.0.2"
+    assert bare(cell.source, "vaescan_lite") is None
+
+
+@each_chapter
 def test_it_warns_where_a_method_is_easily_misread(chapter):
     assert any(kind in ("caution", "warning") or "could go wrong" in title for kind, title, _ in boxes(read(chapter)))
 
@@ -391,6 +446,14 @@ def test_its_page_has_every_figure_with_alt_text(chapter, html):
         alt = re.search(r'alt="([^"]*)"', image)
         assert alt and len(alt[1]) >= 30 and "/" not in alt[1].split(" ")[0], image
     assert "Traceback" not in article and "{numref}" not in article and "{cite" not in article and ":::{" not in article
+
+
+@each_chapter
+def test_its_page_has_no_raw_table_and_no_name_that_hides_what_a_screen_reader_should_read(chapter, html):
+    page = (html / f"notebooks/{chapter}.html").read_text(encoding="utf-8")
+    assert 'class="dataframe"' not in page
+    assert 'role="list" class="citation-list"' not in page and "Toggle hidden content" not in page
+    assert all('tabindex="0"' in box for box in re.findall(r'<div class="vl-table"[^>]*>', page))
 
 
 @each_chapter
