@@ -21,6 +21,7 @@ from vaescan_lite import benchmark, plots
 from vaescan_lite.benchmark import hybrids
 from vaescan_lite.benchmark.cells import rotation_masks
 from vaescan_lite.benchmark.representations import Recordings
+from vaescan_lite.benchmark.result import MACRO
 from vaescan_lite.benchmark.running import grid
 from vaescan_lite.cache import cache_folder, run_jobs, source_hash, written_whole
 from vaescan_lite.databases.database import open_database
@@ -45,6 +46,10 @@ GRID = (
     ("latents + measurements", "logistic"), ("latents + measurements", "EBM"), ("latents + measurements", "boosting"),
     ("median beat", "logistic"), ("median beat", "boosting"), ("median beat", "CNN"), ("ten seconds", "CNN"),
 )  # fmt: skip
+GLASS_BOXES = {
+    f"{glass} against {network}": ((network, "CNN"), (glass, "EBM"))
+    for glass in ("measurements", "latents + measurements") for network in ("ten seconds", "median beat")
+}  # fmt: skip
 BY_TASK = (
     ("age + sex", "logistic"), ("measurements", "logistic"), ("VAE latents", "logistic"), ("VAE latents", "boosting"),
     ("latents + rhythm", "logistic"), ("median beat", "CNN"), ("ten seconds", "CNN"),
@@ -179,6 +184,7 @@ def _grid(study):
         "tasks": _by_task(result),
         "cost": cost,
         "agreement": benchmark.agreement([result]) if len(study.seeds) > 1 else _nothing("step", "task", "agreement"),
+        "glass_box": _glass_boxes(result),
         "left_out": _counted(result.left_out),
     }
     figures = {
@@ -186,6 +192,16 @@ def _grid(study):
         "cost": plots.plot_cost(_waterfall(cost)).figure,
     }
     return tables, figures
+
+
+def _glass_boxes(result):
+    """Cost of additive models that can be drawn against the networks, macro-AUROC; of those that were run."""
+    known = set(zip(result.predictions["representation"], result.predictions["model"]))
+    steps = {name: pairs for name, pairs in GLASS_BOXES.items() if known.issuperset(pairs)}
+    if not steps:
+        return _nothing("step", "after", "before", "cost")
+    table = benchmark.cost(result, steps)
+    return table[table["task"] == MACRO]
 
 
 def _age(study):

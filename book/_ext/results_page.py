@@ -11,6 +11,7 @@ import pandas as pd
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
+from findings import findings
 from sphinx.util.docutils import SphinxDirective
 
 from vaescan_lite.plots import as_text, name_of
@@ -109,6 +110,19 @@ class ResultsFigure(_FromResults):
         return self.parsed([*lines, "", self.caption(), ":::"])
 
 
+class ResultsFindings(_FromResults):
+    """``{results-findings}``: what the tables say, in sentences."""
+
+    required_arguments = 0
+
+    def run(self):
+        """Give a list of findings, or what is missing."""
+        folder = Path(self.env.srcdir) / FOLDER
+        for path in sorted(folder.glob("*.csv")):
+            self.env.note_dependency(str(path))
+        return self.parsed([line for text in findings(folder) for line in (f"- {text}",)]) or self.missing("macro.csv")
+
+
 def _as_frame(rows, columns):
     """Take a value and, where the page asks for them, the ends of its interval, as numbers where all of them are."""
     frame = pd.DataFrame({name: [row[column] for row in rows] for name, column in zip(("x", "low", "high"), columns)})
@@ -121,6 +135,7 @@ def _as_frame(rows, columns):
 
 def setup(app):
     """Register the directives."""
+    app.add_directive("results-findings", ResultsFindings)
     app.add_directive("results-table", ResultsTable)
     app.add_directive("results-figure", ResultsFigure)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

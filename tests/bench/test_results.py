@@ -31,7 +31,7 @@ SETTINGS = {
     "seeds": (0,), "sizes": (60, 1600), "rotations": 1, "n_resamples": 50, "budget": "smoke", "n_jobs": 1, "progress": False,
 }  # fmt: skip
 FILES = {
-    "grid": {"macro.csv", "scores.csv", "tasks.csv", "cost.csv", "agreement.csv", "left_out.csv", "macro.png", "cost.png"},
+    "grid": {"macro.csv", "scores.csv", "tasks.csv", "cost.csv", "agreement.csv", "glass_box.csv", "left_out.csv", "macro.png", "cost.png"},
     "age": {"age.csv"},
     "hybrids": {"hybrids.csv", "hybrids.png"},
     "requirements": {
@@ -253,3 +253,11 @@ def test_numbers_of_the_page_are_those_of_the_files(made_results, tmp_path):
 def test_a_copy_without_results_builds_and_says_so(tmp_path):
     article = build(tmp_path / "site")
     assert article.count("Not in this copy of the book") == len(directives())
+
+
+def test_findings_say_what_the_tables_say(made_results, tmp_path):
+    text = re.sub(r"<[^>]+>", "", build(tmp_path / "site", made_results))
+    best = pd.read_csv(made_results / "macro.csv").iloc[0]
+    assert f"The best reader of the superclasses is {best['model']} on {best['representation']}" in text
+    errors = pd.read_csv(made_results / "reconstruction.csv").groupby("segment")[["vae_uV", "pca_uV"]].mean()
+    assert f"{errors.loc['QRS', 'vae_uV'] / errors.loc['QRS', 'pca_uV']:.2f} in QRS" in text

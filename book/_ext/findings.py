@@ -1,0 +1,97 @@
+"""Findings of the results page, in sentences: what its tables say, read from them when the page is built."""
+
+import pandas as pd
+
+VERDICTS = {
+    "costs": "costs macro-AUROC", "gains": "gains macro-AUROC", "no evidence": "shows no cost",
+    "too few trainings": "is not decided by so few trainings",
+}  # fmt: skip
+MACRO = "mean of superclasses"
+
+
+def findings(folder):
+    """Return the sentences that the tables of a folder allow, each with its number and interval."""
+    tables = {path.stem: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
+    made = (_best, _glass_box, _cost, _reconstruction, _faithful, _hybrid, _rhythm)
+    return [sentence for make in made if (sentence := make(tables))]
+
+
+def _number(value, low, high):
+    """Write a value and its interval as the tables do."""
+    return "{} [{}, {}]".format(*(f"{part:.3f}".replace("0.", ".", 1) for part in (value, low, high)))
+
+
+def _best(tables):
+    if "macro" not in tables:
+        return None
+    best = tables["macro"].iloc[0]
+    value = _number(best["auroc"], best["low"], best["high"])
+    return f"**The best reader** of the superclasses is {best['model']} on {best['representation']}: macro-AUROC {value}."
+
+
+def _glass_box(tables):
+    if "glass_box" not in tables:
+        return None
+    said = []
+    for row in tables["glass_box"].itertuples():
+        word = {"gains": "beats", "costs": "loses to"}.get(row.verdict, "is not told from")
+        gain = _number(-row.cost, -row.high, -row.low)
+        said.append(
+            f"{row.after} {word} {row.before} ({gain}; over other trainings {_ends(-row.high_trainings, -row.low_trainings)})"
+        )
+    return "**A glass box against the network**: " + "; ".join(said) + "."
+
+
+def _ends(low, high):
+    return "[{}, {}]".format(*(f"{part:.3f}".replace("0.", ".", 1) for part in (low, high)))
+
+
+def _cost(tables):
+    if "cost" not in tables:
+        return None
+    rows = tables["cost"][tables["cost"]["task"] == MACRO]
+    said = [f"*{row.step}* {VERDICTS[row.verdict]} ({_number(row.cost, row.low, row.high)})" for row in rows.itertuples()]
+    return "**Where the cost arises**: " + "; ".join(said) + "."
+
+
+def _reconstruction(tables):
+    if "reconstruction" not in tables:
+        return None
+    mean = tables["reconstruction"].groupby("segment")[["vae_uV", "pca_uV"]].mean()
+    ratio = (mean["vae_uV"] / mean["pca_uV"]).round(2)
+    parts = ", ".join(f"{ratio[name]:.2f} in {name}" for name in ("P", "QRS", "ST-T"))
+    return f"**What the VAE keeps**: its error on unseen beats is {ratio['all']:.2f} times that of a PCA of the same size, {parts}."
+
+
+def _faithful(tables):
+    if "verdicts" not in tables:
+        return None
+    rows = tables["verdicts"][tables["verdicts"]["metric"] == "subset correlation"]
+    said = [
+        f"{row.model} {_number(row.value, row.low, row.high)}"
+        for row in rows.itertuples()
+        if row.model in ("VAE-SCAN", "beat CNN")
+    ]
+    return (
+        f"**Is the explanation faithful?** Subset correlation: {'; '.join(said)}; a linear model has 1 by construction."
+        if said
+        else None
+    )
+
+
+def _hybrid(tables):
+    if "hybrids" not in tables:
+        return None
+    rows = tables["hybrids"].dropna(subset=["cost"])
+    row = rows.loc[rows["cost"].idxmin()]
+    return f"**The best hybrid**, {row['model']}, lies {_number(row['cost'], row['low'], row['high'])} of macro-AUROC below the beat CNN."
+
+
+def _rhythm(tables):
+    if "tasks" not in tables:
+        return None
+    rows = tables["tasks"][tables["tasks"]["task"] == "AF"]
+    names = [name for name in ("VAE latents, logistic", "latents + rhythm, logistic", "ten seconds, CNN") if name in rows]
+    if rows.empty or len(names) < 3:
+        return None
+    return "**Atrial fibrillation**: " + "; ".join(f"{name} {rows[name].iloc[0]}" for name in names) + "."
