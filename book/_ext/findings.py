@@ -18,7 +18,7 @@ def findings(folder):
 
 def _number(value, low, high):
     """Write a value and its interval as the tables do."""
-    return "{} [{}, {}]".format(*(f"{part:.3f}".replace("0.", ".", 1) for part in (value, low, high)))
+    return f"{_short(value)} {_ends(low, high)}"
 
 
 def _best(tables):
@@ -43,7 +43,11 @@ def _glass_box(tables):
 
 
 def _ends(low, high):
-    return "[{}, {}]".format(*(f"{part:.3f}".replace("0.", ".", 1) for part in (low, high)))
+    return f"[{_short(low)}, {_short(high)}]"
+
+
+def _short(value):
+    return f"{round(value, 3) + 0.0:.3f}".replace("0.", ".", 1)
 
 
 def _cost(tables):
@@ -60,7 +64,8 @@ def _reconstruction(tables):
     mean = tables["reconstruction"].groupby("segment")[["vae_uV", "pca_uV"]].mean()
     ratio = (mean["vae_uV"] / mean["pca_uV"]).round(2)
     parts = ", ".join(f"{ratio[name]:.2f} in {name}" for name in ("P", "QRS", "ST-T"))
-    return f"**What the VAE keeps**: its error on unseen beats is {ratio['all']:.2f} times that of a PCA of the same size, {parts}."
+    whole = f"its error on unseen beats is {ratio['all']:.2f} times that of a PCA of the same size"
+    return f"**What the VAE keeps**: {whole}, {parts}."
 
 
 def _faithful(tables):
@@ -84,7 +89,8 @@ def _hybrid(tables):
         return None
     rows = tables["hybrids"].dropna(subset=["cost"])
     row = rows.loc[rows["cost"].idxmin()]
-    return f"**The best hybrid**, {row['model']}, lies {_number(row['cost'], row['low'], row['high'])} of macro-AUROC below the beat CNN."
+    below = _number(row["cost"], row["low"], row["high"])
+    return f"**The best hybrid**, {row['model']}, lies {below} of macro-AUROC below the beat CNN."
 
 
 def _rhythm(tables):

@@ -31,7 +31,10 @@ SETTINGS = {
     "seeds": (0,), "sizes": (60, 1600), "rotations": 1, "n_resamples": 50, "budget": "smoke", "n_jobs": 1, "progress": False,
 }  # fmt: skip
 FILES = {
-    "grid": {"macro.csv", "scores.csv", "tasks.csv", "cost.csv", "agreement.csv", "glass_box.csv", "left_out.csv", "macro.png", "cost.png"},
+    "grid": {
+        "macro.csv", "scores.csv", "tasks.csv", "cost.csv", "agreement.csv", "glass_box.csv", "left_out.csv",
+        "macro.png", "cost.png",
+    },
     "age": {"age.csv"},
     "hybrids": {"hybrids.csv", "hybrids.png"},
     "requirements": {
