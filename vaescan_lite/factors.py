@@ -201,10 +201,7 @@ def repeated_factors(table):
 
 
 def clean_ages(ages):
-    """Ages in years from numbers or text such as ``57``, ``57 years``, ``057Y`` (DICOM), and a note on each reason for NaN.
-
-    NaN where the age is missing, not a number, hidden, negative or above `OLDEST_AGE_YEARS`.
-    """
+    """Ages in years from numbers or text such as ``57``, ``57 years``, ``057Y`` (DICOM), else NaN, and a note on why."""
     ages_years, hidden, missing, absurd = read_ages(ages)
     reasons = (
         (hidden, "hidden because the person is very old (300 stands for 90 or older in PTB-XL, >89 in LUDB)"),
@@ -235,10 +232,7 @@ def _years(text):
 
 
 def clean_sexes(sexes, has_digits=False):
-    """Sex as 1 female, 0 male, NaN otherwise, from words; and where something is stated that is neither.
-
-    Digits are read only where they are PTB-XL's (0 male, 1 female): by ISO 5218 1 is male.
-    """
+    """Sex as 1 female, 0 male, else NaN, from words (digits: PTB-XL's, by ISO 5218 1 is male), and where words are neither."""
     codes = dict.fromkeys(FEMALE, 1.0) | dict.fromkeys(MALE, 0.0) | ({"1": 1.0, "0": 0.0} if has_digits else {})
     text = [str(value).strip().casefold().rstrip(".").removesuffix(".0") for value in sexes]
     values = np.array([codes.get(value, np.nan) for value in text])

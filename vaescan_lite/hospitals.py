@@ -69,10 +69,7 @@ def _in_blocks(ecgs, change, n_rows=128):
 
 
 def latent_shift(mu, reference_mean, reference_sd):
-    """How far the mean of each latent of new ECGs (n, n_latents) lies from where it was in training; needs no labels.
-
-    `reference_mean` and `reference_sd` (n_latents,) are those of the training ECGs; differences come in these SDs.
-    """
+    """Mean of each latent of new ECGs (n, n_latents) minus that of training, in SDs of training; needs no labels."""
     mu = np.asarray(mu)
     if mu.ndim != 2 or not len(mu) or not np.isfinite(mu).all():
         raise ValueError(f"latents must be finite and one row per ECG; got shape {mu.shape}. Leave unusable beats out.")
@@ -93,10 +90,7 @@ def chance_shift(training_mu, n, n_draws=2000, seed=0):
 
 
 def person_groups(factors):
-    """Tell groups of people by sex and age (``sex_female``, ``age_years``), DataFrame of bool, indexed like `factors`.
-
-    Everybody, women, men, and the bands between `AGE_BANDS_YEARS`; whose sex or age is NaN is in no such group.
-    """
+    """Tell groups of people (bool, by id): everybody, sexes, and bands between `AGE_BANDS_YEARS`; NaN is in the first alone."""
     sex, age = factors["sex_female"], factors["age_years"]
     youngest, oldest = AGE_BANDS_YEARS[0], AGE_BANDS_YEARS[-1]
     groups = {"everybody": age.isna() | True, "women": sex == 1, "men": sex == 0, f"under {youngest}": age < youngest}

@@ -33,10 +33,7 @@ _UNIT_BEHIND = re.compile(r"(.+?)(?:\s*[(\[{](.*)[)\]}]|[ _/]+([muμn]v|(?:milli
 
 @lru_cache(maxsize=4096)
 def lead_and_unit(name):
-    """Usual name of a lead, and the unit behind it: ``"Lead avr (uV)"`` gives ``("aVR", "uV")``.
-
-    Other names are only stripped; the unit is None where none is written, and whatever stands in brackets where one is.
-    """
+    """Usual name of a lead, and its unit or None: ``"Lead avr (uV)"`` gives ``("aVR", "uV")``; others are only stripped."""
     text = normalize("NFKC", name).strip(" \t\"'\ufeff")
     behind = _UNIT_BEHIND.match(text)
     core, unit = (behind[1].casefold(), (behind[2] or behind[3] or "").strip()) if behind else (text.casefold(), None)
@@ -79,10 +76,7 @@ def computable(names):
 
 
 def twelve_rows(signals, names, what):
-    """Return the twelve leads of one ECG, (n_signals, n_samples) with these names; limb leads that are missing are computed.
-
-    From I and II by Einthoven's and Goldberger's laws; where one of these is missing, from all limb leads by least squares.
-    """
+    """Return twelve leads (12, n_samples); missing limb leads come from I and II, else from all limb leads by least squares."""
     is_there = np.isin(LEADS_12, computable(names), invert=True)
     rows = signals[lead_rows(names, [lead for lead, there in zip(LEADS_12, is_there) if there], what)]
     if is_there.all():

@@ -25,25 +25,12 @@ log = logging.getLogger(__name__)
 
 
 def train_model(db, folder, *, seed=0, n_trainings=1, budget="workshop", progress=True):
-    """Train VAE and Scan on the targets of a database, and write them with scores and a model card.
+    """Train VAE and Scan on the targets of a database, write them with scores and a model card, and return `reading_scores`.
 
-    Parameters
-    ----------
-    db : Database
-        Opened with ``labels``. Folds 1-8 train, 9 chooses the epoch (if empty, a tenth of the training ECGs), 10 tests.
-    folder : str or Path
-        Written whole at the end, with `FILES` and, for more than one training, ``training_1`` and so on. An earlier model
-        there is replaced; a folder with other files is refused.
-    seed, n_trainings : int, int
-        The trainings take the seeds from `seed` on; scores are those of the first.
-    budget : str or Budget
-        A profile: smoke, workshop or full.
-    progress : bool
-
-    Returns
-    -------
-    DataFrame
-        What ``scores.csv`` holds, as `reading_scores` gives it.
+    `db` was opened with ``labels``: folds 1-8 train, 9 chooses the epoch (if empty, a tenth of the training ECGs), 10 tests.
+    The `folder` is written whole at the end, with `FILES` and, for more than one training, ``training_1`` and so on. An earlier
+    model there is replaced; a folder with other files is refused. The trainings take the seeds from `seed` on; scores are those
+    of the first. `budget` is a Budget, or a profile: smoke, workshop or full.
     """
     folder = Path(folder)
     there = sorted(path.name for path in folder.glob("*") if not re.fullmatch(r"training_\d+", path.name))
@@ -52,11 +39,8 @@ def train_model(db, folder, *, seed=0, n_trainings=1, budget="workshop", progres
     if not db.targets:
         raise ValueError(f"{db.folder}: no targets; give labels, a CSV table with a column of ids and one for each target.")
     beats, factors = median_beats(db, fs=FS, progress=progress), db.factors()
-    left_out = [
-        f"{len(where)} x {issue} ({listed([*where], 3)})"
-        for issue, where in db.issues.groupby("issue")["where"]
-        if not issue.startswith("target ")
-    ]
+    issues = {issue: [*where] for issue, where in db.issues.groupby("issue")["where"] if not issue.startswith("target ")}
+    left_out = [f"{len(where)} x {issue} ({listed(where, 3)})" for issue, where in issues.items()]
     if not beats.usable.all():
         left_out.append(f"{(~beats.usable).sum()} x ECG without a usable beat ({listed(beats.ids[~beats.usable].tolist(), 3)})")
     beats = beats[beats.usable]
@@ -147,9 +131,9 @@ def score_rows(scores, training_factors):
 def _card(scans, db, parts, factors, scores, left_out):
     """Return the model card, in Markdown."""
     scan, vae, test = scans[0], scans[0].vae, parts["test"]
-    error = (
-        f"{segment_errors(test, vae.reconstruct(test)).loc['all', 'mean']:.1f} uV" if len(test) else "not known, no test ECGs"
-    )
+    error = "not known, no test ECGs"
+    if len(test):
+        error = f"{segment_errors(test, vae.reconstruct(test)).loc['all', 'mean']:.1f} uV"
     return CARD.read_text(encoding="utf-8").format(
         targets=", ".join(name for name in scan.factors if name in db.targets), fs=FS, seed=vae.seed, error=error,
         n_latents=vae.n_latents, n_active=len(vae.active_latents_), epochs=len(vae.history_), n_more=len(scans) - 1,

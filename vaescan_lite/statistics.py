@@ -83,10 +83,9 @@ def over_trainings(estimates):
 
 
 def bootstrap_weights(rotation, n_resamples=1000, seed=0):
-    """Draw how often each record is in each resample, uint8 (n_resamples, n); every rotation keeps its number of records.
+    """Draw how often each record is in each resample, uint8 (n_resamples, n); every rotation (n,) keeps its number of records.
 
-    `rotation` has the rotation of each record, or is their number if there is one rotation only. The same weights used for two
-    models make their comparison a paired one.
+    A number of records in place of `rotation` is one rotation. Shared weights make a comparison of two models a paired one.
     """
     rotation = np.zeros(rotation) if np.ndim(rotation) == 0 else np.asarray(rotation)
     rng = np.random.default_rng(seed)

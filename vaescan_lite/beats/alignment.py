@@ -186,10 +186,7 @@ def p_consistency(windows, row, n_ecgs, r_index, fs):
 
 
 def middle_of_cycle(values, rr_s, r_index, fs):
-    """Median over the time of one heart cycle, (n_ecgs, n_leads): from 35 % of RR before the R peak to 65 % after it.
-
-    At fast rates the window of a beat holds its neighbours too, which come sooner or later: that is rhythm, not noise.
-    """
+    """Median from 35 % of RR before R to 65 % after it, (n_ecgs, n_leads): beyond lie neighbours, whose place is rhythm."""
     time_s = beat_time_s(values.shape[-1], r_index, fs)
     cycle_s = np.where(np.isfinite(rr_s), rr_s, np.inf)[:, np.newaxis]
     is_outside = (time_s < -0.35 * cycle_s) | (time_s > 0.65 * cycle_s)

@@ -61,10 +61,7 @@ def resolve_database(database, relative_to=None):
 
 
 def with_parameters(source, parameters):
-    """Put values into the parameters cell of a chapter, assignments of literals; its comments stay.
-
-    Papermill would add a second cell below it; here the page shows one cell with the values that were used.
-    """
+    """Put values into the parameters cell of a chapter, where Papermill would add a second one; comments stay."""
     lines = source.split("\n")
     assigned = set()
     for node in ast.parse(source).body:

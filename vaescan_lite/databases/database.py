@@ -167,11 +167,9 @@ class Database:
         ----------
         ids : sequence, optional
             Which ECGs, in which order.
-        fs : float
-            Sampling rate in Hz. The file nearest to it (as a ratio) is read, and resampled without aliasing where its rate
-            differs; one with less than `fs` gains samples, not detail.
-        duration_s : float
-            Seconds from the start of each record; longer records are cut.
+        fs, duration_s : float
+            Rate in Hz: the file nearest to it (as a ratio) is read, and resampled without aliasing where its rate differs; one
+            with less than `fs` gains samples, not detail. Seconds from the start of each record; longer records are cut.
         n_jobs, progress : int, bool
             Processes (-1: as many as this process has CPUs), and whether to show a bar.
         errors : {"raise", "skip"}

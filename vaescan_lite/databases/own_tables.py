@@ -20,10 +20,7 @@ LINE = "(line)"  # column of line numbers
 
 
 def with_own_tables(contents, labels=None, split=None):
-    """Replace what a folder says of its ECGs by tables of one's own: targets, and the fold of each ECG (`Contents`).
-
-    ECGs without a row in either table are left out, and so are rows without an ECG; both become issues.
-    """
+    """Take targets and folds from tables of one's own; ECGs without a row, and rows without an ECG, become issues."""
     tables, issues = {}, list(contents.issues)
     for path in dict.fromkeys((labels, split)):  # both may be the same file
         if path is not None:

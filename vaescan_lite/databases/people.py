@@ -39,10 +39,7 @@ def said_in_comments(comments):
 
 
 def patients_of(records, said):
-    """Return a name for the patient of each record (its path); where nothing tells patients, the record has one of its own.
-
-    What the header says counts, then a patient in the path, then small folders, then names that differ in a last short part.
-    """
+    """Name the patient of each record (its path): by its header, else the path, small folders or stems of names; else alone."""
     named = [(_PATIENT.findall(record) or [("", "")])[-1] for record in records]
     stated = [given or "".join(parts).casefold() for given, parts in zip(said, named)]
     if any(stated):

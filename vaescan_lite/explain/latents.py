@@ -31,11 +31,7 @@ def contributions(scan, beats, factor):
 
 
 def traversal_shares(scan):
-    """Share of each latent's traversal energy in each wave and lead: a picture of the decoder, not of what the encoder reads.
-
-    A DataFrame (n_latents, n_groups) with columns (segment, lead), whose rows add up to 1, of a Scan that was fitted to beats
-    of which every sample lies in one of `SEGMENTS_S`.
-    """
+    """Share of each latent's traversal energy in each wave and lead, (n_latents, n_groups): what the decoder draws with it."""
     mean, sd = scan.aggregated_mean_, scan.aggregated_sd_
     up = scan.latents_to_ecg(mean + np.diag(sd))
     down = scan.latents_to_ecg(mean - np.diag(sd))

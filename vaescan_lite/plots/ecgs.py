@@ -162,8 +162,8 @@ def plot_attributions(beats, maps, *, title=None):
     title : str, optional
     """
     leads = ATTRIBUTION_LEADS
-    shared = {"sharex": True, "sharey": True, "squeeze": False}
-    figure, panels = plt.subplots(len(maps), len(leads), figsize=(2.9 * len(leads), 4), **shared)
+    size_inch = 2.9 * len(leads), 4
+    figure, panels = plt.subplots(len(maps), len(leads), figsize=size_inch, sharex=True, sharey=True, squeeze=False)
     for axes, (label, values) in zip(panels, maps.items(), strict=True):
         limit = max(float(np.percentile(np.abs(values[0]), 99)), 1e-12)
         for ax, lead in zip(axes, leads, strict=True):
@@ -181,19 +181,10 @@ def plot_attributions(beats, maps, *, title=None):
 
 
 def plot_contributions(beats, contributions):
-    """Draw the first beat, each wave of each lead in the colour of what it adds to an answer: red for it, blue against.
+    """Draw the first beat of 8 leads, each wave of each lead in the colour of what it adds to an answer; returns the Figure.
 
-    Parameters
-    ----------
-    beats : BeatSet
-        8 leads, mV.
-    contributions : Series
-        By (segment, lead), a row of `explain.wave_contributions`.
-
-    Returns
-    -------
-    Figure
-        With a colour bar in the unit of the contributions.
+    `contributions` is a row of `explain.wave_contributions`, by (segment, lead), whose unit the colour bar has; red speaks for
+    the answer, blue against.
     """
     figure, panels = plt.subplots(2, 4, figsize=(9.4, 4.2), sharex=True, sharey=True)
     limit = max(float(contributions.abs().max()), 1e-12)

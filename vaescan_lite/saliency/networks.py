@@ -27,10 +27,7 @@ def randomised(model, *, n_layers=None, seed=0):
 
 
 def randomised_scan(scan, beats, *, seed=0):
-    """Copy a Scan with an affine decoder and draw new weights for all of it; the latents of a BeatSet give its new mean and SD.
-
-    So `explain.wave_contributions` can be put to the same check.
-    """
+    """Copy a Scan with an affine decoder and draw new weights for all of it; latents of a BeatSet give its new mean and SD."""
     copied = copy.deepcopy(scan)
     _draw_weights([*_layers(copied.vae.network_), *_layers(copied.decoder_)], seed)
     mu = copied.vae.posterior(beats)[0][beats.usable].astype(float)
