@@ -13,6 +13,7 @@ from scipy import stats
 from scipy.special import expit, logit
 
 from vaescan_lite.book import Check
+from vaescan_lite.decisions import decision_curve, net_benefit
 from vaescan_lite.models import EcgCNN
 from vaescan_lite.models.fitting import cross_entropy
 from vaescan_lite.saliency import agreement, attribute, randomised
@@ -206,3 +207,53 @@ def test_the_exercises_of_chapter_11_refuse_near_misses_and_say_why(hospital_cha
     assert "one fit" in hint(check, fit(one_fit=False))
     assert "Clip new" in hint(check, fit(ask_clip=False))
     assert hint(check, fit()) == "Right."
+
+
+# ---- chapter 12: net benefit
+
+
+@pytest.fixture(scope="module")
+def decision_chapter():
+    names = {"np": np, "pd": pd, "Check": Check, "expit": expit, "logit": logit}
+    return run(cells("12_hybrids_and_decisions", "from-scratch"), names)
+
+
+def test_the_net_benefit_of_chapter_12_and_its_interval_are_those_of_the_package(decision_chapter):
+    rng = np.random.default_rng(2)
+    p = rng.beta(1, 4, 3000).round(2)  # many people lie on a threshold
+    y = (rng.random(3000) < p).astype(float)
+    curve = decision_curve(y, {"model": p}, thresholds=[0.1, 0.3], n_resamples=500)
+    for row in curve[curve["model"] == "model"].itertuples():
+        values = decision_chapter["worth"](y, p, row.threshold)
+        assert np.isclose(values.mean(), net_benefit(y, p, row.threshold))
+        np.testing.assert_allclose(decision_chapter["mean_of"](values), [row.net_benefit, row.low, row.high], atol=0.002)
+    assert (decision_chapter["worth"](y, np.ones(3000), 0.5) == np.where(y == 1, 1, -1)).all(), "at even exchange"
+
+
+def test_the_exercises_of_chapter_12_refuse_near_misses_and_say_why(decision_chapter):
+    names = run(cells("12_hybrids_and_decisions", "exercise-check"), dict(decision_chapter))
+    check = names["check_cap"]
+    wrong = {1.2: "between 0 and 1", expit(logit(0.2) - 1): "largest", 0.9: "log odds", 0.2: "log odds"}
+    assert all(words in hint(check, answer) for answer, words in wrong.items())
+    assert hint(check, expit(logit(0.2) + 1)) == "Right."
+    check = names["check_benefit"]
+    wrong = {46.67: "Per person", 0.06: "cost, too", -0.06: "not a whole case", 0.048: "0.1 / 0.9"}
+    assert all(words in hint(check, answer) for answer, words in wrong.items())
+    assert hint(check, 0.06 - 0.12 / 9) == "Right."
+
+    def abstain(sureness=lambda p: np.abs(p - 0.5), of_answered=True, of_cases=True):
+        def f(y, p, coverage):
+            answered = np.argsort(-sureness(p), kind="stable")[: round(coverage * len(y))]
+            n_wrong = ((p[answered] >= 0.5) != (y[answered] == 1)).sum()
+            waiting = y.sum() - y[answered].sum()
+            return n_wrong / (len(answered) if of_answered else len(y)), waiting / (y.sum() if of_cases else len(y))
+
+        return f
+
+    check = names["check_abstain"]
+    assert "nothing back" in hint(check, lambda *a: None)
+    assert "Two numbers" in hint(check, lambda y, p, coverage: 0.5)
+    assert "among the answered" in hint(check, abstain(of_answered=False))
+    assert "Of cases" in hint(check, abstain(of_cases=False))
+    assert "Furthest" in hint(check, abstain(sureness=lambda p: -np.abs(p - 0.5)))
+    assert hint(check, abstain()) == "Right."
