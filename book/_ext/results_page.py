@@ -130,7 +130,8 @@ def _as_frame(rows, columns):
         frame = frame.replace("", None).astype(float)
     except ValueError:
         return frame.replace(r"0?(1?\.\d+) \(0?(1?\.\d+) to 0?(1?\.\d+)\)", r"\1 [\2, \3]", regex=True)
-    return frame.astype("Int64") if len(columns) == 1 and not any("." in row[columns[0]] for row in rows) else frame
+    is_whole = len(columns) == 1 and not any("." in row[columns[0]] or "inf" in row[columns[0]] for row in rows)
+    return frame.astype("Int64") if is_whole else frame
 
 
 def setup(app):

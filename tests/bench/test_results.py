@@ -224,6 +224,7 @@ def build(where, results_folder=None):
         shutil.copytree(results_folder, where / "book/results")
     (where / "book/references.bib").write_text("")
     blocks = [f"```{{{kind}}} {name}\n{text}```\n" for kind, name, text in directives()]
+    blocks = ["```{results-findings}\n```\n", *blocks] if results_folder else blocks
     (where / "book/intro.md").write_text("# Results\n\n" + "\n".join(blocks), encoding="utf-8")
     (where / "_toc.yml").write_text(yaml.safe_dump({"format": "jb-book", "root": "book/intro"}))
     (where / "executed").mkdir()

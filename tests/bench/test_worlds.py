@@ -22,7 +22,7 @@ def pause():
 @pytest.fixture(scope="module")
 def interaction():
     steps = {name: STEPS[name] for name in ("transparency", "naming")}
-    return worlds.world_costs("interaction", n=600, steps=steps, budget="smoke", **QUICK).set_index("step")
+    return worlds.world_costs("interaction", n=1000, steps=steps, budget="smoke", **QUICK).set_index("step")
 
 
 def test_what_only_rhythm_carries_costs_something_at_the_step_away_from_rhythm(pause):

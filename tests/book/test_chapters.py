@@ -256,10 +256,10 @@ def test_the_test_for_other_hosts_would_notice_one(tmp_path):
 def test_thebe_is_taken_out_and_launch_buttons_lead_to_the_chapter(html):
     page = (html / "notebooks/01_good.html").read_text(encoding="utf-8")
     assert "THEBE_JS_URL" not in page and "x-thebe-config" not in page and "kernelName" not in page
-    repository = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
-    owner = repository.removeprefix("https://github.com/")
-    assert f"https://mybinder.org/v2/gh/{owner}/main?urlpath=lab/tree/notebooks/01_good.ipynb" in page
-    assert f"https://colab.research.google.com/github/{owner}/blob/main/notebooks/01_good.ipynb" in page
+    repository = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
+    owner, tag = repository["url"].removeprefix("https://github.com/"), repository["branch"]
+    assert f"https://mybinder.org/v2/gh/{owner}/{tag}?urlpath=lab/tree/notebooks/01_good.ipynb" in page
+    assert f"https://colab.research.google.com/github/{owner}/blob/{tag}/notebooks/01_good.ipynb" in page
 
 
 def test_mathematics_is_drawn_by_the_copy_in_the_book(html):

@@ -228,9 +228,7 @@ def _neighbours(scan, beats):
     for place, person in enumerate(nearest, start=1):
         carried = ", ".join(names[(values[person] == 1) & binary]) or "none of the factors"
         said[f"{place}: {carried}"] = scan.latents_to_ecg(latents[[person]])
-    caption = (
-        f"The nearest of {len(latents)} training ECGs that travel with the model, drawn from latents, and what they have."
-    )
+    caption = f"The nearest of {len(latents)} training ECGs that travel with the model, drawn from latents, and what they have."
     return f"<h2>Who is alike</h2>{_picture(plot_beats(said), caption)}"
 
 
