@@ -48,7 +48,8 @@ class _FromResults(SphinxDirective):
                 single = "seed" if "," not in row["seeds"] else "seeds"
                 return (
                     f"{row['database'].split(':')[0]}, {row['usable']} ECGs; test folds {row['test folds']}; "
-                    f"{single} {row['seeds']}; {row['budget']} budget; {row['date']}."
+                    f"{single} {row['seeds']}; {row['budget']} budget; {row['date']}"
+                    + (f"; {row['note']}." if row.get("note") else ".")
                 )
         return ""
 
