@@ -1,5 +1,6 @@
 # make book          run every chapter and build the pages     DATABASE=<folder>|auto|simulated|ptbxl
 #                                                              PROFILE=smoke|workshop|full   SEED=<whole number>
+#                                                              EDITION=student leaves the solutions out
 # make test          run the tests                             TESTS=<files and options of pytest>
 # make check         the tests that need no chapter, page, browser or real ECGs: two minutes     TESTS=<the same>
 # make bench-signals  signal layer, NeuroKit2 and wfdb side by side   DATA=<folder with LUDB and PTB-XL>
@@ -14,6 +15,7 @@
 DATABASE = auto
 PROFILE = workshop
 SEED = 0
+EDITION = complete
 PYTHON = python3.11 python3.12 python3.13 python3 python
 TESTS =
 PARTS =
@@ -30,7 +32,7 @@ help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' $(firstword $(MAKEFILE_LIST))
 
 book: $(INSTALLED)
-	@$(VENV)/bin/python -m vaescan_lite book --profile "$(PROFILE)" --database "$(DATABASE)" --seed "$(SEED)" --caller "$(CALLER)"
+	@$(VENV)/bin/python -m vaescan_lite book --profile "$(PROFILE)" --database "$(DATABASE)" --seed "$(SEED)" --edition "$(EDITION)" --caller "$(CALLER)"
 
 test: $(INSTALLED)
 	@$(VENV)/bin/python -m pytest -n auto --dist loadfile $(TESTS)

@@ -77,6 +77,7 @@ def _parser():
     chapters.set_defaults(command=_chapters)
 
     book = commands.add_parser("book", parents=[run], help="run every chapter and build the HTML book")
+    book.add_argument("--edition", choices=("complete", "student"), default="complete", help="student: without solutions")
     book.set_defaults(command=_book)
 
     return parser
@@ -143,7 +144,7 @@ def _book(options):
     require_book(options.source)
     options.only = None
     _chapters(options)
-    first_page = build_book(options.source, options.source / "_build" / "executed")
+    first_page = build_book(options.source, options.source / "_build" / "executed", edition=options.edition)
     print(f"The first page of the book: {os.path.relpath(first_page)}")
 
 

@@ -10,6 +10,12 @@ from pathlib import Path
 from .chapters import chapter_paths, environment_for_child, log
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+EDITIONS = ("complete", "student")
+FOR_STUDENTS = """
+:::{admonition} Edition for students
+The exercises of this edition have their checks and hints, and no solutions. Everything else is as in the complete book.
+:::
+"""
 
 
 def publishable(notebook):
@@ -31,7 +37,19 @@ def publishable(notebook):
     return notebook
 
 
-def build_book(source, executed, build_folder=None):
+def without_solutions(notebook):
+    """Take the solutions of the exercises out of a chapter: every cell from the gate that opens one to the gate that ends it."""
+    inside, kept = False, []
+    for cell in notebook.cells:
+        inside = inside or "{solution-start}" in cell.source
+        if not inside:
+            kept.append(cell)
+        inside = inside and "{solution-end}" not in cell.source
+    notebook.cells = kept
+    return notebook
+
+
+def build_book(source, executed, build_folder=None, edition="complete"):
     """Build the HTML book from executed chapters; return its first page, ``_build/html/index.html``.
 
     A RuntimeError says that Jupyter Book warned, failed, or is not of version 1 (2 ignores ``_config.yml`` and builds nothing).
@@ -42,13 +60,19 @@ def build_book(source, executed, build_folder=None):
         Folder with ``_config.yml``, ``_toc.yml`` and ``book``; folder of executed chapters, as `run_chapters` writes it.
     build_folder : str or Path, optional
         Gets ``_build/html``, whose old content is removed first, and the staged sources. Default: `source`.
+    edition : {"complete", "student"}
+        For students solutions are left out, and ``_build/notebooks`` holds the chapters without them, not executed.
     """
     require_book(source)
+    if edition not in EDITIONS:
+        raise ValueError(f"edition must be one of {', '.join(EDITIONS)}; got {edition!r}.")
     build = Path(build_folder or source).resolve() / "_build"
     staged = build / "staged"
-    for old in (staged, build / "html", build / ".doctrees"):
+    for old in (staged, build / "html", build / ".doctrees", build / "notebooks"):
         shutil.rmtree(old, ignore_errors=True)
     _stage(Path(source).resolve(), Path(executed).resolve(), staged)
+    if edition == "student":
+        _leave_solutions_out(Path(source).resolve(), staged, build / "notebooks")
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     command += ["build", str(staged), "--path-output", str(build.parent), "--all", "-W", "-n", "--keep-going", "-q"]
     log.info("building the pages")
@@ -94,6 +118,18 @@ def _stage(source, executed, staged):
         if any(output.output_type == "error" for cell in notebook.cells for output in cell.get("outputs", ())):
             raise RuntimeError(f"{path} stopped with an error; run the chapter again before building the book.")
         nbformat.write(notebook, staged / "notebooks" / path.name)
+
+
+def _leave_solutions_out(source, staged, folder):
+    """Take the solutions out of staged chapters, say so on the first page, and write the chapters to run without them."""
+    import nbformat
+
+    shutil.copytree(source / "notebooks", folder, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    for path in [*(staged / "notebooks").glob("*.ipynb"), *folder.glob("*.ipynb")]:
+        nbformat.write(without_solutions(nbformat.read(path, as_version=4)), path)
+    first_page = staged / "book" / "intro.md"
+    title, text = first_page.read_text(encoding="utf-8").split("\n", 1)
+    first_page.write_text(f"{title}\n{FOR_STUDENTS}{text}", encoding="utf-8")
 
 
 def _belongs_to_the_run(output):
