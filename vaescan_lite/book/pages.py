@@ -38,7 +38,7 @@ def publishable(notebook):
 
 
 def without_solutions(notebook):
-    """Take the solutions of the exercises out of a chapter: every cell from the gate that opens one to the gate that ends it."""
+    """Take the solutions out of a chapter: every cell from the gate that opens one to the gate that ends it."""
     inside, kept = False, []
     for cell in notebook.cells:
         inside = inside or "{solution-start}" in cell.source
