@@ -24,14 +24,11 @@ class EcgSet:
 
     Attributes
     ----------
-    signals : ndarray of float32, shape (n_ecgs, n_leads, n_samples)
-        Potentials in mV.
-    fs : float
-        Sampling frequency in Hz.
+    signals : ndarray of float32, shape (n_ecgs, n_leads, n_samples), potentials in mV
+    fs : float, sampling frequency in Hz
     leads, ids : tuple of str, ndarray of shape (n_ecgs,)
         Names in the order of axis 1, default the 12 or 8 standard leads; default 0, 1, 2, ...
-    rejected : DataFrame
-        What a reader left out on request: columns ``id`` and ``reason``.
+    rejected : DataFrame, what a reader left out on request: columns ``id`` and ``reason``
 
     Examples
     --------
@@ -73,8 +70,7 @@ class BeatSet:
         As in `EcgSet`; a beat has the id of its ECG.
     r_index, rr_s : int, ndarray of float of shape (n_beats,)
         The sample of the R peak, by default 0.40 s after the start; median RR interval in seconds, NaN where it is not known.
-    quality : DataFrame, indexed by `ids`
-        One row per beat; the column ``usable`` says whether the beat may be analysed.
+    quality : DataFrame, indexed by `ids`, one row per beat; the column ``usable`` says whether the beat may be analysed
 
     Examples
     --------

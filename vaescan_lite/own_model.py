@@ -29,8 +29,8 @@ def train_model(db, folder, *, seed=0, n_trainings=1, budget="workshop", progres
 
     `db` was opened with ``labels``: folds 1-8 train, 9 chooses the epoch (if empty, a tenth of the training ECGs), 10 tests.
     The `folder` is written whole at the end, with `FILES` and, for more than one training, ``training_1`` and so on. An earlier
-    model there is replaced; a folder with other files is refused. The trainings take the seeds from `seed` on; scores are those
-    of the first. `budget` is a Budget, or a profile: smoke, workshop or full.
+    model there is replaced; a folder with other files is refused. Trainings take seeds from `seed` on; scores are those of the
+    first.
     """
     folder = Path(folder)
     there = sorted(path.name for path in folder.glob("*") if not re.fullmatch(r"training_\d+", path.name))

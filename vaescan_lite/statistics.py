@@ -196,10 +196,8 @@ def auroc(y, score, rotation=None, n_resamples=1000, seed=0, *, weights=None):
 
     Parameters
     ----------
-    y, score : array-like of float, shape (n,)
-        1 for positives and 0 for negatives; higher means more likely positive.
-    rotation : array-like, shape (n,), optional
-        Which model scored the record; default one for all.
+    y, score : array-like of float, shape (n,), 1 for positives and 0 for negatives; higher means more likely positive
+    rotation : array-like, shape (n,), optional, which model scored the record; default one for all
     n_resamples, seed, weights
         As for `bootstrap`. Estimates of the same records with the same seed are paired: subtract them.
 

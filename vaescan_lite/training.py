@@ -91,28 +91,22 @@ def train(network, loss, n_rows, budget, *, seed, validation_loss=None, progress
 
     Parameters
     ----------
-    network : torch.nn.Module
-        Trained in place; left in evaluation mode.
+    network : torch.nn.Module, trained in place; left in evaluation mode
     loss : callable
-        ``loss(rows, generator)`` returns a dict of scalar tensors, means over the rows; ``"total"`` is minimised. `rows` is
-        a LongTensor of numbers below `n_rows`, `generator` the torch.Generator for every random draw inside.
-    n_rows, budget : int, Budget
-        Number of training rows; how long and how fast.
-    seed : int
-        Order of the rows and draws inside the loss. torch's global random state is not touched.
+        ``loss(rows, generator)`` returns a dict of scalar tensors, means over the rows; ``"total"`` is minimised. `rows` is a
+        LongTensor of numbers below `n_rows`, `generator` the torch.Generator for every random draw inside.
+    n_rows, budget : int, Budget, number of training rows; how long and how fast
+    seed : int, order of the rows and draws inside the loss; torch's global random state is not touched
     validation_loss : callable, optional
         ``validation_loss()`` returns a float, lower is better; called after each epoch in evaluation mode without gradients.
         With it the weights of the best epoch are kept, and `budget.patience` applies.
-    progress, description : bool, str
-        Whether to show a progress bar, and the text beside it.
-    n_threads : int, optional
-        Threads of torch; default one for each CPU. Networks of a few thousand weights are faster with one.
+    progress, description : bool, str, whether to show a progress bar, and the text beside it
+    n_threads : int, optional, of torch; default one for each CPU; networks of a few thousand weights are faster with one
 
     Returns
     -------
-    DataFrame
-        One row per epoch: the mean of each loss term, and ``validation`` where it was measured. A loss that is not finite is
-        a FloatingPointError.
+    DataFrame, one row per epoch
+        Means of the loss terms, and ``validation`` where it was measured. A loss that is not finite is a FloatingPointError.
     """
     if n_rows < 1:
         raise ValueError(f"{description}: no rows to train on.")

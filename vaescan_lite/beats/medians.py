@@ -41,8 +41,7 @@ def median_beats(
         Sampling frequency of the beats in Hz. Default: that of the ECGs; of a database, its lowest.
     before_s, after_s : float
         Window before and after the R peak in seconds. With AV block the P wave lies 260 ms and more before R.
-    band_hz : tuple of float
-        Corner frequencies of the zero-phase band-pass in Hz (gain 1/2 at each).
+    band_hz : tuple of float, corner frequencies of the zero-phase band-pass in Hz (gain 1/2 at each)
     batch_size, n_jobs, progress : int, int, bool
         ECGs in memory at a time, which does not change the result; processes (-1: as many as this process has CPUs); a bar.
 

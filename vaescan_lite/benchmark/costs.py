@@ -24,29 +24,24 @@ STEPS = {
 def cost(result, steps=None, tasks=None):
     """How much AUROC each step towards an explainable model costs.
 
+    Differences are paired: both pairs of a step are resampled with the same ECGs and compared seed by seed. The costs of
+    successive steps add up to the cost of the whole way.
+
     Parameters
     ----------
-    result : Result
-        As `run` gives it.
-    steps : dict, optional
-        Name to ((representation, model) before, (representation, model) after); None takes those of `STEPS` that were run.
-    tasks : sequence of str, optional
-        None means all that were scored, and the mean over the superclasses.
+    result : Result, as `run` gives it
+    steps : dict of str to pair of (representation, model), before and after, optional, default those of `STEPS` that were run
+    tasks : sequence of str, optional, None means all that were scored, and the mean over the superclasses
 
     Returns
     -------
     DataFrame
-        Columns step, before, after, task, auroc_before, auroc_after, cost (before minus after: positive is a loss) with low
-        and high (with other people), low_trainings and high_trainings (after other trainings,
-        `statistics.interval_over_trainings`), verdict, not_excluded (the largest cost that is possible still), p (of
-        no difference), and p_holm, adjusted for all single tasks in the table. The verdict is "costs" or "gains" where both
+        Columns step, before, after, task, auroc_before, auroc_after, cost (before minus after: positive is a loss) with low and
+        high (with other people), low_trainings and high_trainings (after other trainings,
+        `statistics.interval_over_trainings`), verdict, not_excluded (the largest cost that is possible still), p (of no
+        difference), and p_holm, adjusted for all single tasks in the table. The verdict is "costs" or "gains" where both
         intervals lie on one side of zero and p_holm, if there is one, is below 0.05; "too few trainings" where only that over
         trainings holds zero; else "no evidence".
-
-    Notes
-    -----
-    Differences are paired: both pairs of a step are resampled with the same ECGs and compared seed by seed. The costs of
-    successive steps add up to the cost of the whole way.
     """
     steps = _known_steps(steps, result)
     with_macro = tasks is None and any(task in SUPERCLASSES for task in result.tasks)
@@ -66,21 +61,13 @@ def cost(result, steps=None, tasks=None):
 
 
 def agreement(results, steps=None, tasks=None):
-    """Say how far verdicts on a cost agree between trainings that differ in their seed alone.
+    """Say how far verdicts on a cost agree between trainings that differ in their seed alone: a DataFrame by step and task.
 
-    Parameters
-    ----------
-    results : sequence of Result
-        At least two training seeds in all, of the same pairs.
-    steps, tasks
-        As for `cost`. Holm's adjustment is within each seed.
-
-    Returns
-    -------
-    DataFrame
-        Columns step, task, lowest and highest cost, a verdict per seed ("seed 0", ...), and agreement. Verdicts lie on a way:
-        "costs", "too few trainings" (of a cost), "no evidence", "too few trainings" (of a gain), "gains". They are "equal";
-        "neighbouring", within one step of it; "reversed", on different sides of "no evidence"; else "apart".
+    `results` are of the same pairs, with at least two training seeds in all; `steps` and `tasks` as for `cost`, with Holm's
+    adjustment within each seed. Columns: step, task, lowest and highest cost, a verdict per seed ("seed 0", ...), and
+    agreement. Verdicts lie on a way: "costs", "too few trainings" (of a cost), "no evidence", "too few trainings" (of a gain),
+    "gains". They are "equal"; "neighbouring", within one step of it; "reversed", on different sides of "no evidence"; else
+    "apart".
     """
     tables = [cost(part, steps, tasks).set_index(["step", "task"]) for result in results for part in result.by_seed()]
     if len(tables) < 2:

@@ -36,20 +36,11 @@ class BeatAndLatents(VAELatents):
 def won_back(result, tasks=None):
     """How much of the cost each hybrid wins back, and whether it comes within .01 of the network.
 
-    Parameters
-    ----------
-    result : Result
-        Of `run` with beat CNN, affine model and hybrids.
-    tasks : sequence of str, optional
-        Tasks whose AUROC is averaged; None: the superclasses that were scored.
-
-    Returns
-    -------
-    DataFrame, one row per step of `hybrids.STEPS` that was run
-        ``auroc``; ``cost`` (network minus model) with ``low`` and ``high``, 95 %, and ``bound``, its one-sided bound of 95 %;
-        ``won`` (model minus affine) with ``won_low`` and ``won_high``; ``share`` won back of the affine model's cost, NaN
-        where that is not above 0, a ratio to be read beside the intervals of both numbers; ``within``: cost at most .01 with a
-        bound of at most .02. All differences are paired.
+    `result` is `run`'s, with beat CNN, affine model and hybrids; AUROCs are averaged over `tasks`, None: the superclasses that
+    were scored. A DataFrame, one row per step of `hybrids.STEPS` that was run: ``auroc``; ``cost`` (network minus model) with
+    ``low`` and ``high``, 95 %, and ``bound``, its one-sided bound of 95 %; ``won`` (model minus affine) with ``won_low`` and
+    ``won_high``; ``share`` won back of the affine model's cost, NaN where that is not above 0, a ratio to be read beside the
+    intervals of both numbers; ``within``: cost at most .01 with a bound of at most .02. All differences are paired.
     """
     network, affine = (result.mean_estimate(pair, tasks) for pair in (NETWORK, AFFINE))
     whole = network - affine

@@ -26,16 +26,11 @@ class Recordings:
 
     Parameters
     ----------
-    db : Database
-    ids : sequence, optional
-        Which ECGs, in which order; None means all.
-    beats : BeatSet, optional
-        Their median beats, one per id in the same order, if they are at hand; None makes them.
-    factors : DataFrame, optional
-        Labels and other knowledge, indexed by id; None takes ``db.factors()``.
-    fs : float
-        Sampling rate in Hz of beats and ten-second signals, which stay in memory: 32 kB an ECG at 100 Hz.
-    progress : bool
+    db, progress : Database, bool
+    ids : sequence, optional, which ECGs, in which order; None means all
+    beats, factors : BeatSet, DataFrame, optional
+        Median beats, one per id in the same order, None makes them; what is known, by id, None takes ``db.factors()``.
+    fs : float, sampling rate in Hz of beats and ten-second signals, which stay in memory: 32 kB an ECG at 100 Hz
     """
 
     def __init__(self, db, ids=None, *, beats=None, factors=None, fs=100, progress=False):
@@ -138,10 +133,10 @@ class _Source:
 class Representation(TransformerMixin, BaseEstimator):
     """Base of the representations; one that learns nothing needs only ``transform(rows)``.
 
-    `needs` names attributes of Recordings that are read before work is handed to other processes. `gives` says what
-    ``transform`` returns: a "table" (n, n_columns) for models of tables; a "beat" (n, n_leads, n_times), aligned by its R peak,
-    for networks and, flattened, for models of tables; or a "signal" of that shape, unaligned, for networks only. A transformer
-    without them is taken to need beats and to give a table. A column with the name of the task is left out of that task.
+    `needs` names attributes of Recordings that are read before work is handed to other processes. `gives` is what ``transform``
+    returns: a "table" (n, n_columns) for models of tables; a "beat" (n, n_leads, n_times), aligned by its R peak, for networks
+    and, flattened, for models of tables; or a "signal" of that shape, unaligned, for networks only. A column with the name of
+    the task is left out of that task.
     """
 
     needs = ("beats",)
@@ -302,15 +297,8 @@ class TenSeconds(Representation):
 def standard_representations(budget="workshop"):
     """Return the representations by name, from the least to the most that an ECG can show.
 
-    Parameters
-    ----------
-    budget : {"smoke", "workshop", "full"}
-        Of those that are trained.
-
-    Returns
-    -------
-    dict of str to transformer
-        Add an entry to compare another one: anything with ``fit(rows)`` and ``transform(rows)``, rows being `Recordings`.
+    `budget` is of those that are trained. Add an entry to compare another one: anything with ``fit(rows)`` and
+    ``transform(rows)``, rows being `Recordings`.
     """
     return {
         "age + sex": AgeSex(),

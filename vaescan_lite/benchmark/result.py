@@ -19,17 +19,13 @@ class Result:
 
     Attributes
     ----------
-    predictions : DataFrame
-        One row per prediction: task, representation, model, seed, rotation, id, y (0 or 1), score (probability).
-    scores : DataFrame
-        One row per task, representation and model: auroc with low and high, average_precision, brier, calibration_intercept,
-        calibration_slope, n, n_positive, and gain over age + sex with gain_low and gain_high.
-    left_out : DataFrame
-        Columns kind ("task" or "ECG"), name and reason: what was not scored, by rule.
-    seconds : DataFrame
-        Columns representation, seed, rotation, part ("representation" or the model's name), seconds.
-    estimates : dict
-        (task, representation, model) to `Estimate`: figures of which differences can be taken, pairing kept.
+    predictions : DataFrame, columns task, representation, model, seed, rotation, id, y (0 or 1), score (probability)
+    scores : DataFrame, one row per task, representation and model
+        auroc with low and high, average_precision, brier, calibration_intercept, calibration_slope, n, n_positive, and gain
+        over age + sex with gain_low and gain_high.
+    left_out : DataFrame, columns kind ("task" or "ECG"), name and reason: what was not scored, by rule
+    seconds : DataFrame, columns representation, seed, rotation, part ("representation" or the model's name), seconds
+    estimates : dict, (task, representation, model) to `Estimate`: figures of which differences can be taken, pairing kept
     """
 
     predictions: pd.DataFrame
@@ -60,12 +56,9 @@ class Result:
         return mean_estimate([self.estimates[task, *pair] for task in tasks])
 
     def macro(self, tasks=None):
-        """Mean AUROC over the superclasses that were scored, or over `tasks`, of each pair.
+        """Mean AUROC over the superclasses that were scored, or over `tasks`, of each pair: a DataFrame, the best pair first.
 
-        Returns
-        -------
-        DataFrame
-            Columns representation, model, auroc, low, high, gain, gain_low, gain_high; the best first.
+        Columns representation, model, auroc, low, high, gain, gain_low, gain_high.
         """
         baseline = self.mean_estimate(BASELINE, tasks)
         rows = [

@@ -46,33 +46,25 @@ def run(
     n_jobs=1,
     progress=True,
 ):
-    """Score representations x models by rotations, everything refitted inside each rotation.
+    """Score representations x models by rotations, everything refitted inside each rotation: a `Result`.
+
+    It is of the ECGs with a usable median beat. No ECG of a test fold takes part in any fitting, the imputation included.
 
     Parameters
     ----------
     db : Database or Recordings
     tasks : sequence of str
-        Factors to tell, each yes or no; not RBBB and RBBB_any together. One that repeats another, or has
-        fewer than 25 positives or negatives, is left out, and listed.
+        Factors to tell, each yes or no; not RBBB and RBBB_any together. One that repeats another, or has fewer than 25
+        positives or negatives, is left out, and listed.
     representations, models : sequence of str, or dict of str to transformer or classifier, optional
         Names from `standard_representations` and `standard_models`, or one's own; None means all of them.
-    pairs : sequence of (str, str), optional
-        Which representation with which model; None means all that fit each other. Age + sex is always among them.
-    rotations : int
-        1 to 5. Rotation r trains on eight folds and tests on folds 2r - 1 and 2r; fewer than five are the last ones.
-    seeds : sequence of int
-        One training each; their variance is part of every interval.
+    pairs : sequence of (str, str), optional, which representation with which model, besides age + sex; None: all that fit
+    rotations : int, 1 to 5; r trains on eight folds and tests on folds 2r - 1 and 2r; fewer than five are the last ones
+    seeds : sequence of int, one training each; their variance is part of every interval
     n_training, n_resamples : int
         Training ECGs, drawn by seed, a smaller number from a larger one (None: all); bootstrap resamples of each interval.
-    budget : {"smoke", "workshop", "full"}
-        Of representations and models that are given by name.
-    keep, n_jobs, progress
-        As in `cache.run_jobs`: folder in which finished cells are found again; processes, -1 for one per CPU; a bar.
-
-    Returns
-    -------
-    Result
-        Of the ECGs with a usable median beat. No ECG of a test fold takes part in any fitting, the imputation included.
+    budget : {"smoke", "workshop", "full"}, of representations and models that are given by name
+    keep, n_jobs, progress : as in `cache.run_jobs`: folder that keeps finished cells; processes, -1 for one per CPU; a bar
     """
     cells = _cells(representations, models, pairs, budget)
     _require_rotations_and_seeds(rotations, seeds)

@@ -90,10 +90,8 @@ def run_chapters(
         ``report.csv``, and what each cell printed (``<chapter>.log``).
     profile, database, seed
         Values for the parameters cell of every chapter.
-    only : sequence of str, optional
-        Begins of file names, such as ``["04"]``.
-    cell_timeout_s, progress : float, bool
-        A cell that takes longer fails.
+    only : sequence of str, optional, begins of file names, such as ``["04"]``
+    cell_timeout_s, progress : float, bool, a cell that takes longer fails
 
     Returns
     -------

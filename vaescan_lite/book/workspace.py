@@ -46,12 +46,10 @@ class Workspace:
 
     Parameters
     ----------
-    profile : {"smoke", "workshop", "full"}
-        Data and time a run may use: seconds for tests, minutes on Binder, all of PTB-XL.
+    profile : {"smoke", "workshop", "full"}, data and time a run may use: seconds for tests, minutes on Binder, all of PTB-XL
     database : str, Path or Database
         As in `open_database`: a folder, ``"simulated"``, ``"ptbxl"`` or ``"auto"``; or one that is open, with all its ECGs.
-    seed : int
-        Goes to everything that is drawn or trained.
+    seed : int, goes to everything that is drawn or trained
     """
 
     def __init__(self, profile="workshop", database="auto", seed=0):

@@ -50,8 +50,7 @@ def open_database(where="auto", *, n=None, seed=0, labels=None, split=None):
     n : int, optional
         At most so many of a folder's ECGs, drawn at random whatever their labels, in the order of the label table; of a
         simulated database the number of ECGs, 2,000 if not given.
-    seed : int
-        Of the drawing, or of the simulation.
+    seed : int, of the drawing, or of the simulation
     labels, split : str or Path, optional
         Tables of one's own, CSV with a column of ids (called ``id``, ``ecg_id`` or ``record``, or the first). Every other
         column of `labels` is a target: binary if all its values are 0 or 1, else continuous; an empty cell is unknown. Columns
@@ -83,24 +82,20 @@ class Database:
     ----------
     name, folder : str, Path
         ``"PTB-XL"``, ``"LUDB"``, ``"simulated"``, or the folder's name; where the files are.
-    description : str
-        One line: which database, how many ECGs, simulated or recorded, and why it was taken.
+    description : str, one line: which database, how many ECGs, simulated or recorded, and why it was taken
     is_simulated, ground_truth : bool, DataFrame indexed by `ids` or None
         Whether a simulator made the ECGs, and then the truth behind them.
     labels : DataFrame, indexed by `ids`
         The label table of the file, a row for each ECG with a signal; without one, the comments of the headers.
-    ids : ndarray of int (PTB-XL layout) or of str, shape (n_ecgs,)
-        The ECGs with a signal at any rate.
+    ids : ndarray of int (PTB-XL layout) or of str, shape (n_ecgs,), the ECGs with a signal at any rate
     fs_available : tuple of int or float
         Sampling rates in Hz of the files, sorted. Not every ECG need be there at every rate.
     fold : Series of int, indexed by `ids`
         1 to 10: ``strat_fold`` of PTB-XL, which keeps the ECGs of a person together; a hash of the id where there is none.
-    targets, continuous : tuple of str
-        Factors that come from a label table of one's own; factors that are measured on a scale.
+    targets, continuous : tuple of str, factors that come from a label table of one's own; factors that are measured on a scale
     issues : DataFrame
         Columns ``issue`` and ``where``: rows without a file, files without a row, records of which a part is missing.
-    fingerprint : str
-        Changes when the label table, the ECGs chosen, or the names, sizes or times of the files change.
+    fingerprint : str, changes when the label table, the ECGs chosen, or the names, sizes or times of the files change
     """
 
     def __init__(self, folder, contents, files, reason="", own_tables=()):
@@ -165,13 +160,11 @@ class Database:
 
         Parameters
         ----------
-        ids : sequence, optional
-            Which ECGs, in which order.
+        ids : sequence, optional, which ECGs, in which order
         fs, duration_s : float
             Rate in Hz: the file nearest to it (as a ratio) is read, and resampled without aliasing where its rate differs; one
             with less than `fs` gains samples, not detail. Seconds from the start of each record; longer records are cut.
-        n_jobs, progress : int, bool
-            Processes (-1: as many as this process has CPUs), and whether to show a bar.
+        n_jobs, progress : int, bool, processes (-1: as many as this process has CPUs), and whether to show a bar
         errors : {"raise", "skip"}
             Stop at an ECG that cannot be read, is too short, lacks a lead or holds NaN; or leave it out and list it.
 

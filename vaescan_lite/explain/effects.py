@@ -11,13 +11,9 @@ from ..scan.associations import CONTINUOUS, FEWEST, FactorCoding, associate, che
 def latent_effects(scan, beats, *, n=100, seed=0):
     """Measure what each latent does to real beats: move it by one SD of the aggregated posterior, decode, measure.
 
-    It goes from half an SD below its place in `n` of the `beats`, drawn by seed, to half an SD above.
-
-    Returns
-    -------
-    DataFrame
-        One row per latent and measurement: ``effect`` (mean change in the unit of the measurement), ``low`` and ``high`` (its
-        95 % interval over beats), ``spread`` (SD of the change over beats: how much it depends on where one stands), ``n``.
+    It goes from half an SD below its place in `n` of the `beats`, drawn by seed, to half an SD above. A DataFrame, one row per
+    latent and measurement: ``effect`` (mean change in the unit of the measurement), ``low`` and ``high`` (its 95 % interval
+    over beats), ``spread`` (SD of the change over beats: how much it depends on where one stands), ``n``.
     """
     mu, _ = scan.vae.posterior(beats)
     mu = mu[np.isfinite(mu).all(axis=1)]
@@ -37,25 +33,14 @@ def latent_effects(scan, beats, *, n=100, seed=0):
 def association_table(measurements, factors, names=None, *, scan=None, continuous=CONTINUOUS, fewest=FEWEST):
     """Tie every factor to every measurement, as measured and as a Scan draws it.
 
-    Parameters
-    ----------
-    measurements, factors : DataFrame, by id
-        As `measure` gives them, and factors (NaN is unknown) of every id in them.
-    names, continuous : sequence of str
-        The factors to take, default those of `scan`, else all columns; and those of them that are measured on a scale.
-    scan : Scan, optional
-        Adds what it says: the measurements of its decoded beats with the factor minus those without.
-    fewest : int
-        As for `Scan.associations`; `left_out` counts the rows with fewer.
+    `measurements` are those of `measure`, `factors` (NaN is unknown) of every id in them. The factors are `names`, default
+    those of `scan`, else all columns; `continuous` names those on a scale. With `scan` what `decoded_effects` gives stands
+    beside. `fewest` is as for `Scan.associations`; `left_out` counts the rows with fewer.
 
-    Returns
-    -------
-    DataFrame
-        One row per factor and measurement: ``factor``, ``measurement``, ``unit``, ``contrast``, ``n``, ``n_with``, ``enough``;
-        ``partial`` (other factors held) and ``marginal`` (others following along), each with ``_se``, ``_low``, ``_high``
-        (95 %), ``_p`` and ``_q`` (Benjamini and Hochberg over the table), in ``unit``, and in SDs of the measurement as
-        ``partial_sd`` and ``marginal_sd``; with `scan` what `decoded_effects` gives. Electrical axes are turned so that their
-        circular mean is 0 before the regression.
+    A DataFrame, one row per factor and measurement: ``factor``, ``measurement``, ``unit``, ``contrast``, ``n``, ``n_with``,
+    ``enough``; ``partial`` (other factors held) and ``marginal`` (others following along), each with ``_se``, ``_low``,
+    ``_high`` (of 95 %), ``_p`` and ``_q`` (Benjamini and Hochberg over the table), in ``unit``, and in SDs of the measurement
+    as ``partial_sd`` and ``marginal_sd``. Electrical axes are turned so that their circular mean is 0 before the regression.
     """
     if names is None:
         names = list(scan.coding_.names) if scan is not None else list(factors.columns)
@@ -92,13 +77,10 @@ def decoded_effects(scan):
     q(z_y|y), without the pull of the prior: those without it get it, those with it lose it. Both beats are decoded and
     measured.
 
-    Returns
-    -------
-    DataFrame
-        One row per factor and measurement: ``decoded_partial`` (the factor alone, ``unspecified="average"``) and
-        ``decoded_marginal`` (what people with it are like, ``"observe"``): mean over people of yes minus no, or of one
-        contrast (ten years), in the unit of the measurement; NaN where a wave is absent from all. ``_low`` and ``_high``:
-        95 % interval, from the spread over people and from a bootstrap of the Scan's slopes; the VAE is held fixed.
+    A DataFrame, one row per factor and measurement: ``decoded_partial`` (the factor alone, ``unspecified="average"``) and
+    ``decoded_marginal`` (what people with it are like, ``"observe"``): mean over people of yes minus no, or of one contrast
+    (ten years), in the unit of the measurement; NaN where a wave is absent from all. ``_low`` and ``_high``: interval of 95 %,
+    from the spread over people and from a bootstrap of the Scan's slopes; the VAE is held fixed.
     """
     coding, parts = scan.coding_, []
     for kind, unspecified in (("decoded_partial", "average"), ("decoded_marginal", "observe")):

@@ -26,9 +26,7 @@ def wave_contributions(reader, beats, factor, *, reference=None):
     ----------
     reader : Scan, EcgCNN, torch.nn.Module, or one of the models of `fit_readers` that hold these
         A module maps (n, 8, n_times) in mV to (n, n_tasks) and is in evaluation mode.
-    beats : BeatSet
-    factor : str or int
-        A factor that the reader knows; of an EcgCNN and a module the column of its logits.
+    beats, factor : BeatSet, str or int, a factor that the reader knows; of an EcgCNN and a module the column of its logits
     reference : ndarray of float, shape (8, n_times) or (n_beats, 8, n_times), optional
         Beats in mV to start from. Default: the mean beat of the training people, which travels with the model.
 

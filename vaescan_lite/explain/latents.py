@@ -11,15 +11,10 @@ from .waves import segment_masks, sum_by_wave
 def contributions(scan, beats, factor):
     """Take the log odds of a factor apart into what each latent adds, for a fitted Scan with an affine decoder.
 
-    For an affine logit these are the interventional Shapley values. That they add up is arithmetic, not evidence that the model
-    is right.
-
-    Returns
-    -------
-    DataFrame, shape (n_beats, n_latents + 1)
-        Indexed by id: one column per latent, ``w_i (z_i - mean z_i)`` with the mean over the training ECGs, and ``baseline``,
-        the log odds of an ECG with mean latents. A row adds up to ``scan.logits(beats)[factor]``; for a continuous factor
-        in its unit. NaN for an unusable beat.
+    A DataFrame (n_beats, n_latents + 1), indexed by id: one column per latent, ``w_i (z_i - mean z_i)`` with the mean over the
+    training ECGs, and ``baseline``, the log odds of an ECG with mean latents. A row adds up to ``scan.logits(beats)[factor]``;
+    for a continuous factor in its unit. NaN for an unusable beat. For an affine logit these are the interventional Shapley
+    values. That they add up is arithmetic, not evidence that the model is right.
     """
     all_weights, biases = scan.weights_, scan.bias_
     known_names([factor], all_weights.index, "factor")

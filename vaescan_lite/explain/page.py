@@ -45,10 +45,8 @@ class Report:
         where no beat is usable.
     measurements : DataFrame, one row per measurement
         ``value low high unit``: the value, and the 2nd and 98th percentile of healthy adults.
-    faults : list of str
-        What is wrong with the recording, in words; empty where nothing was noticed.
-    html : str
-        The page.
+    faults : list of str, what is wrong with the recording, in words; empty where nothing was noticed
+    html : str, the page
     """
 
     factors: pd.DataFrame
@@ -67,21 +65,10 @@ class Report:
 
 
 def report(ecg, *, vae=None, scan=None, folder=None):
-    """Explain one ECG on one page.
+    """Explain one ECG on one page: a `Report`.
 
-    Parameters
-    ----------
-    ecg : EcgSet
-        One ECG, as `read_record` gives it.
-    vae, scan : BeatVAE, Scan, optional
-        The model. Default: what `load_pretrained` gives, beside its other trainings, whose spread is shown.
-    folder : str or Path, optional
-        Where ``vaescan-lite train`` wrote another model, in place of `vae` and `scan`.
-
-    Returns
-    -------
-    Report
-        With ``factors``, ``measurements``, ``faults``, ``html`` and ``save(path)``.
+    `ecg` is an EcgSet of one ECG, as `read_record` gives it. The model is `vae` and `scan`, or what ``vaescan-lite train``
+    wrote to `folder`; default: what `load_pretrained` gives, beside its other trainings, whose spread is shown.
     """
     if not isinstance(ecg, EcgSet) or len(ecg) != 1:
         given = f"{len(ecg)} ECGs" if isinstance(ecg, EcgSet) else type(ecg).__name__

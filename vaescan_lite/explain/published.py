@@ -32,13 +32,10 @@ PUBLISHED_SIGNS = {
 def compare_with_published(effects):
     """Compare partial effects of sex and age, rows of `association_table`, with the directions published for healthy adults.
 
-    Returns
-    -------
-    DataFrame
-        One row per entry of `PUBLISHED` that `effects` tells, in its order: ``factor``, ``measurement``, ``unit``,
-        ``published``, ``partial`` with ``partial_low`` and ``partial_high`` (95 %), ``large`` (at least 0.1 SDs of the
-        measurement: our convention), ``verdict``, ``source``. The verdict is ``"as published"``, ``"undecided"`` (the interval
-        contains zero, and something was published) or ``"the other way"``.
+    A DataFrame, one row per entry of `PUBLISHED` that `effects` tells, in its order: ``factor``, ``measurement``, ``unit``,
+    ``published``, ``partial`` with ``partial_low`` and ``partial_high`` (95 %), ``large`` (at least 0.1 SDs of the measurement:
+    our convention), ``verdict``, ``source``. The verdict is ``"as published"``, ``"undecided"`` (the interval contains zero,
+    and something was published) or ``"the other way"``.
     """
     known = effects.set_index(["factor", "measurement"])
     if not any(key in known.index for key in PUBLISHED):

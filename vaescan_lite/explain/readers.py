@@ -27,25 +27,15 @@ UNLEARNT_C = 0.03  # strength of models that have nothing to learn: the middle o
 def fit_readers(scan, beats, factors, names, *, budget="workshop", n_permuted=N_PERMUTED, seed=0):
     """Fit models of all kinds to compare their explanations, and two kinds of controls.
 
-    Parameters
-    ----------
-    scan : Scan
-        Fitted on the same training beats; its VAE serves the models on latents.
-    beats, factors, names : BeatSet, DataFrame, sequence of str
-        Training beats and their labels by id, of which further rows are not looked at; the factors to read.
-    budget : {"smoke", "workshop", "full"}
-        Of boosting and network.
-    n_permuted, seed : int
-        How often the labels are permuted.
+    `scan` was fitted on the same training `beats`; its VAE serves the models on latents. `factors` are labels by id (further
+    rows are not looked at), `names` those to read, `budget` that of boosting and network; labels are permuted `n_permuted`
+    times.
 
-    Returns
-    -------
-    dict of str to model
-        "VAE-SCAN", "EBM on latents", "boosting on latents", "beat CNN", logistic regressions "on k components" of the beat (as
-        many as the VAE has latents, and 64; they are linear in the beat), "rule", "permuted labels 1" and so on (logistic
-        regressions on latents, fitted to permuted labels of the training beats; many, because some are lucky) and "constant".
-        Each has ``decision(beats)``: log odds (of "rule": distances from thresholds), DataFrame (n, n_factors) by id, NaN for
-        an unusable beat.
+    A dict by name: "VAE-SCAN", "EBM on latents", "boosting on latents", "beat CNN", logistic regressions "on k components" of
+    the beat (as many as the VAE has latents, and 64; they are linear in the beat), "rule", "permuted labels 1" and so on
+    (logistic regressions on latents, fitted to permuted labels of the training beats; many, because some are lucky) and
+    "constant". Each has ``decision(beats)``: log odds (of "rule": distances from thresholds), DataFrame (n, n_factors) by id,
+    NaN for an unusable beat.
     """
     labels, vae = _labels(beats, factors, list(scan.coding_.names)), scan.vae
     kinds = standard_models(budget)

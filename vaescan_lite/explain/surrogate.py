@@ -16,9 +16,8 @@ class AdditiveSurrogate:
     """Additive models of measurements, each cross-fitted: an ECG is predicted by a model that was fitted to others.
 
     A ridge regression on all measurements, then an explainable boosting machine without interactions on what it leaves, for the
-    16 measurements that go most with that: the sum is one curve per measurement. Boosting alone would need thousands of ECGs
-    to draw a straight line. A measurement that is absent is the median of the fitted part, and marked; axes come with sine and
-    cosine.
+    16 measurements that go most with that: one curve per measurement. Boosting alone would need thousands of ECGs to draw a
+    straight line. A measurement that is absent is the median of the fitted part, and marked; axes come with sine and cosine.
     """
 
     def __init__(self, measured, seed=0):

@@ -168,14 +168,11 @@ def summary(table):
 def trade_off(table, metric):
     """Put what a metric of a table of `requirements` measured beside what the models know, and find the front of both.
 
-    Returns
-    -------
-    DataFrame
-        One row per model that answers: metric, model, value with low and high, auroc with auroc_low and auroc_high, all of them
-        means over the same pairs of factor and detail (those that every model but the controls answers; ``n_pairs``); better
-        ("higher" or "lower"), void, control, and front: whether no other model that learnt from true labels is at least as good
-        in both and better in one. A control is never on the front. The interval of a mean is the mean of the intervals, as if
-        all factors erred together: too wide rather than too narrow.
+    A DataFrame, one row per model that answers: metric, model, value with low and high, auroc with auroc_low and auroc_high,
+    all of them means over the same pairs of factor and detail (those that every model but the controls answers; ``n_pairs``);
+    better ("higher" or "lower"), void, control, and front: whether no other model that learnt from true labels is at least as
+    good in both and better in one. A control is never on the front. The interval of a mean is the mean of the intervals, as if
+    all factors erred together: too wide rather than too narrow.
     """
     rows, accuracy = _rows_of(table, metric), table[table["metric"] == "auroc"]
     values = rows.pivot_table("value", PAIR, "model", sort=False)

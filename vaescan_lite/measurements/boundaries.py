@@ -51,8 +51,7 @@ def interpolate(signals, fs, r_index):
 
     Returns
     -------
-    time_ms : ndarray of float, shape (n_fine,)
-        Milliseconds from the R sample, 2 ms apart.
+    time_ms : ndarray of float, shape (n_fine,), milliseconds from the R sample, 2 ms apart
     fine, slope : ndarray of float, shape (n_beats, n_leads, n_fine)
         Potentials in mV; and their derivative in mV/ms, gently low-passed (`SLOPE_BAND_HZ`), so that the edges of waves, which
         are sought on it, depend little on the filter of the beats.
@@ -96,8 +95,7 @@ def delineate(time_ms, fine, slope, rr_s, noise_uV, p_consistency=None):
 
     Parameters
     ----------
-    time_ms, fine, slope : ndarray
-        From `interpolate`, of the eight independent leads.
+    time_ms, fine, slope : ndarray, from `interpolate`, of the eight independent leads
     rr_s, noise_uV, p_consistency : ndarray of float, shape (n_beats,)
         RR interval in seconds, noise of a single beat in uV, and how alike beats are where P lies (`beats.quality`); NaN where
         it is not known.

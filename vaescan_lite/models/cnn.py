@@ -102,8 +102,7 @@ class EcgCNN(_SignalModel, TaskClassifier):
     ----------
     kind : {"auto", "beat", "ten seconds"}
         `FlatteningNetwork` for aligned beats, `PoolingNetwork` for whole ECGs; "auto" takes the first up to 400 samples.
-    budget : {"smoke", "workshop", "full"} or Budget
-        How long and how fast to train.
+    budget : {"smoke", "workshop", "full"} or Budget, how long and how fast to train
     seed : int
         First weights, order of the ECGs and augmentation. The global random state is not touched.
 
@@ -111,8 +110,7 @@ class EcgCNN(_SignalModel, TaskClassifier):
     ----------
     network_ : torch.nn.Module
         From signals in mV, shape (n, n_leads, n_times), to logits, shape (n, n_tasks); in evaluation mode.
-    n_tasks_, history_ : int, DataFrame
-        Number of tasks; mean loss of each epoch.
+    n_tasks_, history_ : int, DataFrame, number of tasks; mean loss of each epoch
 
     Notes
     -----
@@ -130,14 +128,9 @@ class EcgCNN(_SignalModel, TaskClassifier):
     """
 
     def fit(self, signals, y):
-        """Train a new network, and return itself.
+        """Train a new network on finite `signals` in mV, a set or an array (n, n_leads, n_times), and return itself.
 
-        Parameters
-        ----------
-        signals : BeatSet, EcgSet or ndarray of float, shape (n, n_leads, n_times)
-            Signals in mV, finite.
-        y : array-like of float, shape (n,) or (n, n_tasks)
-            1, 0, or NaN where not known; each task needs both.
+        `y`, (n,) or (n, n_tasks), is 1, 0, or NaN where not known; each task needs both.
         """
         signals = checked_signals(signals)
         y, is_known = checked_labels(y, len(signals))

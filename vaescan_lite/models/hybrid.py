@@ -68,15 +68,13 @@ class CappedHybrid(TaskClassifier):
     cap : float
         The correction's largest size in log odds, 0 or more: with 2 it multiplies the odds by at most e^2 = 7.4, or divides
         them. 0 leaves the explained part alone, and no network is trained; infinity removes the cap.
-    budget : {"smoke", "workshop", "full"} or Budget
-        How long to train the network; its profiles are those of the beat CNN.
+    budget : {"smoke", "workshop", "full"} or Budget, how long to train the network; its profiles are those of the beat CNN
     seed : int
         Inner folds, first weights, order of the beats and augmentation. Global random state is not touched.
 
     Attributes
     ----------
-    explained_ : list of classifier
-        The explained part, one per task.
+    explained_ : list of classifier, the explained part, one per task
     network_, history_ : torch.nn.Module and DataFrame, or None
         From beats in mV to corrections before the cap, shape (n, n_tasks); mean loss of each epoch.
 
@@ -101,14 +99,9 @@ class CappedHybrid(TaskClassifier):
         self.explained, self.cap, self.budget, self.seed = explained, cap, budget, seed
 
     def fit(self, beats, y):
-        """Fit the explained part, then train its correction; returns itself.
+        """Fit the explained part to finite `beats`, a BeatsWithLatents, then train its correction; returns itself.
 
-        Parameters
-        ----------
-        beats : BeatsWithLatents
-            Finite beats and latents.
-        y : array-like of float, shape (n,) or (n, n_tasks)
-            1, 0, or NaN where not known; each task needs both.
+        `y`, (n,) or (n, n_tasks), is 1, 0, or NaN where not known; each task needs both.
         """
         _check_cap(self.cap)
         budget = budget_of(self.budget, "CNN, beat")
@@ -143,19 +136,10 @@ class CappedHybrid(TaskClassifier):
         return cross_entropy(offset + _capped(output, self.cap), known, y)
 
     def parts(self, beats, cap=None):
-        """Split the logit into what the latents explain and what the network adds.
+        """Split the logit into what the latents explain and what the network adds, two float64 arrays (n, n_tasks).
 
-        Parameters
-        ----------
-        beats : BeatsWithLatents
-            Beats of the shape of the training set.
-        cap : float, optional
-            Another cap than in training, in log odds: the dial can be turned down without training anew.
-
-        Returns
-        -------
-        explained, correction : ndarray of float64, shape (n, n_tasks)
-            Their sum is `decision_function`.
+        `beats` have the shape of the training set; `cap`, in log odds, may be another than in training: a dial that needs no
+        training.
         """
         check_is_fitted(self, "explained_")
         cap = self.cap if cap is None else cap
@@ -176,21 +160,12 @@ class CappedHybrid(TaskClassifier):
 
 
 def explained_share(explained, correction):
-    """How much of how logits differ between ECGs is due to the explained part.
+    """How much of how logits differ between ECGs is due to the explained part, one share per task, float (n_tasks,).
 
-    Parameters
-    ----------
-    explained, correction : ndarray of float, shape (n,) or (n, n_tasks)
-        As `CappedHybrid.parts` returns them.
+    ``Cov(explained, logit) / Var(logit)`` of the two parts, (n,) or (n, n_tasks), that `CappedHybrid.parts` returns: the
+    explained part's share of the logit's variance; that of the correction is the rest of 1. Above 1 if the correction mostly
+    takes back what was explained; NaN where the logit does not vary.
 
-    Returns
-    -------
-    ndarray of float, shape (n_tasks,)
-        ``Cov(explained, logit) / Var(logit)``: the explained part's share of the logit's variance; that of the correction is
-        the rest of 1. Above 1 if the correction mostly takes back what was explained; NaN where the logit does not vary.
-
-    Examples
-    --------
     >>> explained_share(np.array([0.0, 3.0]), np.array([0.0, 1.0]))
     array([0.75])
     """
@@ -205,19 +180,11 @@ def explained_share(explained, correction):
 
 
 def explained_table(explained, correction, tasks):
-    """How much of a hybrid's decision is explained, task by task.
+    """How much of a hybrid's decision is explained, task by task, given what `CappedHybrid.parts` returns.
 
-    Parameters
-    ----------
-    explained, correction : ndarray of float, shape (n, n_tasks)
-        As `CappedHybrid.parts` returns them.
-    tasks : sequence of str
-
-    Returns
-    -------
-    DataFrame, one row per task
-        ``explained share`` (`explained_share`), ``median correction`` and ``largest correction`` (absolute, in log odds), and
-        ``overturned``, the share of ECGs that the correction moves across even odds.
+    A DataFrame, one row for each of the names `tasks`: ``explained share`` (`explained_share`), ``median correction`` and
+    ``largest correction`` (absolute, in log odds), and ``overturned``, the share of ECGs that the correction moves across even
+    odds.
     """
     size = np.abs(correction)
     columns = {

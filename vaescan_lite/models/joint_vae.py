@@ -16,22 +16,18 @@ class JointVAE(TaskClassifier):
 
     Parameters
     ----------
-    n_latents : int
-        Latents offered.
+    n_latents : int, latents offered
     label_weight, beta : float
         Weights of a nat of cross-entropy and of KL against a nat of the likelihood of the beat, 0 or more. With a label_weight
         of 0 the VAE does not know the labels, and the head reads what it finds.
-    budget : {"smoke", "workshop", "full"} or Budget
-        How long to train.
+    budget : {"smoke", "workshop", "full"} or Budget, how long to train
     seed : int
         First weights, order of the beats, augmentation and latent noise. Global random state is not touched.
 
     Attributes
     ----------
-    vae_ : BeatVAE
-        The trained VAE: latents, decoded beats and traversals as for any other.
-    coef_, intercept_ : ndarray of float64, shapes (n_tasks, n_latents) and (n_tasks,)
-        Weights and constants of the head.
+    vae_ : BeatVAE, the trained VAE: latents, decoded beats and traversals as for any other
+    coef_, intercept_ : ndarray of float64, shapes (n_tasks, n_latents) and (n_tasks,), weights and constants of the head
     history_ : DataFrame
         ``total``, ``reconstruction``, ``kl`` and ``cross_entropy`` of each epoch, in nats per beat.
 
@@ -56,14 +52,10 @@ class JointVAE(TaskClassifier):
         self.budget, self.seed = budget, seed
 
     def fit(self, beats, y):
-        """Train VAE and head together, and return itself.
+        """Train VAE and head together on finite median beats in mV, and return itself.
 
-        Parameters
-        ----------
-        beats : BeatSet or ndarray of float, shape (n, 8, n_times)
-            Finite median beats in mV; an array is taken for 100 Hz with R at 0.40 s.
-        y : array-like of float, shape (n,) or (n, n_tasks)
-            1, 0, or NaN where not known; each task needs both.
+        An array of beats is taken for 100 Hz with R at 0.40 s. `y`, (n,) or (n, n_tasks), is 1, 0, or NaN where not known; each
+        task needs both.
         """
         if not self.label_weight >= 0:
             raise ValueError(f"label_weight must be 0 or more; got {self.label_weight!r}.")

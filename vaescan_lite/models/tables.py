@@ -17,18 +17,10 @@ STRENGTHS = [0.003, 0.03, 0.3]  # C of the logistic models; three folds inside t
 
 
 def standard_models(budget="workshop"):
-    """Models of tables and beats by name, from the most to the least transparent.
+    """Models of tables and beats by name, from the most to the least transparent, for a `budget`: smoke, workshop or full.
 
-    Parameters
-    ----------
-    budget : {"smoke", "workshop", "full"}
-        Training budget of the network, the EBM and the boosting.
-
-    Returns
-    -------
-    dict of str to classifier
-        Unfitted scikit-learn classifiers. They get standardised tables; a beat comes to them as its first principal
-        components. `EcgCNN` gets signals as they are, and all tasks at once.
+    Unfitted scikit-learn classifiers. They get standardised tables; a beat comes to them as its first principal components.
+    `EcgCNN` gets signals as they are, and all tasks at once.
     """
     from interpret.glassbox import ExplainableBoostingClassifier  # takes two seconds, which most imports do not need
 

@@ -82,13 +82,8 @@ def plot_ecg(ecgs, row=0):
 def plot_leads(ecgs, row=0, *, leads=("II", "V1", "V5"), start_s=0.0, stop_s=None, r_peaks=None, ax=None):
     """Draw some leads of one ECG below each other on ECG paper, with R peaks marked if they are given; returns the Axes.
 
-    Parameters
-    ----------
-    ecgs, row, leads : EcgSet of 8 or 12 leads in mV, which of its ECGs, and names of leads from the top downwards
-    start_s, stop_s : float
-        The stretch to show; `stop_s` None shows all that follows.
-    r_peaks, ax : ndarray of int, Axes, optional
-        Sample indices of R peaks, as `r_peaks` gives them for this ECG.
+    `ecgs` has 8 or 12 leads in mV, `row` is which of its ECGs; `leads` go from the top downwards, from `start_s` to `stop_s`
+    (None: to the end); `r_peaks` are sample indices, as `r_peaks` gives them for this ECG.
     """
     ecg = to_twelve_leads(ecgs[[row]])
     stop_s = ecg.signals.shape[-1] / ecg.fs if stop_s is None else stop_s
@@ -115,14 +110,8 @@ def plot_leads(ecgs, row=0, *, leads=("II", "V1", "V5"), start_s=0.0, stop_s=Non
 def plot_beats(beats, *, leads=LEADS_12, colors=None, alpha=1.0, title=None):
     """Draw one or more sets of beats over each other, one panel of ECG paper per lead; returns the Figure.
 
-    Parameters
-    ----------
-    beats : BeatSet or dict of str to BeatSet
-        The keys of a dict become the legend. Every beat of a set is one line.
-    leads : sequence of str
-        Twelve are laid out as on a printed ECG.
-    colors, alpha, title : sequence, float, str
-        One colour per set; opacity of the lines.
+    `beats` is a BeatSet or a dict of them, whose keys become the legend; every beat is a line, `colors` has one for each set,
+    `alpha` is opacity. Twelve `leads` are laid out as on a printed ECG.
     """
     sets = beats if isinstance(beats, dict) else {None: beats}
     sets = {label: to_twelve_leads(part[part.usable]) for label, part in sets.items()}
@@ -152,14 +141,8 @@ def plot_beats(beats, *, leads=LEADS_12, colors=None, alpha=1.0, title=None):
 def plot_attributions(beats, maps, *, title=None):
     """Draw the first beat once for each attribution map, its line red where the map speaks for the task and blue where against.
 
-    Parameters
-    ----------
-    beats : BeatSet
-        8 leads, mV.
-    maps : dict of str to ndarray of float, shape (n_beats, 8, n_times)
-        Maps of these beats; the keys name the rows of the Figure that is returned. Every row has colours of its own, which end
-        at the 99th percentile of the map's size over all eight leads.
-    title : str, optional
+    `beats` have 8 leads in mV; `maps` of them, (n_beats, 8, n_times), come by name, a row each of the Figure that is returned.
+    Every row has colours of its own, which end at the 99th percentile of the map's size over all eight leads.
     """
     leads = ATTRIBUTION_LEADS
     size_inch = 2.9 * len(leads), 4

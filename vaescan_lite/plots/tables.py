@@ -56,13 +56,9 @@ def plot_associations(table, *, value_label="effect (SD)", limit=None):
 def plot_intervals(table, *, value="auroc", group=None, reference=None, xlabel="AUROC", ax=None):
     """Draw estimates with their intervals, one row each; returns the Axes.
 
-    Parameters
-    ----------
-    table, value, xlabel : DataFrame, str, str
-        Its index names the rows, from the top downwards; columns `value` (called `xlabel`), low, high.
-    group, reference : str, float, optional
-        Column whose values get colours of their own; a vertical line, such as chance or no difference.
-    ax : Axes, optional
+    The index of `table` names the rows, from the top downwards; it has the columns `value` (called `xlabel`), low and high.
+    Values of the column `group` get colours of their own; `reference` is where a vertical line stands, such as chance or no
+    difference.
     """
     if ax is None:
         _, ax = plt.subplots(figsize=(7, 0.8 + 0.3 * len(table)))

@@ -14,11 +14,9 @@ from ..statistics import mean_over_records
 def by_wave(maps, beats):
     """Add maps (n, 8, n_times) of beats up within each wave and lead, the currency that all explanations of this package share.
 
-    Returns
-    -------
-    DataFrame, shape (n, n_segments * 8)
-        Columns (segment, lead), rows by id, as `explain.wave_contributions` gives them. Signs are kept: where a map speaks for
-        the task at one sample and against it at the next, the two cancel. A sample outside of `SEGMENTS_S` does not count.
+    A DataFrame (n, n_segments * 8), columns (segment, lead), rows by id, as `explain.wave_contributions` gives it. Signs are
+    kept: where a map speaks for the task at one sample and against it at the next, the two cancel. A sample outside of
+    `SEGMENTS_S` does not count.
     """
     maps = np.asarray(maps, dtype=float)
     if maps.shape != beats.signals.shape:
@@ -46,18 +44,10 @@ def agreement(first, second):
 def repeatability(maps, names, *, control=None):
     """Correlation of the maps of several trainings, sample by sample, for every pair.
 
-    Parameters
-    ----------
-    maps : iterable of ndarray of float, shape (n_maps, n_leads, n_times)
-        One array per training, at least two: a map per factor, whose `names` index the table.
-    control : ndarray of float, shape (n_maps, n_leads, n_times), optional
-        Maps of a model that knows nothing, in the same form.
-
-    Returns
-    -------
-    DataFrame, indexed by `names`
-        Pearson correlation over leads and times, 0 for a map that is even: ``mean`` and ``lowest`` over the pairs of
-        trainings, and ``control``, the mean over trainings of the correlation with the control.
+    `maps` has an array (n_maps, n_leads, n_times) per training, at least two: a map per factor, whose `names` index the table;
+    `control` has maps of a model that knows nothing, in the same form. A DataFrame of Pearson correlations over leads and
+    times, 0 for a map that is even: ``mean`` and ``lowest`` over the pairs of trainings, ``control``, the mean over trainings
+    with the control.
     """
     maps = [np.asarray(of_training, dtype=float) for of_training in maps]
     controls = [] if control is None else [np.asarray(control, dtype=float)]
@@ -79,14 +69,8 @@ def repeatability(maps, names, *, control=None):
 def paired_beats(factor, people, *, fs=100, seed=0):
     """Simulate the same people without and with a factor, free of noise, and make median beats of both: two BeatSets.
 
-    Parameters
-    ----------
-    factor : str
-        A factor of the simulator that is 0 or 1.
-    people : DataFrame
-        As `simulate` takes it; what it says about the factor itself is not used.
-    fs, seed : float, int
-        Seed and id decide the heart, so that a pair differs in the factor only.
+    `factor` is one of the simulator that is 0 or 1; what `people`, a table as for `simulate`, says about it is not used. `seed`
+    and id decide the heart, so that a pair differs in the factor only.
     """
     pair = (simulate(people.assign(**{factor: value}), fs=fs, seed=seed, noise=False) for value in (0, 1))
     return tuple(median_beats(ecgs) for ecgs in pair)
@@ -130,20 +114,13 @@ def share_inside(maps, region):
 def sanity_table(trainings, controls, *, n_resamples=1000, seed=0):
     """Ask whether maps repeat from one training to the next, and whether they notice what a control destroyed.
 
-    Parameters
-    ----------
-    trainings : dict of str to sequence of maps
-        For each method the maps of the same ECGs from models that differ in the seed of their training, at least two.
-    controls : dict of str to dict of str to maps
-        For each control (such as new weights, or labels drawn at random) the map of each method.
+    `trainings` has for each method the maps of the same ECGs from models that differ in the seed of their training, at least
+    two; `controls` for each control (such as new weights, or labels drawn at random) the map of each method.
 
-    Returns
-    -------
-    DataFrame
-        One row per method and comparison: ``method``, ``comparison`` ("another training" or the name of a control), ``rho``
-        (mean `agreement`), ``low``, ``high`` (95 %), ``lowest`` and ``highest`` (over pairs of trainings), and for a control
-        ``gap``, ``gap_low``, ``gap_high``: by how much another training agrees better, paired by ECG. A control is compared
-        with every training. Intervals resample ECGs; what other seeds would give, `lowest` and `highest` hint at.
+    A DataFrame, one row per method and comparison: ``method``, ``comparison`` ("another training" or the name of a control),
+    ``rho`` (mean `agreement`), ``low``, ``high`` (95 %), ``lowest`` and ``highest`` (over pairs of trainings), and for a
+    control ``gap``, ``gap_low``, ``gap_high``: by how much another training agrees better, paired by ECG. A control is compared
+    with every training. Intervals resample ECGs; what other seeds would give, `lowest` and `highest` hint at.
     """
     rows = []
 
@@ -168,13 +145,9 @@ def sanity_table(trainings, controls, *, n_resamples=1000, seed=0):
 def truth_table(maps, region, *, control, n_resamples=1000, seed=0):
     """Ask how much of each map falls where the factor truly acts, against chance and against a map that knows no model.
 
-    `maps` (n, ...) of the same ECGs in one currency come by name, `control` among them; `region` from `truth_region`.
-
-    Returns
-    -------
-    DataFrame, indexed by name of the map
-        ``share`` (mean `share_inside`), ``low``, ``high`` (95 %), ``chance`` (of an even map), ``gain_low``, ``gain_high``
-        (share minus that of the control, paired by ECG).
+    `maps` (n, ...) of the same ECGs in one currency come by name, `control` among them; `region` from `truth_region`. A
+    DataFrame by name of the map: ``share`` (mean `share_inside`), ``low``, ``high`` (95 %), ``chance`` (of an even map),
+    ``gain_low``, ``gain_high`` (share minus that of the control, paired by ECG).
     """
     known_names([control], maps, "control among the maps")
     inside = {name: share_inside(array, region) for name, array in maps.items()}

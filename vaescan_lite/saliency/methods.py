@@ -38,8 +38,7 @@ def attribute(
     beats : BeatSet, or ndarray of float, shape (n, 8, n_times)
         Finite beats of the eight independent leads, mV. Twelve are refused: four of them follow from I and II, so that networks
         which agree on every ECG there is can have different maps, and no ECG can tell which is right.
-    task, method : int or str, one of `METHODS`
-        Column of the logits; of a Scan, the name of a factor.
+    task, method : int or str, one of `METHODS`, column of the logits; of a Scan, the name of a factor
     baseline : None, BeatSet or ndarray of float, shape (8, n_times) or (m, 8, n_times), optional
         What "nothing" looks like. None: 0 mV, the isoelectric line. Several beats are a background: "shap" draws from them, and
         needs them; all other methods take their mean.

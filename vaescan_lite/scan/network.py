@@ -17,8 +17,8 @@ class SymbolEncoder(nn.Module):
 
     - mean: ``m0 + W c``, the unknown scores replaced by ``G c_S`` with ``G = R_US R_SS^-1`` (observe) or by 0 (average);
     - variance: ``E[exp(a + A c)] + diag(W_U R_U|S W_U')``, the law of total variance. The expectation is over the unknown
-      factors one by one: two values for a binary factor, normal for a continuous one. With A = 0 the variance is the
-      closed form ``v_res + diag(W_U R_U|S W_U')``, and with nothing known it is that of the whole population.
+      factors one by one: two values for a binary factor, normal for a continuous one. With A = 0 it is
+      ``v_res + diag(W_U R_U|S W_U')``, and with nothing known that of the whole population.
 
     From these moments `compromise` gives the posterior that the two KL terms of the loss agree on.
     """
@@ -64,25 +64,12 @@ class SymbolEncoder(nn.Module):
 
 
 def compromise(mean, variance, lam, beta_y):
-    """Minimise ``lam KL(x || y) + beta_y KL(y || N(0, 1))`` over the mean and variance of y, given the moments of x.
+    """Minimise ``lam KL(x || y) + beta_y KL(y || N(0, 1))`` over the mean and variance of y, given tensors of the moments of x.
 
-    The optimum is ``mu = lam m / (lam + beta_y v)``, with v the positive root of
-    ``beta_y v^2 + (lam - beta_y) v - lam Q = 0`` and ``Q = variance + (m - mu)^2``; with beta_y = 0 it is the moments.
+    The optimum is ``mu = lam m / (lam + beta_y v)``, with v the positive root of ``beta_y v^2 + (lam - beta_y) v - lam Q = 0``
+    and ``Q = variance + (m - mu)^2``; with beta_y = 0 it is the moments. Of ECGs these are E[mu_x] and E[sigma_x^2] +
+    Var(mu_x).
 
-    Parameters
-    ----------
-    mean, variance : Tensor of float
-        Moments of the latents of the ECGs: E[mu_x] and E[sigma_x^2] + Var(mu_x).
-    lam, beta_y : float
-        Weights of the KL terms.
-
-    Returns
-    -------
-    mu, v : Tensor
-        Same shape.
-
-    Examples
-    --------
     >>> [round(part.item(), 4) for part in compromise(torch.tensor(0.8), torch.tensor(0.86), 10, 1)]
     [0.7356, 0.8751]
     """
@@ -167,11 +154,10 @@ def scan_loss(encoder, decoder, batch, generator, *, lam, beta_y, grounded, n_ro
 
     Published: ``nll(y; z_y) + lam KL(q(z_x|x) || q(z_y|y)) + beta_y KL(q(z_y|y) || N(0, I))``. Grounded, this project's
     addition: ``nll(y; z_x) + 0.1 nll(y; z_y)`` in place of the first term, so that the decoder learns from ECGs too. The
-    decoder's terms send no gradient into the encoder. Priors are added, as C does in scikit-learn: N(0, `WEIGHT_VARIANCE`) on
-    each weight of the affine decoder (per SD of a latent), N(0, 1) on each slope of the log-variance (per SD of a factor).
-
-    `batch` holds ``mu_x``, ``logvar_x`` (n, n_latents) and ``scores``, ``values``, ``known`` (n, n_factors), 0 where unknown;
-    `n_rows`, the number of all training rows, divides the priors.
+    decoder's terms send no gradient into the encoder. Priors, divided by `n_rows`, are added, as C does in scikit-learn: N(0,
+    `WEIGHT_VARIANCE`) on each weight of the affine decoder (per SD of a latent), N(0, 1) on each slope of the log-variance (per
+    SD of a factor). `batch` holds ``mu_x``, ``logvar_x`` (n, n_latents) and ``scores``, ``values``, ``known`` (n, n_factors), 0
+    where unknown.
     """
     known, scores = batch["known"], batch["scores"]
     mu_y, logvar_y = encoder(scores, draw_mask(known, generator))

@@ -6,31 +6,20 @@ import numpy as np
 def combine(a, b, how="and", prior=None):
     """Combine two concepts: both (AND), what they share (IN COMMON), or one without the other (IGNORE).
 
-    On assignments the operators are exact: AND is the union, IN COMMON the equal entries, IGNORE sets the factors that
-    `b` names back to unknown. Where only posteriors are at hand, the offsets of the natural parameters from the prior,
-    ``d1 = m/v - m0/v0`` and ``d2 = 1/v - 1/v0``, are added (AND), subtracted (IGNORE), or replaced by their minmod
-    (IN COMMON): the smaller magnitude where both have the same sign, else 0.
+    On assignments the operators are exact: AND is the union, IN COMMON the equal entries, IGNORE sets the factors that `b`
+    names back to unknown. On posteriors the offsets of the natural parameters from the prior, ``d1 = m/v - m0/v0`` and
+    ``d2 = 1/v - 1/v0``, are added (AND: ``q_a q_b / p``; without the division the product would average the effects and be
+    overconfident), subtracted (IGNORE), or replaced by their minmod (IN COMMON): the smaller magnitude where both have the same
+    sign, else 0. AND is commutative and associative with the prior as identity; (a AND b) IGNORE b = a; IN COMMON is idempotent
+    and absorbed by the prior.
 
     Parameters
     ----------
     a, b : dict, or pair of ndarrays of float
-        Assignments such as ``{"LBBB": 1}`` (None and NaN mean unknown), or posteriors ``(mu, logvar)``, each of
-        shape (..., n_latents). For IGNORE on assignments `b` may also be a list of factor names.
-    how : {"and", "in_common", "ignore"}
-        The operator.
-    prior : pair of ndarrays of float
-        ``(mu, logvar)`` when nothing is known: ``scan.factors_to_latents({})``. Needed for posteriors.
-
-    Returns
-    -------
-    dict, or pair of ndarrays
-        The same kind of thing as `a`.
-
-    Notes
-    -----
-    On posteriors AND equals ``q_a q_b / p``: without the division by the prior the product would average the effects and be
-    overconfident. AND is commutative and associative with the prior as identity; (a AND b) IGNORE b = a;
-    IN COMMON is idempotent and absorbed by the prior.
+        Assignments such as ``{"LBBB": 1}`` (None and NaN mean unknown), or posteriors ``(mu, logvar)``, each of shape (...,
+        n_latents). For IGNORE on assignments `b` may also be a list of factor names. The result is of the kind of `a`.
+    how : {"and", "in_common", "ignore"}, the operator
+    prior : pair of ndarrays of float, ``scan.factors_to_latents({})``: what is needed for posteriors
 
     Examples
     --------

@@ -11,22 +11,17 @@ WEIGHTS = Path(__file__).with_name("weights")
 def load_pretrained(folder=None):
     """Load a VAE and a Scan trained on PTB-XL, to use without training.
 
+    They were trained on the part of PTB-XL 1.0.3 that ``scan/weights/README.md`` names, folds 1-8, stopped by fold 9; fold 10
+    was not seen. That model card holds scores on fold 10, limits and licence. Not a medical device.
+
     Parameters
     ----------
-    folder : str or Path, optional
-        Where ``bench/pretraining.py`` wrote them; default: those that come with the package.
+    folder : str or Path, optional, where ``bench/pretraining.py`` wrote them; default: those that come with the package
 
     Returns
     -------
-    vae : BeatVAE
-        For median beats as ``median_beats(ecgs, fs=100)`` makes them; those of another rate or window are refused.
-    scan : Scan
-        Sex, age and diagnoses on the latents of `vae`.
-
-    Notes
-    -----
-    Trained on the part of PTB-XL 1.0.3 that ``scan/weights/README.md`` names, folds 1-8, stopped by fold 9; fold 10 was not
-    seen. That model card holds scores on fold 10, limits and licence. Not a medical device.
+    vae : BeatVAE, for median beats as ``median_beats(ecgs, fs=100)`` makes them; those of another rate or window are refused
+    scan : Scan, sex, age and diagnoses on the latents of `vae`
 
     Examples
     --------
@@ -41,17 +36,10 @@ def load_pretrained(folder=None):
 
 
 def load_trainings(folder=None):
-    """Load every training of a model: the pair of `load_pretrained` first, then others that differ in their seed alone.
+    """Load every training of a model, a list of (vae, scan), the pair of `load_pretrained` first.
 
-    Parameters
-    ----------
-    folder : str or Path, optional
-        As in `load_pretrained`; the others lie in folders ``training_1`` and so on in it.
-
-    Returns
-    -------
-    list of tuple
-        ``(vae, scan)`` of each training.
+    The others differ in their seed alone, and lie in folders ``training_1`` and so on in `folder`, which is as in
+    `load_pretrained`.
     """
     folder = WEIGHTS if folder is None else Path(folder)
     return [load_pretrained(place) for place in (folder, *sorted(folder.glob("training_*")))]

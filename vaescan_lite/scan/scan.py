@@ -36,15 +36,13 @@ class Scan:
 
     Parameters
     ----------
-    vae : BeatVAE
-        Fitted; only its ``posterior`` and ``inverse_transform`` are used.
+    vae : BeatVAE, fitted; only its ``posterior`` and ``inverse_transform`` are used
     factors : list of str
         Names of the factors to learn; RBBB and RBBB_any, of which one holds the other, are refused together, or
         RBBB_any is left out with a warning where both are the same.
     decoder : {"affine", "mlp"}
         From latents to factors. The affine one can be explained exactly: `explain.contributions`.
-    beta_y, lam : float
-        Weights of KL(q(z_y|y) || N(0, I)) and of KL(q(z_x|x) || q(z_y|y)).
+    beta_y, lam : float, weights of KL(q(z_y|y) || N(0, I)) and of KL(q(z_x|x) || q(z_y|y))
     unspecified : {"observe", "average"}
         What a factor that is not named is taken to be. "observe": what people with the named factors are like. "average":
         everybody else's mix, so that the named factors act alone. A choice of how to ask; the fit is the same.
@@ -53,27 +51,21 @@ class Scan:
         drawn from the factors, as published, which makes it a diagonal Gaussian naive Bayes classifier.
     continuous : sequence of str
         Names of factors measured on a scale. All others must be 0, 1 or NaN.
-    seed : int
-        For first weights, masks and draws.
-    budget : Budget, optional
-        Length and speed of training; default about 200 steps, 800 with an MLP.
+    seed : int, for first weights, masks and draws
+    budget : Budget, optional, length and speed of training; default about 200 steps, 800 with an MLP
 
     Attributes
     ----------
-    coding_ : FactorCoding
-        Mean, SD and correlation of the factors.
+    coding_ : FactorCoding, mean, SD and correlation of the factors
     aggregated_mean_, aggregated_sd_ : ndarray of float, shape (n_latents,)
         Of the aggregated posterior: all latents of all training ECGs.
     people_ : tuple of two ndarrays of float32, shapes (n_people, n_latents) and (n_people, n_factors)
         Latents and factors (NaN where unknown) of up to 48 training ECGs, drawn by the seed.
-    effects_ : DataFrame
-        Least-squares effects of the factors on the latents, as `associations.associate` gives them.
+    effects_ : DataFrame, least-squares effects of the factors on the latents, as `associations.associate` gives them
     bootstrap_ : ndarray of float32, shape (50, n_factors, n_latents)
         Least-squares slopes of the latents, per SD of a factor, in a Bayesian bootstrap of the ECGs.
-    n_fitted_, n_left_out_ : int
-        ECGs used, and unusable ones left out.
-    history_ : DataFrame
-        Loss terms by epoch, in nats per ECG.
+    n_fitted_, n_left_out_ : int, ECGs used, and unusable ones left out
+    history_ : DataFrame, loss terms by epoch, in nats per ECG
 
     References
     ----------
@@ -95,17 +87,10 @@ class Scan:
         return f"Scan({', '.join(self.factors)}; {self.decoder} decoder, unspecified={self.unspecified!r}, {state})"
 
     def fit(self, beats, factors, *, progress=True):
-        """Learn the associations, and return itself.
+        """Learn the associations from median beats, and return itself; unusable ones are left out and counted in `n_left_out_`.
 
-        Parameters
-        ----------
-        beats : BeatSet
-            Median beats. Unusable ones are left out and counted in `n_left_out_`.
-        factors : DataFrame
-            Indexed by id, one row for each beat (more rows do no harm); 1, 0, years, or NaN where unknown. An unknown value
-            is masked in every term of the loss.
-        progress : bool
-            Show a progress bar.
+        `factors` is a DataFrame by id, one row for each beat (more rows do no harm): 1, 0, years, or NaN where unknown. An
+        unknown value is masked in every term of the loss.
         """
         self._check_settings()
         table, mu, var = self._usable_rows(beats, factors)
@@ -160,17 +145,9 @@ class Scan:
         return train(network, loss, n_rows, budget, seed=self.seed, progress=progress, description="Scan", n_threads=1)
 
     def ecg_to_factors(self, beats):
-        """Read the factors from ECGs.
+        """Read the factors from a BeatSet: DataFrame (n_beats, n_factors) by id, a row of NaN for an unusable beat.
 
-        Parameters
-        ----------
-        beats : BeatSet
-
-        Returns
-        -------
-        DataFrame, shape (n_beats, n_factors)
-            Probabilities of binary factors and means of continuous ones (age in years), at the mean of the latents; indexed by
-            the ids, a row of NaN for an unusable beat.
+        Probabilities of binary factors and means of continuous ones (age in years), at the mean of the latents.
         """
         logits = self.logits(beats)
         for name, is_continuous in zip(self.coding_.names, self.coding_.continuous):
@@ -179,17 +156,7 @@ class Scan:
         return logits
 
     def logits(self, beats):
-        """Read the factors from ECGs, as log odds (continuous factors: their mean).
-
-        Parameters
-        ----------
-        beats : BeatSet
-
-        Returns
-        -------
-        DataFrame, shape (n_beats, n_factors)
-            Indexed by the ids; a row of NaN for an unusable beat.
-        """
+        """Read the factors from beats as `ecg_to_factors` does, as log odds (continuous factors: their mean)."""
         self._check_fitted()
         mu, _ = self.vae.posterior(beats)
         return pd.DataFrame(self.latents_to_logits(mu), index=beats.ids, columns=list(self.coding_.names))
@@ -205,20 +172,11 @@ class Scan:
         return np.where(self.coding_.continuous, self.coding_.mean + self.coding_.sd * output, output)
 
     def factors_to_latents(self, assignment, *, unspecified=None):
-        """Posterior over the latents of a person of whom some factors are known.
+        """Posterior over the latents of a person of whom some factors are known: mean and log-variance of q(z_y|y), float32.
 
-        Parameters
-        ----------
-        assignment : dict or DataFrame
-            ``{"LBBB": 1}``, or one assignment a row. A factor that is not named, None or NaN is unknown; ``{}`` gives the
-            whole population.
-        unspecified : {"observe", "average"}, optional
-            Overrides the setting of this object.
-
-        Returns
-        -------
-        mu, logvar : ndarray of float32, shape (n_latents,), or (n_rows, n_latents) for a DataFrame
-            Mean and log-variance of q(z_y|y).
+        `assignment` is a dict such as ``{"LBBB": 1}``, or a DataFrame with one assignment a row: shapes (n_latents,), or
+        (n_rows, n_latents). A factor that is not named, None or NaN is unknown; ``{}`` gives the whole population.
+        `unspecified`, "observe" or "average", overrides the setting of this object.
         """
         self._check_fitted()
         unspecified = self.unspecified if unspecified is None else unspecified
@@ -235,23 +193,10 @@ class Scan:
         return (mu, logvar) if isinstance(assignment, pd.DataFrame) else (mu[0], logvar[0])
 
     def factors_to_ecg(self, assignment, n=1, *, seed=0, unspecified=None):
-        """Beats of people of whom some factors are known.
+        """Beats of people of whom some factors are known: a BeatSet of n beats, whose RR interval is not known (NaN).
 
-        Parameters
-        ----------
-        assignment : dict
-            As in `factors_to_latents`.
-        n : int
-            1 decodes the mean of the posterior; more draw latents from it.
-        seed : int
-            Of the draws.
-        unspecified : {"observe", "average"}, optional
-            Overrides the setting of this object.
-
-        Returns
-        -------
-        BeatSet
-            n beats; their RR interval is not known (NaN).
+        `assignment`, a dict, and `unspecified` are as in `factors_to_latents`. 1 decodes the mean of the posterior; a larger
+        `n` draws latents from it by `seed`.
         """
         if not (isinstance(n, (int, np.integer)) and n >= 1):
             raise ValueError(f"n must be a whole number of at least 1; got {n!r}.")
@@ -272,70 +217,43 @@ class Scan:
         return BeatSet(signals, fs=self.fs_, leads=self.leads_, r_index=self.r_index_)
 
     def change(self, beats, to, *, factors=None):
-        """Beats of the same people with other factors.
+        """Beats of the same people with other factors, a BeatSet; NaN rows for unusable beats.
 
-        Parameters
-        ----------
-        beats : BeatSet
-        to : dict
-            ``{"LBBB": 1}``: the factors to change; all others stay as they are, ``{}`` gives the beats back.
-        factors : DataFrame, optional
-            What is known of the people, by id; what is not known is taken as this Scan reads it.
-
-        Returns
-        -------
-        BeatSet
-            The latents move by W (y_to - y_from), W the effects of the factors side by side, and the change of the decoded beat
-            is added to the person's own beat, so that what the VAE cannot say is kept. NaN rows for unusable beats.
+        `to`, such as ``{"LBBB": 1}``, has the factors to change; all others stay as they are, ``{}`` gives the beats back.
+        `factors` is what is known of the people, by id; what is not known is taken as this Scan reads it. The latents move by W
+        (y_to - y_from), W the effects of the factors side by side, and the change of the decoded beat is added to the person's
+        own beat, so that what the VAE cannot say is kept.
         """
         self._check_fitted()
         return changed_beats(self, beats, to, factors)
 
     def associations(self, fewest=FEWEST):
-        """Tie every factor to every latent, with intervals and tests.
+        """Tie every factor to every latent, with intervals and tests: a DataFrame, one row per factor and latent.
 
-        Parameters
-        ----------
-        fewest : int
-            People with the factor, and people without it, that an effect needs (`associations.FEWEST` says why 25); it is NaN
-            where there are fewer, and ``enough`` is False.
+        - ``factor``, ``latent``, ``contrast`` (the change of the factor: yes - no, or +10 years), ``n``, ``n_with``, and
+          ``enough``, whether there are `fewest` people with the factor and without it (`associations.FEWEST` says why 25), else
+          effects are NaN;
+        - ``partial`` with ``partial_low``, ``partial_high``: change of the mean of q(z_y|y), the other factors held, in SD of
+          the aggregated posterior; ``marginal`` likewise, the other factors unknown and following along;
+        - ``partial_p``, ``partial_q``, ``marginal_p``, ``marginal_q``: robust t test of no effect on the latent
+          (`associations.robust_effects`), and Benjamini and Hochberg's q over the table;
+        - ``sd_ratio``: SD of q(z|factor = 1) by the SD when nothing is known (continuous: one contrast above the mean);
+        - ``divergence_nats``: D = KL(q(z|factor = 1) || q(z)), how much the factor says about that latent;
+        - ``log_odds``: weight of the latent in the affine decoder, per SD of the aggregated posterior (a continuous factor: in
+          SDs of the factor); NaN with an MLP.
 
-        Returns
-        -------
-        DataFrame, one row per factor and latent
-            - ``factor``, ``latent``, ``contrast`` (the change of the factor: yes - no, or +10 years), ``n``, ``n_with``,
-              ``enough``;
-            - ``partial`` with ``partial_low``, ``partial_high``: change of the mean of q(z_y|y), the other factors held, in SD
-              of the aggregated posterior; ``marginal`` likewise, the other factors unknown and following along;
-            - ``partial_p``, ``partial_q``, ``marginal_p``, ``marginal_q``: robust t test of no effect on the latent
-              (`associations.robust_effects`), and Benjamini and Hochberg's q over the table;
-            - ``sd_ratio``: SD of q(z|factor = 1) by the SD when nothing is known (continuous: one contrast above the mean);
-            - ``divergence_nats``: D = KL(q(z|factor = 1) || q(z)), how much the factor says about that latent;
-            - ``log_odds``: weight of the latent in the affine decoder, per SD of the aggregated posterior (a continuous factor:
-              in SDs of the factor); NaN with an MLP.
-
-        Notes
-        -----
-        Effects are those of the fitted encoder, which the KL to the prior shrinks by lam / (lam + beta_y v), about .92 at
-        (10, 1). The robust least-squares intervals are shrunk alike. Tests are on the least-squares effects themselves.
+        Effects are those of the fitted encoder, which the KL to the prior shrinks by lam / (lam + beta_y v), about .92 at (10,
+        1). The robust least-squares intervals are shrunk alike. Tests are on the least-squares effects themselves.
         """
         self._check_fitted()
         return association_table(self, fewest)
 
     def contrast_latents(self, unspecified=None, *, with_prior=True):
-        """Mean latents on both sides of the contrast of each factor: no and yes, or ten years around the mean age.
+        """Mean latents without and with each factor (of age: ten years around the mean), two arrays (n_factors, n_latents).
 
-        Parameters
-        ----------
-        unspecified : {"observe", "average"}, optional
-            Overrides the setting of this object.
-        with_prior : bool
-            False takes out what KL(q(z_y|y) || N(0, I)) pulls a mean towards 0, a factor ``lam / (lam + beta_y v)`` with the
-            variance v of the concept: what is left is the mean of those who carry it.
-
-        Returns
-        -------
-        without, with_factor : ndarray of float, shape (n_factors, n_latents)
+        With `with_prior` False what KL(q(z_y|y) || N(0, I)) pulls a mean towards 0 is taken out, a factor
+        ``lam / (lam + beta_y v)`` with the variance v of the concept: what is left is the mean of those who carry it.
+        `unspecified` as in `factors_to_latents`.
         """
         self._check_fitted()
         coding = self.coding_
@@ -350,32 +268,13 @@ class Scan:
         return tuple(sides)
 
     def save(self, path, *, with_vae=True):
-        """Write this Scan, and its VAE with it, into one safetensors file.
-
-        Parameters
-        ----------
-        path : str or Path
-            Replaced when it exists.
-        with_vae : bool
-            False leaves the VAE out; `load` then needs it.
-        """
+        """Write this Scan, and its VAE unless `with_vae` is False (`load` then needs it), into one safetensors file."""
         self._check_fitted()
         save_scan(self, path, with_vae)
 
     @classmethod
     def load(cls, path, vae=None):
-        """Read a Scan that `save` wrote.
-
-        Parameters
-        ----------
-        path : str or Path
-        vae : BeatVAE, optional
-            Use this VAE instead of the one in the file; it must be the same one.
-
-        Returns
-        -------
-        Scan
-        """
+        """Read a Scan that `save` wrote, on the VAE in the file, or on `vae`, which must be the same one."""
         return load_scan(cls, path, vae)
 
     @property

@@ -51,8 +51,7 @@ def write_simulated_database(folder, n, *, seed=0, fs=100, population=None, prog
         Where to write; what stood there before is replaced once everything is written. An interrupted run leaves nothing.
     n, seed : int
         Number of ECGs, ids 1 ... n; who they are, and their folds.
-    fs : {100, 500}
-        Rate of the records in Hz.
+    fs : {100, 500}, rate of the records in Hz
     population, progress : Population, bool
     """
     if fs not in (100, 500):

@@ -71,8 +71,7 @@ class Population:
     prevalence : mapping of str to float
         Share of people with each diagnosis; by default rare ones are a little more frequent than in PTB-XL, so that 2,000 ECGs
         hold 40 of each, and half are normal. Rhythm and detail factors and ``interaction`` occur only when named here.
-    share_female, age_mean_years, age_sd_years : float
-        Ages are normal, cut at 18 and 95 years; 62 and 17 resemble PTB-XL.
+    share_female, age_mean_years, age_sd_years : float, ages are normal, cut at 18 and 95 years; 62 and 17 resemble PTB-XL
     age_log_odds, female_log_odds : mapping of str to float
         Log odds ratio of a diagnosis per ten years of age, and for women against men.
     confounding : float

@@ -28,14 +28,11 @@ class BeatVAE(BeatTransformer):
 
     Parameters
     ----------
-    n_latents : int
-        Latents offered; training decides how many are used (`active_latents_`).
-    beta : float
-        Weight of a nat of KL against a nat of the likelihood; above 1 fewer latents are used and detail is lost.
+    n_latents : int, latents offered; training decides how many are used (`active_latents_`)
+    beta : float, weight of a nat of KL against a nat of the likelihood; above 1 fewer latents are used and detail is lost
     seed : int
         Weights, hold-out, order of beats, augmentation and latent noise. Global random state is not touched.
-    budget : {"smoke", "workshop", "full"} or Budget
-        How long to train.
+    budget : {"smoke", "workshop", "full"} or Budget, how long to train
     scale_power : float
         Likelihood scale ~ residual ** scale_power: 0 weighs every microvolt alike and loses the P wave, 1 ruins the QRS.
     p_weight, qrs_weight : float
@@ -43,10 +40,8 @@ class BeatVAE(BeatTransformer):
     derived_weight : float
         An error in III, aVR, aVL or aVF counts so many times one in I or II, of which they are made. With 0.5 the latents tell
         an inferior infarction much better than without them; with 1 ST and T suffer.
-    n_components, n_hidden : int
-        Principal components between decoder and beat; width of the decoder's hidden layer.
-    augment, progress : bool
-        Turn, scale and warp the training beats (`Augmentation`); show a progress bar while training.
+    n_components, n_hidden : int, principal components between decoder and beat; width of the decoder's hidden layer
+    augment, progress : bool, turn, scale and warp the training beats (`Augmentation`); show a progress bar while training
 
     Attributes
     ----------
@@ -86,12 +81,9 @@ class BeatVAE(BeatTransformer):
     def fit(self, beats, validation=None):
         """Train on usable beats, and return itself; if training is interrupted it stays as it was before.
 
-        Parameters
-        ----------
-        beats : BeatSet, or ndarray of float, shape (n_beats, 8, n_times)
-            Median beats in mV, leads I, II, V1 ... V6. Rows that are not usable are left out with a warning.
-        validation : BeatSet or ndarray, optional
-            Beats that choose the best epoch. None: a tenth of `beats`, drawn by `seed`, is held out for that.
+        `beats` are a BeatSet or an array (n_beats, 8, n_times) in mV, leads I, II, V1 ... V6; rows that are not usable are left
+        out with a warning. `validation` beats choose the best epoch; None: a tenth of `beats`, drawn by `seed`, is held out for
+        that.
         """
         budget = budget_of(self.budget, "VAE")
         if self.n_latents < 1 or not self.beta >= 0:
@@ -198,17 +190,9 @@ class BeatVAE(BeatTransformer):
         return torch.cat(mu).numpy(), torch.cat(logvar).numpy()
 
     def posterior(self, beats):
-        """Mean and log-variance of the latents given each beat.
+        """Mean and log-variance (natural logarithm) of the latents given each beat, two float32 arrays (n_beats, n_latents).
 
-        Parameters
-        ----------
-        beats : BeatSet, or ndarray of float, shape (n_beats, 8, n_times)
-            Median beats in mV, of the rate, R peak and window of `fit`.
-
-        Returns
-        -------
-        mu, logvar : ndarray of float32, shape (n_beats, n_latents)
-            Rows of NaN where a beat is not usable. `logvar` is the natural logarithm of the variance.
+        `beats` are in mV, of the rate, R peak and window of `fit`; rows of NaN where a beat is not usable.
         """
         check_is_fitted(self, "network_")
         signals, usable = self._checked(beats)
@@ -277,23 +261,9 @@ def residual_profile(beats, power, n_components=8):
 def likelihood_profile(beats, fs, r_index, *, power, p_weight, qrs_weight, derived_weight):
     """Shape of the likelihood's scale: the residual of a small PCA, less within P and QRS, more in the derived limb leads.
 
-    Parameters
-    ----------
-    beats : ndarray of float, shape (n_beats, 8, n_times)
-        Beats in mV.
-    fs, r_index : float, int
-        Sampling frequency in Hz, and sample of the R peak.
-    power : float
-        Of the residual; 0 weighs every microvolt alike.
-    p_weight, qrs_weight : float
-        The scale is divided by the first in P and PR, by the second in QRS (`ecg.SEGMENTS_S`).
-    derived_weight : float
-        The scale of III, aVR, aVL and aVF is divided by this: so many times an error there counts, against one in I or II.
-
-    Returns
-    -------
-    ndarray of float32, shape (12, n_times)
-        With a mean of 1.
+    Of `beats` (n_beats, 8, n_times) in mV at `fs` Hz, R peak at `r_index`: the residual to the `power` (0 weighs every
+    microvolt alike), divided by `p_weight` in P and PR, by `qrs_weight` in QRS (`ecg.SEGMENTS_S`), and in III, aVR, aVL and aVF
+    by `derived_weight`, so many times an error there counts, against one in I or II. float32 (12, n_times) with a mean of 1.
     """
     profile = residual_profile(beats, power)
     time_s = beat_time_s(beats.shape[2], r_index, fs)

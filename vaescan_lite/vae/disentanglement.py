@@ -24,22 +24,13 @@ MIN_CORRELATION = 0.5  # below it two latents of two trainings are not called th
 def linear_r2(codes, truth, *, n_folds=5, n_resamples=500, seed=0):
     """Share of the variance of each true quantity that a linear model reads from all codes, and from the best one alone.
 
-    Parameters
-    ----------
-    codes : ndarray of float, shape (n, n_codes)
-        Latents of n beats, without NaN.
-    truth : DataFrame, shape (n, n_quantities)
-        What made the beats; rows in which a quantity is NaN do not count for it, and at least 20 must be left.
-    n_folds : int
-        Every prediction comes from a model that has not seen the beat; so does the choice of the best single code.
-    n_resamples, seed : int
-        Of the bootstrap over beats, and the folds.
+    `codes` (n, n_codes) are latents of n beats, without NaN; `truth`, a DataFrame of n rows, is what made the beats: rows in
+    which a quantity is NaN do not count for it, and at least 20 must be left. Every prediction comes from a model that has not
+    seen the beat, of `n_folds`; so does the choice of the best single code.
 
-    Returns
-    -------
-    DataFrame, indexed by quantity
-        ``r2`` with ``low`` and ``high`` (95 % bootstrap interval), ``r2_single`` (best single code), ``code`` (number of
-        that code, by correlation over all beats), ``n``. NaN for a quantity that does not vary. Below 0: worse than the mean.
+    A DataFrame by quantity: ``r2`` with ``low`` and ``high`` (bootstrap interval over beats, 95 %), ``r2_single`` (best single
+    code), ``code`` (its number, by correlation over all beats), ``n``. NaN if a quantity does not vary. Below 0: worse than the
+    mean.
     """
     codes, columns = _checked(codes, truth)
     with threadpool_limits(1):  # hundreds of small fits, slower with more threads
@@ -73,24 +64,13 @@ class DCI:
 
 
 def dci(codes, truth, *, n_trees=60, seed=0):
-    """Score codes by how boosted trees use them to predict true quantities.
+    """Score codes by how boosted trees use them to predict true quantities: a `DCI`.
 
-    Parameters
-    ----------
-    codes : ndarray of float, shape (n, n_codes)
-        Latents of n beats, without NaN.
-    truth : DataFrame, shape (n, n_quantities)
-        What made the beats; as in `linear_r2`, and quantities must vary.
-    n_trees, seed : int
-        Of the gradient boosting; a third of the beats, drawn by `seed`, is held out for informativeness.
-
-    Returns
-    -------
-    DCI
-        With the importances R (code i, quantity j): ``disentanglement = sum_i rho_i (1 - H(R_i.))``, H the entropy of the
-        normalised row in base of the number of quantities, rho_i the share of code i in all importance; ``completeness`` is
-        the same over columns, in base of the number of codes. As coded in google-research/disentanglement_lib (commit 86a644d),
-        with regression trees for quantities on a scale. Also ``informativeness`` and the table ``importance``.
+    With the importances R (code i, quantity j): ``disentanglement = sum_i rho_i (1 - H(R_i.))``, H the entropy of the
+    normalised row in base of the number of quantities, rho_i the share of code i in all importance; ``completeness`` is the
+    same over columns, in base of the number of codes. As coded in google-research/disentanglement_lib (commit 86a644d), with
+    regression trees for quantities on a scale. `codes` and `truth` are as in `linear_r2`, and quantities must vary; a third of
+    the beats, drawn by `seed`, is held out for informativeness.
     """
     codes, columns = _checked(codes, truth)
     if codes.shape[1] < 2 or len(columns) < 2:
@@ -112,18 +92,10 @@ def dci(codes, truth, *, n_trees=60, seed=0):
 def match_latents(codes, others, *, min_correlation=MIN_CORRELATION):
     """Pair the latents of two trainings by their correlation over the same beats, with the Hungarian method.
 
-    Parameters
-    ----------
-    codes, others : ndarray of float, shapes (n, n_codes) and (n, n_others)
-        Latents of the same n beats by two models.
-    min_correlation : float
-        A pair whose correlation is weaker, in either direction, does not count as matched.
-
-    Returns
-    -------
-    DataFrame
-        One row per pair, strongest first, then one per latent that is left over: ``latent``, ``other`` (-1: none),
-        ``correlation`` (its sign tells whether one runs backwards), ``matched``.
+    `codes` (n, n_codes) and `others` (n, n_others) are latents of the same n beats by two models. A pair whose correlation is
+    weaker than `min_correlation`, in either direction, does not count as matched. A DataFrame, one row per pair, strongest
+    first, then one per latent that is left over: ``latent``, ``other`` (-1: none), ``correlation`` (its sign tells whether one
+    runs backwards), ``matched``.
     """
     codes, others = np.asarray(codes, dtype=float), np.asarray(others, dtype=float)
     if codes.ndim != 2 or others.ndim != 2 or len(codes) != len(others) or len(codes) < MIN_ROWS:
@@ -142,21 +114,10 @@ def match_latents(codes, others, *, min_correlation=MIN_CORRELATION):
 def stability(codes, *, min_correlation=MIN_CORRELATION, seed=0):
     """Compare trainings that differ in their seed, pair by pair.
 
-    Parameters
-    ----------
-    codes : sequence of ndarray of float, shape (n, n_codes)
-        Latents of the same beats, one array per training.
-    min_correlation : float
-        As in `match_latents`.
-    seed : int
-        Of the folds behind ``r2``.
-
-    Returns
-    -------
-    DataFrame
-        One row per pair of trainings: ``first``, ``second``, ``latents`` (of the first), ``matched``, ``unmatched``,
-        ``correlation`` (median size over the pairs) and ``r2`` (mean share of a latent of the first that a linear model reads
-        from all latents of the second: what is left when axes do not matter).
+    `codes` has the latents (n, n_codes) of the same beats by each. A DataFrame, one row per pair of trainings: ``first``,
+    ``second``, ``latents`` (of the first), ``matched``, ``unmatched``, ``correlation`` (median size over the pairs of
+    `match_latents`) and ``r2`` (mean share of a latent of the first that a linear model reads from all latents of the second:
+    what is left when axes do not matter).
     """
     if len(codes) < 2:
         raise ValueError(f"stability needs at least two trainings; got {len(codes)}.")

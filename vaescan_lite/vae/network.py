@@ -20,18 +20,9 @@ MOST_STRETCH = 0.7  # the decoder stretches time at most e^0.7 = 2 times
 def gaussian_kl(mu_q, logvar_q, mu_p, logvar_p):
     """Kullback-Leibler divergence KL(q || p) of two Gaussians with independent components, in nats, per component.
 
-    Parameters
-    ----------
-    mu_q, logvar_q, mu_p, logvar_p : Tensor of float, shapes that broadcast
-        Means and natural logarithms of the variances; the expectation is taken over q.
+    Tensors of means and natural logarithms of the variances, in shapes that broadcast; the expectation is taken over q. Sum
+    over the last axis for the divergence of the whole latent vector.
 
-    Returns
-    -------
-    Tensor
-        The broadcast shape; sum over the last axis for the divergence of the whole latent vector.
-
-    Examples
-    --------
     >>> zero = torch.zeros(1)
     >>> gaussian_kl(zero + 1, zero, zero, zero)  # half the squared distance
     tensor([0.5000])

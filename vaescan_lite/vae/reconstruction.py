@@ -80,8 +80,7 @@ class BeatPCA(BeatTransformer):
 
     Parameters
     ----------
-    n_components, seed : int
-        Components kept; the seed is for scikit-learn's randomised solver, which it uses on large data.
+    n_components, seed : int, components kept; the seed is for scikit-learn's randomised solver, which it uses on large data
     """
 
     def __init__(self, n_components=N_LATENTS, seed=0):
@@ -113,20 +112,11 @@ class BeatPCA(BeatTransformer):
 
 
 def segment_errors(beats, reconstructed):
-    """Mean absolute reconstruction error by segment of the beat and lead.
+    """Mean absolute reconstruction error in microvolts by segment of the beat and lead.
 
-    Parameters
-    ----------
-    beats : BeatSet
-        Beats in mV, 8 leads.
-    reconstructed : ndarray of float, shape (n_beats, 8, n_times)
-        Their reconstructions in mV. Rows in which either holds NaN are not counted.
-
-    Returns
-    -------
-    DataFrame
-        In microvolts; rows P, PR, QRS, ST, T (`ecg.SEGMENTS_S`), ST-T, all; columns the leads and ``mean``. A row is NaN
-        where the beats have no sample of it.
+    `beats` have 8 leads in mV, `reconstructed` is (n_beats, 8, n_times) in mV; rows in which either holds NaN are not counted.
+    A DataFrame: rows P, PR, QRS, ST, T (`ecg.SEGMENTS_S`), ST-T, all; columns the leads and ``mean``; NaN where the beats have
+    no sample.
     """
     error_uv = 1000 * np.abs(beats.signals - _of_shape(reconstructed, beats))
     error_uv = error_uv[np.isfinite(error_uv).all(axis=(1, 2))]
@@ -139,24 +129,15 @@ def segment_errors(beats, reconstructed):
 def p_wave_fidelity(beats, reconstructed, *, within_ms=20):
     """How well the P wave of a reconstruction keeps its shape and its time.
 
-    Parameters
-    ----------
-    beats : BeatSet
-        Beats in mV, 8 leads, of people who have a P wave: leave out atrial fibrillation.
-    reconstructed : ndarray of float, shape (n_beats, 8, n_times)
-        Their reconstructions in mV; or other beats of the same people, as `beats.split_median_beats` makes them: what noise
-        alone leaves, which no model can be asked to beat by much. Rows in which either holds NaN are not counted.
-    within_ms : float
-        How far the peak may be off.
+    `beats` have 8 leads in mV and are of people who have a P wave: leave out atrial fibrillation. `reconstructed` (n_beats, 8,
+    n_times) are their reconstructions in mV; or other beats of the same people, as `beats.split_median_beats` makes them: what
+    noise alone leaves, which no model can be asked to beat by much. Rows in which either holds NaN are not counted.
 
-    Returns
-    -------
-    Series
-        ``n``: beats counted; ``correlation``: mean over beats of the Pearson correlation in the P and PR windows, the
-        mean of each lead subtracted, over leads and times; ``peak_within``: share of beats, in %, whose P peak is at most
-        `within_ms` off. The peak is the highest local maximum, in the window, of the root mean square over the leads of what
-        rises above the straight line between the window's ends; a reconstruction without one counts as off, an original
-        without one is not counted there.
+    A Series: ``n``: beats counted; ``correlation``: mean over beats of the Pearson correlation in the P and PR windows, the
+    mean of each lead subtracted, over leads and times; ``peak_within``: share of beats, in %, whose P peak is at most
+    `within_ms` off. The peak is the highest local maximum, in the window, of the root mean square over the leads of what rises
+    above the straight line between the window's ends; a reconstruction without one counts as off, an original without one is
+    not counted there.
     """
     reconstructed = _of_shape(reconstructed, beats)
     time_ms, start_ms = 1000 * beats.time_s, 1000 * SEGMENTS_S["P"][0]

@@ -58,8 +58,7 @@ class Explorer(anywidget.AnyWidget):
     factors : dict
         What the switches say, such as ``{"LBBB": 1}``; a factor that is not named is unknown (of a person: left as it is).
         May be set, and moves `z`; what sliders added to `z` stays.
-    unspecified : {"observe", "average"}
-        What unknown factors are taken to be where there is no person, as in `Scan`.
+    unspecified : {"observe", "average"}, what unknown factors are taken to be where there is no person, as in `Scan`
     """
 
     _esm = front_end()

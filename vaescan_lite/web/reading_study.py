@@ -27,16 +27,11 @@ class ReadingStudy:
 
     Parameters
     ----------
-    beats : BeatSet
-        Median beats that the model was not fitted to.
-    y, probability : array-like of float, shape (n,)
-        Labels, 1, 0 or NaN (not shown), and what the model says.
-    contributions : DataFrame, shape (n, n_segments * n_leads)
-        Parts of the logit by (segment, lead), as `explain.wave_contributions` gives them; leads are added up.
-    segments_s : dict of str to (float, float)
-        Borders of the segments in seconds from the R peak, which together cover the beat.
-    disease, seed : str, int
-        What the reader is asked about, and the seed of the choice of ECGs.
+    beats : BeatSet, median beats that the model was not fitted to
+    y, probability : array-like of float, shape (n,), labels, 1, 0 or NaN (not shown), and what the model says
+    contributions : DataFrame (n, n_segments * n_leads), logits by (segment, lead) of `explain.wave_contributions`; leads add up
+    segments_s : dict of str to (float, float), borders in seconds from the R peak, which together cover the beat
+    disease, seed : str, int, what the reader is asked about, and the seed of the choice of ECGs
     """
 
     def __init__(self, beats, y, probability, contributions, segments_s, disease, seed=0):
