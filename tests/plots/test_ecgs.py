@@ -7,6 +7,7 @@ import pytest
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnchoredOffsetbox
 
@@ -135,6 +136,22 @@ def test_squares_of_paper_are_square_in_every_figure_and_one_pulse_gives_the_sca
         pulse = pulses[0].findobj(Line2D)[0]  # as high and as wide as 1 mV and 0.2 s of its panel
         drawn, (start, end) = pulse.get_window_extent(), pulses[0].axes.transData.transform([(0, 0), (0.2, 1)])
         assert np.allclose([drawn.width, drawn.height], end - start, rtol=0.02)
+
+
+def test_lines_of_paper_stand_at_the_squares_of_the_view_that_is_drawn():
+    figure, ax = plt.subplots()
+    plots.draw_paper(ax)
+    for left, right, bottom, top in ((-0.41, 0.56, -1.03, 2.0), (0, 1, 0, 1)):
+        ax.set(xlim=(left, right), ylim=(bottom, top))
+        figure.canvas.draw()
+        (paper,) = (artist for artist in ax.get_children() if isinstance(artist, LineCollection))
+        lines, is_large = np.array(paper.get_segments()), np.greater(paper.get_linewidths(), 0.5)
+        is_vertical = lines[:, 0, 0] == lines[:, 1, 0]
+        drawn = ((lines[is_vertical, 0, 0], is_large[is_vertical]), (lines[~is_vertical, 0, 1], is_large[~is_vertical]))
+        for (at, large), low, high, per_unit in zip(drawn, (left, bottom), (right, top), (25, 10), strict=True):
+            squares = np.array([i for i in range(-100, 100) if low - 1e-9 <= i / per_unit <= high + 1e-9])
+            np.testing.assert_allclose(at, squares / per_unit, atol=1e-9)
+            np.testing.assert_array_equal(large, squares % 5 == 0)
 
 
 def contrasts():

@@ -9,7 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
-from matplotlib.ticker import MultipleLocator
+from matplotlib.ticker import MultipleLocator, NullLocator
 
 from ..ecg import LEADS_12, SEGMENTS_S, in_segment, to_twelve_leads
 
@@ -27,8 +27,27 @@ PRINTED_PIECE_S, RHYTHM_LEAD = 2.5, "II"
 ATTRIBUTION_LEADS = ("II", "V1", "V6")
 TRAVERSAL_LEADS = ("I", "II", "V1", "V2", "V5", "V6")
 MM_PER_S, MM_PER_MV = 25, 10
+SMALL_SQUARE = 0.04, 0.1  # s, mV: 1 mm by 1 mm; a large one is five a side
 TALLEST_MV = 120  # of a printed ECG: 1.2 m of paper
 INCH_PER_MM = 1 / 25.4
+
+
+class _Squares(LineCollection):
+    """The lines of ECG paper, as far as its Axes shows; ticks of matplotlib, several artists a line, take seconds."""
+
+    def __init__(self, ax):
+        super().__init__([], colors=PAPER_GRID, zorder=0.5)
+        self.set(in_layout=False, transform=ax.transData, clip_path=ax.patch)
+
+    def draw(self, renderer):
+        """Draw the lines of the view that holds now."""
+        x, y = (np.sort(limits) for limits in (self.axes.get_xlim(), self.axes.get_ylim()))
+        of_x, of_y = (np.arange(np.ceil(low / mm), np.floor(high / mm) + 1) for (low, high), mm in zip((x, y), SMALL_SQUARE))
+        vertical = [[(i * SMALL_SQUARE[0], end) for end in y] for i in of_x]
+        self.set_segments(vertical + [[(end, i * SMALL_SQUARE[1]) for end in x] for i in of_y])
+        is_large = np.r_[of_x, of_y] % 5 == 0
+        self.set(linewidths=np.where(is_large, 0.6, 0.25), alpha=np.where(is_large, 1, 0.6))
+        super().draw(renderer)
 
 
 def draw_paper(ax, *, labels=True):
@@ -36,14 +55,10 @@ def draw_paper(ax, *, labels=True):
 
     Squares are square. A figure's first panel gets a calibration pulse. Without `labels` only the grid stays.
     """
-    for axis, small, large in ((ax.xaxis, 0.04, 0.2), (ax.yaxis, 0.1, 0.5)):
-        axis.set_minor_locator(MultipleLocator(small))
-        axis.set_major_locator(MultipleLocator(large))
-    ax.grid(True, which="minor", color=PAPER_GRID, linewidth=0.25, alpha=0.6)
-    ax.grid(True, which="major", color=PAPER_GRID, linewidth=0.6)
+    ax.add_artist(_Squares(ax))
+    for axis, small in zip((ax.xaxis, ax.yaxis), SMALL_SQUARE):
+        axis.set_major_locator(MultipleLocator(5 * small) if labels else NullLocator())
     ax.tick_params(which="both", length=0)
-    if not labels:
-        ax.set(xticklabels=[], yticklabels=[])
     for spine in ax.spines.values():
         spine.set_visible(False)
     ax.set_aspect(MM_PER_MV / MM_PER_S)
