@@ -8,7 +8,8 @@ from sklearn.linear_model import RidgeCV
 
 from vaescan_lite.benchmark.cells import collect_cells, rotation_masks, run_cells
 from vaescan_lite.benchmark.representations import Recordings, Representation, standard_representations
-from vaescan_lite.models.cnn import EcgRegressor
+from vaescan_lite.models.cnn import SignalModel
+from vaescan_lite.models.fitting import checked_signals
 from vaescan_lite.models.tables import BOOSTING
 from vaescan_lite.statistics import mean_over_records, over_trainings
 from vaescan_lite.training import TABLE_BUDGETS
@@ -91,6 +92,36 @@ class GroupMedian(RegressorMixin, BaseEstimator):
     def predict(self, x):
         """Return the median of each row's group."""
         return np.array([self.by_group_.get(value, self.of_all_) for value in x[:, 0]])
+
+
+class EcgRegressor(RegressorMixin, SignalModel):
+    """The same network for one number, such as age.
+
+    Loss: absolute error in standard deviations of the training set, which is also how it is scored. The rest is as in
+    `EcgCNN`, mixing of two ECGs and of their numbers included.
+    """
+
+    is_multitask = True
+
+    def fit(self, signals, y):
+        """Train a new network on finite signals as for `EcgCNN` and numbers (n,), NaN where not known."""
+        signals, y = checked_signals(signals), np.asarray(y, dtype=float)
+        if y.shape != (len(signals),):
+            raise ValueError(f"y must have shape ({len(signals)},), a number per signal; got {y.shape}.")
+        is_known = np.isfinite(y)
+        if len(np.unique(y[is_known])) < 2:
+            raise ValueError(f"y must hold at least two different known numbers; got {is_known.sum()} known ones.")
+        self.center_, self.scale_ = float(np.median(y[is_known])), float(np.std(y[is_known]))
+        standardised = np.where(is_known, (y - self.center_) / self.scale_, 0)
+        return self._fit(signals, is_known[:, None], standardised[:, None], _absolute_error)
+
+    def predict(self, signals):
+        """Return the number, ndarray of float64, shape (n,); signals as for `EcgCNN.decision_function`."""
+        return self.center_ + self.scale_ * self._output(signals)[:, 0]
+
+
+def _absolute_error(output, known, y):
+    return (known * (output - y).abs()).sum()
 
 
 def _models(budget):

@@ -32,13 +32,9 @@ def decision_curve(y, probabilities, *, thresholds=THRESHOLDS, rotation=None, n_
     """Net benefit of models (`probabilities` by name), of treating all and of treating nobody, over thresholds, with intervals.
 
     `thresholds`, above 0 and below 1, are probabilities from which somebody would act; `rotation` (n,) is which fit scored whom
-    (None: one fit), and with n_resamples and seed as for `statistics.bootstrap_weights`.
-
-    Returns
-    -------
-    DataFrame
-        One row per model and threshold: ``model`` ("treat all" and "treat none" among them), ``threshold``, ``net_benefit``
-        with ``low`` and ``high`` (95 %), and ``gain`` over the better of treating all and none, ``gain_low``, ``gain_high``.
+    (None: one fit), and with n_resamples and seed as for `statistics.bootstrap_weights`. A DataFrame, one row per model and
+    threshold: ``model`` ("treat all" and "treat none" among them), ``threshold``, ``net_benefit`` with ``low`` and ``high`` (95
+    %), and ``gain`` over the better of treating all and none, ``gain_low``, ``gain_high``.
     """
     thresholds = _checked_shares(thresholds, "thresholds")
     if {TREAT_ALL, TREAT_NONE} & set(probabilities):
@@ -72,14 +68,10 @@ def risk_coverage(y, probability, *, coverages=COVERAGES, rotation=None, n_resam
     """Error rate among those a model answers, abstaining where it is least sure (Chow, IEEE Trans Inf Theory 1970;16:41-46).
 
     Sureness is the distance of the probability from 0.5, and the answer whichever side it lies on (0.5: yes). `coverages`,
-    above 0 and up to 1, are shares of people who get an answer. Resamples draw people again, not the threshold of sureness.
-
-    Returns
-    -------
-    DataFrame
-        One row per coverage: ``coverage`` as asked for, ``answered`` (the share that got an answer, larger where many are
-        equally sure), ``least_sure`` (smallest distance from 0.5 among them), ``error`` with ``low`` and ``high``, ``missed``
-        (share of all positives who were answered "no") and ``deferred`` (share of all positives who got no answer).
+    above 0 and up to 1, are shares of people who get an answer. Resamples draw people again, not the threshold of sureness. A
+    DataFrame, one row per coverage: ``coverage`` as asked for, ``answered`` (the share that got an answer, larger where many
+    are equally sure), ``least_sure`` (smallest distance from 0.5 among them), ``error`` with ``low`` and ``high``, ``missed``
+    (share of all positives who were answered "no") and ``deferred`` (share of all positives who got no answer).
     """
     y, probability = _checked(y, probability)
     coverages = _checked_shares(coverages, "coverages", up_to_one=True)

@@ -155,9 +155,8 @@ def to_twelve_leads(x):
 
     Parameters
     ----------
-    x : EcgSet, BeatSet or ndarray of float, shape (..., 8 or 12, n_times)
-        Potentials in mV; an array has its leads in standard order (I, II, V1 ... V6).
-        With 12 leads it is returned in standard order, its values untouched.
+    x : EcgSet, BeatSet or ndarray of float, shape (..., 8 or 12, n_times), mV
+        Leads of an array are in standard order (I, II, V1 ... V6). Twelve come back in standard order, their values untouched.
 
     Examples
     --------

@@ -105,13 +105,9 @@ def group_estimates(y, probability, groups, *, rotation=None, n_resamples=1000, 
     `y` (n,) is 1, 0, or NaN where unknown: these people count in no group. `groups` are those of `person_groups`; with a
     `rotation` (n,), where people were read by different trainings, the AUROC counts pairs within one.
 
-    Returns
-    -------
-    counts : DataFrame, one row per group
-        ``n`` and ``n_positive``.
-    estimates : dict of str to dict of str to Estimate
-        By group ``auroc``, ``ratio`` (expected by observed number of those who have it; 1 is right) and ``slope`` of the
-        calibration; groups with fewer than `FEWEST_IN_GROUP` people with or without the diagnosis are left out.
+    Two values: ``n`` and ``n_positive``, a DataFrame with one row per group; and by group a dict of Estimates ``auroc``,
+    ``ratio`` (expected by observed number of those who have it; 1 is right) and ``slope`` of the calibration, without groups
+    that have fewer than `FEWEST_IN_GROUP` people with or without the diagnosis.
     """
     y, trainings = np.asarray(y, dtype=float), np.atleast_2d(np.asarray(probability, dtype=float))
     weights = bootstrap_weights(len(y) if rotation is None else rotation, n_resamples, seed)

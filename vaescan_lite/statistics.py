@@ -20,10 +20,10 @@ class Estimate:
     (n_resamples,) its mean over seeds in each resample of the records, made with the weights of `bootstrap_weights` that all
     estimates share which belong together; `limits` what the figure cannot pass, such as 0 and 1 for an AUROC, nor its interval.
 
-    The interval of 95 % is the percentile interval of the bootstrap, each of its two distances from the value widened by
-    1.96 standard deviations over training seeds (added as squares). That is the variance of a single training, not of
-    the mean over seeds, for somebody who trains once. From two or three seeds it is a rough guess, more often too small
-    than too large; with one seed it is unknown and counts as zero.
+    The interval of 95 % is the percentile interval of the bootstrap, each of its two distances from the value widened by 1.96
+    standard deviations over training seeds (added as squares): the variance of a single training, not of the mean over seeds,
+    for somebody who trains once. From two or three seeds it is a rough guess, more often too small than too large; with one it
+    counts as 0.
     """
 
     by_seed: np.ndarray
@@ -193,16 +193,9 @@ def auroc(y, score, rotation=None, n_resamples=1000, seed=0, *, weights=None):
 
     Scores of two rotations come from two models and need not share a scale, so a positive of one is never compared with a
     negative of another. The value is the share of the pairs in the right order, tied ones counted one half; NaN without a pair.
+    `y` (n,) is 1 or 0, a higher `score` means more likely 1, `rotation` is which model scored the record, default one for all.
+    The rest is as for `bootstrap`; estimates of the same records with the same seed are paired: subtract them.
 
-    Parameters
-    ----------
-    y, score : array-like of float, shape (n,), 1 for positives and 0 for negatives; higher means more likely positive
-    rotation : array-like, shape (n,), optional, which model scored the record; default one for all
-    n_resamples, seed, weights
-        As for `bootstrap`. Estimates of the same records with the same seed are paired: subtract them.
-
-    Examples
-    --------
     >>> auroc([1, 0, 1, 0], [0.9, 0.1, 0.4, 0.6], [1, 1, 2, 2]).value  # the first pair is right, the second is not
     0.5
     """

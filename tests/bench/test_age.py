@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.age import GroupMedian, age_error
+from bench.age import EcgRegressor, GroupMedian, age_error
 from vaescan_lite.benchmark.representations import Recordings
 from vaescan_lite.ecg import BeatSet
+from vaescan_lite.training import Budget
 
 N = 400
 
@@ -70,3 +71,25 @@ def test_the_median_of_an_unknown_group_is_that_of_all():
 def test_a_pair_that_cannot_be_scored_is_named(pair):
     with pytest.raises(ValueError, match="unknown pair"):
         age_error(recordings(1.0), pairs=[pair], progress=False)
+
+
+def test_a_network_for_a_number_reads_it_in_its_own_unit_and_leaves_unknown_ones_out():
+    rng = np.random.default_rng(0)
+    years = rng.uniform(20, 90, 300)
+    signals = rng.normal(0, 0.2, (300, 8, 96)).astype(np.float32)
+    signals[:, 2, 40:50] += (years[:, None] - 55) / 35
+    known = np.where(np.arange(300) % 5 == 0, np.nan, years)
+    short = Budget(epochs=8, batch_size=32, learning_rate=3e-3)
+    model = EcgRegressor(budget=short, seed=1).fit(signals[:200], known[:200])
+    assert np.abs(model.predict(signals[200:]) - years[200:]).mean() < 6  # the median misses by 17
+    again = EcgRegressor(budget=short, seed=1).fit(signals[:200], known[:200])
+    assert np.array_equal(model.predict(signals), again.predict(signals))
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [(np.zeros((30, 2)), r"must have shape \(30,\)"), (np.r_[5.0, np.full(29, np.nan)], "two different known numbers")],
+)
+def test_numbers_that_cannot_be_learnt_are_refused(y, message):
+    with pytest.raises(ValueError, match=message):
+        EcgRegressor(budget="smoke").fit(np.zeros((30, 8, 96), dtype=np.float32), y)

@@ -5,7 +5,7 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
 from vaescan_lite.ecg import BeatSet
-from vaescan_lite.models.cnn import EcgCNN, EcgRegressor, FlatteningNetwork, PoolingNetwork
+from vaescan_lite.models.cnn import EcgCNN, FlatteningNetwork, PoolingNetwork
 from vaescan_lite.models.fitting import SignalAugmentation
 from vaescan_lite.training import Budget
 
@@ -161,24 +161,3 @@ def test_bad_settings_and_wrong_shapes_are_refused():
     cnn = EcgCNN(budget="smoke").fit(signals, y)
     with pytest.raises(ValueError, match=r"\(n, 8, 96\), leads and samples; got \(60, 8, 90\)"):
         cnn.predict_proba(signals[..., :90])
-
-
-def test_a_network_for_a_number_reads_it_in_its_own_unit_and_leaves_unknown_ones_out():
-    rng = np.random.default_rng(0)
-    years = rng.uniform(20, 90, 300)
-    signals = rng.normal(0, 0.2, (300, 8, 96)).astype(np.float32)
-    signals[:, 2, 40:50] += (years[:, None] - 55) / 35
-    known = np.where(np.arange(300) % 5 == 0, np.nan, years)
-    model = EcgRegressor(budget=SHORT, seed=1).fit(signals[:200], known[:200])
-    assert np.abs(model.predict(signals[200:]) - years[200:]).mean() < 6  # the median misses by 17
-    again = EcgRegressor(budget=SHORT, seed=1).fit(signals[:200], known[:200])
-    assert np.array_equal(model.predict(signals), again.predict(signals))
-
-
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [(np.zeros((30, 2)), r"must have shape \(30,\)"), (np.r_[5.0, np.full(29, np.nan)], "two different known numbers")],
-)
-def test_numbers_that_cannot_be_learnt_are_refused(y, message):
-    with pytest.raises(ValueError, match=message):
-        EcgRegressor(budget="smoke").fit(bumps(30)[0], y)

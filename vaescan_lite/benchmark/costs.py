@@ -105,17 +105,11 @@ def _cost_of(result, pairs, task, by_rotation):
     difference = before - after
     people, trainings = difference.interval(), interval_over_trainings(rotations[0] - rotations[1], TEST_SHARE)
     return {
-        "auroc_before": before.value,
-        "auroc_after": after.value,
-        "cost": difference.value,
-        "low": people[0],
-        "high": people[1],
-        "low_trainings": trainings[0],
-        "high_trainings": trainings[1],
-        "verdict": "",
+        "auroc_before": before.value, "auroc_after": after.value, "cost": difference.value, "low": people[0], "high": people[1],
+        "low_trainings": trainings[0], "high_trainings": trainings[1], "verdict": "",
         "not_excluded": max(end for end in (people[1], trainings[1]) if end < np.inf),  # few rotations exclude nothing
         "p": difference.p_value(),
-    }
+    }  # fmt: skip
 
 
 def verdict(people, trainings, p_holm=0.0):

@@ -48,40 +48,16 @@ class Recordings:
     def __repr__(self):
         return f"Recordings({len(self)} ECGs of {self._source.db!r})"
 
-    @property
-    def db(self):
-        """The database that the ECGs come from."""
-        return self._source.db
-
-    @property
-    def ids(self):
-        """One id per row, ndarray of shape (n,)."""
-        return self._source.ids[self._rows]
-
-    @property
-    def factors(self):
-        """Labels and other knowledge, indexed by id: 1, 0, years, or NaN for unknown."""
-        return self._source.factors.iloc[self._rows]
-
-    @property
-    def fold(self):
-        """Fold of each row, 1 to 10, ndarray of int, shape (n,)."""
-        return self._source.fold[self._rows]
-
-    @property
-    def beats(self):
-        """Median beats, a BeatSet of 8 leads."""
-        return self._source.beats[self._rows]
-
-    @property
-    def measurements(self):
-        """Intervals, axes and amplitudes of the beats, as `measure` gives them."""
-        return self._source.measurements.iloc[self._rows]
-
-    @property
-    def ten_seconds(self):
-        """The eight independent leads, float32 of shape (n, 8, n_samples) in mV, 0.5-40 Hz without a shift of phase."""
-        return self._source.ten_seconds[self._rows]
+    db = property(lambda self: self._source.db, doc="The database that the ECGs come from.")
+    ids = property(lambda self: self._source.ids[self._rows], doc="One id per row, ndarray of shape (n,).")
+    factors = property(lambda self: self._source.factors.iloc[self._rows], doc="What is known by id; NaN is unknown.")
+    fold = property(lambda self: self._source.fold[self._rows], doc="Fold of each row, 1 to 10, ndarray of int, shape (n,).")
+    beats = property(lambda self: self._source.beats[self._rows], doc="Median beats, a BeatSet of 8 leads.")
+    measurements = property(lambda self: self._source.measurements.iloc[self._rows], doc="What `measure` gives of the beats.")
+    ten_seconds = property(
+        lambda self: self._source.ten_seconds[self._rows],
+        doc="The eight independent leads, float32 of shape (n, 8, n_samples) in mV, 0.5-40 Hz without a shift of phase.",
+    )
 
     def with_factors(self, factors):
         """Return the same ECGs, read once for both, with other labels: a DataFrame indexed by id, as many rows or more."""
@@ -301,13 +277,8 @@ def standard_representations(budget="workshop"):
     ``transform(rows)``, rows being `Recordings`.
     """
     return {
-        "age + sex": AgeSex(),
-        "measurements": Measurements(),
-        "rules": Rules(),
-        "VAE latents": VAELatents(budget=budget),
+        "age + sex": AgeSex(), "measurements": Measurements(), "rules": Rules(), "VAE latents": VAELatents(budget=budget),
         "latents + rhythm": LatentsWith(Rhythm(), budget=budget),
         "latents + measurements": LatentsWith(Measurements(), budget=budget),
-        "PCA": PCAScores(),
-        "median beat": MedianBeat(),
-        "ten seconds": TenSeconds(),
-    }
+        "PCA": PCAScores(), "median beat": MedianBeat(), "ten seconds": TenSeconds(),
+    }  # fmt: skip

@@ -61,10 +61,8 @@ class Result:
         Columns representation, model, auroc, low, high, gain, gain_low, gain_high.
         """
         baseline = self.mean_estimate(BASELINE, tasks)
-        rows = [
-            {"representation": pair[0], "model": pair[1], **_auroc_and_gain(self.mean_estimate(pair, tasks), baseline)}
-            for pair in self.pairs
-        ]
+        scores = [_auroc_and_gain(self.mean_estimate(pair, tasks), baseline) for pair in self.pairs]
+        rows = [dict(zip(("representation", "model"), pair)) | score for pair, score in zip(self.pairs, scores)]
         return pd.DataFrame(rows).sort_values("auroc", ascending=False, kind="stable", ignore_index=True)
 
     def by_seed(self):
@@ -96,7 +94,9 @@ def scores_of(predictions, estimates):
     rows = []
     for cell, part in predictions.groupby(["task", "representation", "model"], observed=True, sort=False):
         by_seed = [table for _, table in part.groupby("seed")]
-        means = np.mean([_further_scores(table["y"], table["score"], table["rotation"]) for table in by_seed], axis=0)
+        columns = [(table["y"], table["score"], table["rotation"]) for table in by_seed]
+        further = [(average_precision_within(*all_), brier_score_loss(*all_[:2]), *calibration(*all_[:2])) for all_ in columns]
+        means = np.mean(further, axis=0)
         rows.append(
             dict(zip(("task", "representation", "model"), cell))
             | _auroc_and_gain(estimates[cell], estimates[cell[0], *BASELINE])
@@ -104,10 +104,6 @@ def scores_of(predictions, estimates):
             | {"n": len(by_seed[0]), "n_positive": int(by_seed[0]["y"].sum())}
         )
     return pd.DataFrame(rows)
-
-
-def _further_scores(y, score, rotation):
-    return average_precision_within(y, score, rotation), brier_score_loss(y, score), *calibration(y, score)
 
 
 def _auroc_and_gain(estimate, baseline):

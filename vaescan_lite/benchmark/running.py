@@ -31,21 +31,9 @@ def grid(budget="workshop", *, whole=None):
 
 
 def run(
-    db,
-    *,
-    tasks=SUPERCLASSES,
-    representations=None,
-    models=None,
-    pairs=None,
-    rotations=5,
-    seeds=(0,),
-    n_training=None,
-    n_resamples=1000,
-    budget="workshop",
-    keep=None,
-    n_jobs=1,
-    progress=True,
-):
+    db, *, tasks=SUPERCLASSES, representations=None, models=None, pairs=None, rotations=5, seeds=(0,), n_training=None,
+    n_resamples=1000, budget="workshop", keep=None, n_jobs=1, progress=True,
+):  # fmt: skip
     """Score representations x models by rotations, everything refitted inside each rotation: a `Result`.
 
     It is of the ECGs with a usable median beat. No ECG of a test fold takes part in any fitting, the imputation included.
@@ -67,7 +55,10 @@ def run(
     keep, n_jobs, progress : as in `cache.run_jobs`: folder that keeps finished cells; processes, -1 for one per CPU; a bar
     """
     cells = _cells(representations, models, pairs, budget)
-    _require_rotations_and_seeds(rotations, seeds)
+    if isinstance(rotations, bool) or rotations not in (1, 2, 3, 4, 5):
+        raise ValueError(f"rotations must be 1 to 5; got {rotations!r}.")
+    if len(seeds) == 0 or len(set(seeds)) != len(seeds):
+        raise ValueError(f"seeds must be at least one number, none twice; got {seeds!r}.")
     rows = db if isinstance(db, Recordings) else Recordings(db, progress=progress)
     unusable, rows = rows.ids[~rows.beats.usable], rows[rows.beats.usable]
     masks = rotation_masks(rows.fold, rotations)
@@ -80,13 +71,6 @@ def run(
     left_out += [("ECG", id_, "no usable median beat") for id_ in unusable]
     left_out = pd.DataFrame(left_out, columns=["kind", "name", "reason"])
     return Result(predictions, scores_of(predictions, estimates), left_out, seconds, estimates)
-
-
-def _require_rotations_and_seeds(rotations, seeds):
-    if isinstance(rotations, bool) or rotations not in (1, 2, 3, 4, 5):
-        raise ValueError(f"rotations must be 1 to 5; got {rotations!r}.")
-    if len(seeds) == 0 or len(set(seeds)) != len(seeds):
-        raise ValueError(f"seeds must be at least one number, none twice; got {seeds!r}.")
 
 
 def _chosen(kind, given, by_name, budget):

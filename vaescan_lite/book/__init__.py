@@ -5,6 +5,4 @@ from .exercises import Check
 from .pages import build_book
 from .workspace import PROFILES, Workspace
 
-__all__ = [
-    "ChaptersFailed", "Check", "PROFILES", "Workspace", "build_book", "run_chapters",
-]  # fmt: skip
+__all__ = ["ChaptersFailed", "Check", "PROFILES", "Workspace", "build_book", "run_chapters"]

@@ -88,17 +88,16 @@ def run_chapters(
     notebooks, output_folder : str or Path
         Folder of the chapters, their working directory; and the one that gets the executed chapters, ``report.json`` and
         ``report.csv``, and what each cell printed (``<chapter>.log``).
-    profile, database, seed
-        Values for the parameters cell of every chapter.
+    profile, database, seed : for the parameters cell of every chapter
     only : sequence of str, optional, begins of file names, such as ``["04"]``
     cell_timeout_s, progress : float, bool, a cell that takes longer fails
 
     Returns
     -------
-    DataFrame
-        One row per chapter: ``chapter``, ``seconds``, ``memory_mb`` (peak resident memory of the largest process),
-        ``budget_s``, ``budget_mb`` and ``error`` (None where it ran). Where one failed, `ChaptersFailed` is raised instead,
-        after all are run and the report is written.
+    DataFrame, one row per chapter
+        ``chapter``, ``seconds``, ``memory_mb`` (peak resident memory of the largest process), ``budget_s``, ``budget_mb`` and
+        ``error`` (None where it ran). Where one failed, `ChaptersFailed` is raised instead, after all are run and the report is
+        written.
     """
     if profile not in BUDGETS:
         raise ValueError(f"profile must be one of {', '.join(BUDGETS)}; got {profile!r}.")

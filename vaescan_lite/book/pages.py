@@ -52,16 +52,9 @@ def without_solutions(notebook):
 def build_book(source, executed, build_folder=None, edition="complete"):
     """Build the HTML book from executed chapters; return its first page, ``_build/html/index.html``.
 
-    A RuntimeError says that Jupyter Book warned, failed, or is not of version 1 (2 ignores ``_config.yml`` and builds nothing).
-
-    Parameters
-    ----------
-    source, executed : str or Path
-        Folder with ``_config.yml``, ``_toc.yml`` and ``book``; folder of executed chapters, as `run_chapters` writes it.
-    build_folder : str or Path, optional
-        Gets ``_build/html``, whose old content is removed first, and the staged sources. Default: `source`.
-    edition : {"complete", "student"}
-        For students solutions are left out, and ``_build/notebooks`` holds the chapters without them, not executed.
+    `source` holds ``_config.yml``, ``_toc.yml`` and ``book``, `executed` the chapters as `run_chapters` writes them.
+    `build_folder` (default: `source`) gets ``_build/html``, whose old content is removed first, and the staged sources. A
+    RuntimeError says that Jupyter Book warned, failed, or is not of version 1 (2 ignores ``_config.yml`` and builds nothing).
     """
     require_book(source)
     if edition not in EDITIONS:

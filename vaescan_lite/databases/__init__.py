@@ -4,6 +4,4 @@ from .database import Database, open_database
 from .ptbxl_download import download_ptbxl
 from .records import read_record
 
-__all__ = [
-    "Database", "download_ptbxl", "open_database", "read_record",
-]  # fmt: skip
+__all__ = ["Database", "download_ptbxl", "open_database", "read_record"]

@@ -128,16 +128,12 @@ class Database:
         1 or 0, years for ``age_years``; NaN where unknown, and where the database never annotates a factor: for SNOMED codes,
         where none of the factor's codes occurs in the whole folder. ``attrs["notes"]`` lists what was set to NaN;
         `factors.meanings` says what each database means by a name. The superclasses are NaN for an ECG without a diagnostic
-        statement, and everywhere outside the PTB-XL layout.
+        statement, and everywhere outside the PTB-XL layout. `names` come from ``factors.FACTOR_NAMES`` and `targets`; None: all
+        of the former, or with a label table of one's own its targets, and sex and age where they are known.
 
-        Parameters
-        ----------
-        names : sequence of str, optional
-            Factors, from ``factors.FACTOR_NAMES`` and `targets`. None: all of the former, or with a label table of one's own
-            its targets, and sex and age where they are known.
-        min_likelihood : float, optional
-            PTB-XL layout: a diagnostic statement with a lower likelihood (in percent) does not count. Statements about rhythm
-            and form, such as AFIB and PVC, count always: they are hardly ever graded, and their likelihood then reads 0.
+        In the PTB-XL layout a diagnostic statement with a likelihood (in percent) below `min_likelihood` does not count.
+        Statements about rhythm and form, such as AFIB and PVC, count always: they are hardly ever graded, and their likelihood
+        then reads 0.
         """
         known = dict.fromkeys((*self.targets, *FACTOR_NAMES))
         all_names, names = names is None, known_names(known if names is None else names, known, "factor(s)")
@@ -156,7 +152,7 @@ class Database:
         return table
 
     def read(self, ids=None, fs=100, duration_s=10, n_jobs=1, progress=False, errors="raise"):
-        """Read signals of ECGs, by default of all, in mV.
+        """Read signals of ECGs, by default of all, in mV: an EcgSet (n_ecgs, 12, round(duration_s * fs)).
 
         Parameters
         ----------
@@ -166,13 +162,9 @@ class Database:
             with less than `fs` gains samples, not detail. Seconds from the start of each record; longer records are cut.
         n_jobs, progress : int, bool, processes (-1: as many as this process has CPUs), and whether to show a bar
         errors : {"raise", "skip"}
-            Stop at an ECG that cannot be read, is too short, lacks a lead or holds NaN; or leave it out and list it.
-
-        Returns
-        -------
-        EcgSet
-            Shape (n_ecgs, 12, round(duration_s * fs)), the leads in standard order whatever the file's order; those left out in
-            ``rejected``, with columns ``id`` and ``reason``. A warning names limb leads computed from others of a file.
+            Stop at an ECG that cannot be read, is too short, lacks a lead or holds NaN; or leave it out and list it in
+            ``rejected``, with columns ``id`` and ``reason``. Leads come in standard order whatever the file's; a warning names
+            limb leads computed from others.
         """
         ids = self._checked_ids(ids)
         if errors not in ("raise", "skip"):

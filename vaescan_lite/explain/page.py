@@ -39,12 +39,10 @@ class Report:
 
     Attributes
     ----------
-    factors : DataFrame, one row per factor
+    factors : DataFrame, one row per factor; no rows where no beat is usable
         ``value``: probability, or years; ``low high``: over the trainings of the model; ``training_share``: of the training
-        ECGs that carry it (of a continuous factor the mean); ``unexpected``: log odds above those of that share. No rows
-        where no beat is usable.
-    measurements : DataFrame, one row per measurement
-        ``value low high unit``: the value, and the 2nd and 98th percentile of healthy adults.
+        ECGs that carry it (of a continuous factor the mean); ``unexpected``: log odds above those of that share.
+    measurements : DataFrame by measurement, ``value low high unit``: limits are 2nd and 98th percentile of healthy adults
     faults : list of str, what is wrong with the recording, in words; empty where nothing was noticed
     html : str, the page
     """
@@ -93,10 +91,10 @@ def _report(ecg, scans, folder):
         sections += [_measurements(beats[0], measurements), _factors(factors, len(scans)), *_reasons(scan, beats[1], factors)]
         sections += [_neighbours(scan, beats[1]), _explorer(scan, beats[1])]
     sections.append(_model(folder, scan))
-    page = Template(PAGE.read_text(encoding="utf-8"))
-    return Report(
-        factors, measurements, faults, page.substitute(name=html.escape(str(ecg.ids[0])), sections="\n".join(sections))
+    page = Template(PAGE.read_text(encoding="utf-8")).substitute(
+        name=html.escape(str(ecg.ids[0])), sections="\n".join(sections)
     )
+    return Report(factors, measurements, faults, page)
 
 
 def _measured(beats, is_read):
@@ -109,18 +107,14 @@ def _measured(beats, is_read):
 def _read(scans, beats, is_read):
     """Return what several trainings read in one beat, most unexpected diagnosis first; no rows where it is not read."""
     coding, read = scans[0].coding_, pd.concat([scan.ecg_to_factors(beats if is_read else beats[:0]) for scan in scans])
-    table = pd.DataFrame(
-        {"value": read.iloc[0] if is_read else np.nan, "low": read.min(), "high": read.max(), "training_share": coding.mean}
-    )
+    value = read.iloc[0] if is_read else np.nan
+    table = pd.DataFrame({"value": value, "low": read.min(), "high": read.max(), "training_share": coding.mean})
     with np.errstate(divide="ignore", invalid="ignore"):
         log_odds = np.log(table[["value", "training_share"]] / (1 - table[["value", "training_share"]]))
     is_diagnosis = [not c and name != "sex_female" for name, c in zip(coding.names, coding.continuous)]
     unexpected = log_odds["value"] - log_odds["training_share"]
-    return (
-        table.assign(unexpected=unexpected.where(is_diagnosis))
-        .dropna(subset="value")
-        .sort_values("unexpected", ascending=False)
-    )
+    table = table.assign(unexpected=unexpected.where(is_diagnosis)).dropna(subset="value")
+    return table.sort_values("unexpected", ascending=False)
 
 
 def _recording(ecg, faults, is_read):
@@ -190,17 +184,16 @@ def _reasons(scan, beats, factors):
         largest = parts.reindex(parts.abs().sort_values(ascending=False).index)[:N_LARGEST]
         said = ", ".join(f"{segment} in {lead} ({value:+.1f})" for (segment, lead), value in largest.items())
         sentence = f"Against a mean beat of the training ECGs the waves add {parts.sum():+.1f} to the log odds; most: {said}."
-        figure = plot_contributions(beats, parts)
-        section = f"<h3>{label}: {_said(factors.loc[name, 'value'], factors.loc[name])}</h3><p>{sentence}</p>" + _picture(
-            figure,
-            "Each wave coloured by what it adds: red speaks for it, blue against (integrated gradients through the encoder).",
+        caption = (
+            "Each wave coloured by what it adds: red speaks for it, blue against (integrated gradients through the encoder)."
         )
+        section = f"<h3>{label}: {_said(factors.loc[name, 'value'], factors.loc[name])}</h3><p>{sentence}</p>"
+        section += _picture(plot_contributions(beats, parts), caption)
         if factors.loc[name, "value"] >= 0.5:
             without = scan.change(beats, {name: 0})
             pair = {"as recorded": beats, "the same person without it": without}
-            section += _picture(
-                plot_beats(pair), f"The same person without: {label}, as the model draws it. A picture, no fact."
-            )
+            caption = f"The same person without: {label}, as the model draws it. A picture, no fact."
+            section += _picture(plot_beats(pair), caption)
         yield section
 
 

@@ -22,7 +22,8 @@ class AdditiveSurrogate:
 
     def __init__(self, measured, seed=0):
         measured = measured.dropna(axis=1, how="all")
-        table = np.hstack([measured.to_numpy(dtype=float), _sine_and_cosine_of_axes(measured)])
+        axes = np.deg2rad(measured[[name for name in measured if name.endswith("_deg")]].to_numpy(dtype=float))
+        table = np.hstack([measured.to_numpy(dtype=float), np.sin(axes), np.cos(axes)])
         absent = np.isnan(table)
         marks = np.unique(absent[:, absent.any(axis=0)], axis=1).astype(float)
         self.seed = seed
@@ -72,8 +73,3 @@ def _most_curved(z, residual):
         size = np.sqrt((shape**2).sum(axis=0) * (residual**2).sum())
         correlation = np.maximum(correlation, np.abs(residual @ shape) / np.where(size > 0, size, np.inf))
     return varied[np.argsort(-correlation, kind="stable")[:N_CURVES]]
-
-
-def _sine_and_cosine_of_axes(measured):
-    radians = np.deg2rad(measured[[name for name in measured if name.endswith("_deg")]].to_numpy(dtype=float))
-    return np.hstack([np.sin(radians), np.cos(radians)])

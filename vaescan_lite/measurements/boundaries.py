@@ -42,19 +42,11 @@ class Boundaries(NamedTuple):
 def interpolate(signals, fs, r_index):
     """Interpolate beats by the curve through their samples that holds no frequency above half their rate.
 
-    A wave of 35 Hz at 100 samples a second is given back to within 3 %, where cubic splines lose a seventh of it.
-
-    Parameters
-    ----------
-    signals, fs, r_index : ndarray of float, shape (n_beats, n_leads, n_times), float, int
-        Potentials in mV, their sampling frequency in Hz, and the sample of the R peak.
-
-    Returns
-    -------
-    time_ms : ndarray of float, shape (n_fine,), milliseconds from the R sample, 2 ms apart
-    fine, slope : ndarray of float, shape (n_beats, n_leads, n_fine)
-        Potentials in mV; and their derivative in mV/ms, gently low-passed (`SLOPE_BAND_HZ`), so that the edges of waves, which
-        are sought on it, depend little on the filter of the beats.
+    A wave of 35 Hz at 100 samples a second is given back to within 3 %, where cubic splines lose a seventh of it. `signals`
+    (n_beats, n_leads, n_times) are in mV at `fs` Hz, the R peak at the sample `r_index`. Returned are ``time_ms`` (n_fine,),
+    milliseconds from the R sample, 2 ms apart, and ``fine`` and ``slope`` (n_beats, n_leads, n_fine), in mV and mV/ms; the
+    slope is gently low-passed (`SLOPE_BAND_HZ`), so that the edges of waves, which are sought on it, depend little on the
+    filter of the beats.
     """
     n_times = signals.shape[-1]
     pad, factor = round(PAD_S * fs), max(1, math.ceil(FINE_HZ / fs))
@@ -91,14 +83,10 @@ def delineate(time_ms, fine, slope, rr_s, noise_uV, p_consistency=None):
     chosen on 100 records of LUDB 1.0.1 (Kalyakulina et al. 2020, ODC-BY 1.0), as the middle of a range in which they matter
     little. Mean absolute error there against the cardiologists' median over leads, with the gains of the headers (with equal
     gains): QRS 6.9 (7.2) ms, PR 5.2 (5.2) ms, QT 8.7 (9.3) ms at 500 Hz, and within 0.5 ms of that at 100 Hz. Where no end of
-    QRS is found within an RR interval, as in a ventricular tachycardia, nothing else of the beat is known either.
-
-    Parameters
-    ----------
-    time_ms, fine, slope : ndarray, from `interpolate`, of the eight independent leads
-    rr_s, noise_uV, p_consistency : ndarray of float, shape (n_beats,)
-        RR interval in seconds, noise of a single beat in uV, and how alike beats are where P lies (`beats.quality`); NaN where
-        it is not known.
+    QRS is found within an RR interval, as in a ventricular tachycardia, nothing else of the beat is known either. `time_ms`,
+    `fine` and `slope` are `interpolate`'s, of the eight independent leads; `rr_s`, `noise_uV` and `p_consistency` (n_beats,)
+    those of `beats.quality`, NaN where not known: RR interval in seconds, noise of a single beat in uV, and how alike beats are
+    where P lies.
     """
     p_consistency = np.full(len(fine), np.nan) if p_consistency is None else p_consistency
     step = round(FINE_HZ / GRID_HZ)

@@ -57,12 +57,9 @@ class Edit:
 def audit(beats, edits=None):
     """Measure edited beats (default `EDITS`), to see that the intended quantity moves and nothing else does.
 
-    Returns
-    -------
-    DataFrame
-        One row per edit and step other than the neutral one: ``intended`` (median change, in the unit of ``measurement``),
-        ``measured`` (its median change), ``error`` (median of the absolute difference between the two), ``other`` (the
-        measurement outside ``follows`` that moves most, and ``other_sd``, its median absolute change in its own SDs), ``n``.
+    A DataFrame, one row per edit and step other than the neutral one: ``intended`` (median change, in the unit of
+    ``measurement``), ``measured`` (its median change), ``error`` (median of the absolute difference between the two), ``other``
+    (the measurement outside ``follows`` that moves most, and ``other_sd``, its median absolute change in its own SDs), ``n``.
     """
     before = measure(to_eight_leads(require_beats(beats)))
     spread = before.std()

@@ -5,6 +5,4 @@ from .hybrid import BeatsWithLatents, CappedHybrid, explained_share, explained_t
 from .joint_vae import JointVAE
 from .tables import standard_models
 
-__all__ = [
-    "BeatsWithLatents", "CappedHybrid", "EcgCNN", "JointVAE", "explained_share", "explained_table", "standard_models",
-]  # fmt: skip
+__all__ = ["BeatsWithLatents", "CappedHybrid", "EcgCNN", "JointVAE", "explained_share", "explained_table", "standard_models"]

@@ -1,8 +1,7 @@
-"""The black boxes: small 1-D convolutional networks for median beats and for ten-second ECGs, for many tasks or a number."""
+"""The black boxes: small 1-D convolutional networks for median beats and for ten-second ECGs, for several tasks."""
 
-import numpy as np
 import torch
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -61,8 +60,8 @@ def _convolution(n_in, n_out, kernel_size, stride=1):
     return nn.Sequential(convolution, nn.BatchNorm1d(n_out), nn.ReLU())
 
 
-class _SignalModel(BaseEstimator):
-    """What the two models share: settings, training, and the network's output."""
+class SignalModel(BaseEstimator):
+    """A model of signals, of whatever task: settings, training, and the network's output."""
 
     def __init__(self, kind="auto", budget="workshop", seed=0):
         self.kind, self.budget, self.seed = kind, budget, seed
@@ -95,30 +94,27 @@ class _SignalModel(BaseEstimator):
         return predicted(self.network_, signals, self.n_tasks_)
 
 
-class EcgCNN(_SignalModel, TaskClassifier):
-    """One 1-D convolutional network for several yes-or-no tasks, with the manners of scikit-learn.
+class EcgCNN(SignalModel, TaskClassifier):
+    """One 1-D convolutional network for several yes-or-no tasks, with the manners of scikit-learn. Explained in chapter 9.
+
+    Loss: binary cross-entropy in nats, summed over the tasks known for an ECG, averaged over ECGs. There is no early stopping:
+    on some thousand ECGs a validation set costs more than it tells.
 
     Parameters
     ----------
     kind : {"auto", "beat", "ten seconds"}
         `FlatteningNetwork` for aligned beats, `PoolingNetwork` for whole ECGs; "auto" takes the first up to 400 samples.
     budget : {"smoke", "workshop", "full"} or Budget, how long and how fast to train
-    seed : int
-        First weights, order of the ECGs and augmentation. The global random state is not touched.
+    seed : int, first weights, order of the ECGs and augmentation; the global random state is not touched
 
     Attributes
     ----------
-    network_ : torch.nn.Module
-        From signals in mV, shape (n, n_leads, n_times), to logits, shape (n, n_tasks); in evaluation mode.
+    network_ : torch.nn.Module, in evaluation mode, from signals in mV, (n, n_leads, n_times), to logits, (n, n_tasks)
     n_tasks_, history_ : int, DataFrame, number of tasks; mean loss of each epoch
-
-    Notes
-    -----
-    Loss: binary cross-entropy in nats, summed over the tasks known for an ECG, averaged over ECGs. There is no early
-    stopping: on some thousand ECGs a validation set costs more than it tells. Explained in chapter 9.
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> signals = rng.normal(size=(40, 8, 96)).astype(np.float32)
     >>> labels = np.column_stack([signals[:, 0].mean(axis=1) > 0, np.full(40, np.nan)])
@@ -139,33 +135,3 @@ class EcgCNN(_SignalModel, TaskClassifier):
     def decision_function(self, signals):
         """Logit of every task, float64, (n, n_tasks), for signals in mV of the leads and the length of the training set."""
         return self._output(signals)
-
-
-class EcgRegressor(RegressorMixin, _SignalModel):
-    """The same network for one number, such as age.
-
-    Loss: absolute error in standard deviations of the training set, which is also how it is scored. The rest is as in
-    `EcgCNN`, mixing of two ECGs and of their numbers included.
-    """
-
-    is_multitask = True
-
-    def fit(self, signals, y):
-        """Train a new network on finite signals as for `EcgCNN` and numbers (n,), NaN where not known."""
-        signals, y = checked_signals(signals), np.asarray(y, dtype=float)
-        if y.shape != (len(signals),):
-            raise ValueError(f"y must have shape ({len(signals)},), a number per signal; got {y.shape}.")
-        is_known = np.isfinite(y)
-        if len(np.unique(y[is_known])) < 2:
-            raise ValueError(f"y must hold at least two different known numbers; got {is_known.sum()} known ones.")
-        self.center_, self.scale_ = float(np.median(y[is_known])), float(np.std(y[is_known]))
-        standardised = np.where(is_known, (y - self.center_) / self.scale_, 0)
-        return self._fit(signals, is_known[:, None], standardised[:, None], _absolute_error)
-
-    def predict(self, signals):
-        """Return the number, ndarray of float64, shape (n,); signals as for `EcgCNN.decision_function`."""
-        return self.center_ + self.scale_ * self._output(signals)[:, 0]
-
-
-def _absolute_error(output, known, y):
-    return (known * (output - y).abs()).sum()

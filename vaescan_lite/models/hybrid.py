@@ -69,8 +69,7 @@ class CappedHybrid(TaskClassifier):
         The correction's largest size in log odds, 0 or more: with 2 it multiplies the odds by at most e^2 = 7.4, or divides
         them. 0 leaves the explained part alone, and no network is trained; infinity removes the cap.
     budget : {"smoke", "workshop", "full"} or Budget, how long to train the network; its profiles are those of the beat CNN
-    seed : int
-        Inner folds, first weights, order of the beats and augmentation. Global random state is not touched.
+    seed : int, inner folds, first weights, order of the beats and augmentation; global random state is not touched
 
     Attributes
     ----------
@@ -81,9 +80,9 @@ class CappedHybrid(TaskClassifier):
     Notes
     -----
     ``logit = explained(latents) + cap * tanh(network(beat) / cap)``. The network is trained with the explained logit as a fixed
-    offset, on the cross-entropy of the known labels, so that it learns what the explanation leaves open. The
-    offsets come from five folds inside the training set: of beats the explained part was fitted to it would be too sure. What
-    mixup mixes, it mixes in beats, labels and offsets alike. Explained in chapter 12.
+    offset, on the cross-entropy of the known labels, so that it learns what the explanation leaves open. The offsets come from
+    five folds inside the training set: of beats the explained part was fitted to it would be too sure. What mixup mixes, it
+    mixes in beats, labels and offsets alike. Explained in chapter 12.
 
     Examples
     --------

@@ -14,6 +14,11 @@ from .fitting import N_THREADS, TaskClassifier, checked_labels, checked_signals,
 class JointVAE(TaskClassifier):
     """A beta-VAE and an affine classifier on its latents, trained together, with the manners of scikit-learn.
 
+    ``loss = E_q[-log p(x|z)] + beta KL(q(z|x) || N(0, 1)) + label_weight * CE(y, W mu + b)``: as in van der Valk et al. 2023
+    (arXiv 2304.06476) the labels have a say in what the latents are. Cross-entropy is summed over the tasks known for a beat,
+    averaged over beats; the head reads the posterior mean. The number of epochs is fixed: no beats are held out. Networks,
+    augmentation and weights are this project's choice. Explained in chapter 12.
+
     Parameters
     ----------
     n_latents : int, latents offered
@@ -21,22 +26,13 @@ class JointVAE(TaskClassifier):
         Weights of a nat of cross-entropy and of KL against a nat of the likelihood of the beat, 0 or more. With a label_weight
         of 0 the VAE does not know the labels, and the head reads what it finds.
     budget : {"smoke", "workshop", "full"} or Budget, how long to train
-    seed : int
-        First weights, order of the beats, augmentation and latent noise. Global random state is not touched.
+    seed : int, first weights, order of the beats, augmentation and latent noise; global random state is not touched
 
     Attributes
     ----------
     vae_ : BeatVAE, the trained VAE: latents, decoded beats and traversals as for any other
     coef_, intercept_ : ndarray of float64, shapes (n_tasks, n_latents) and (n_tasks,), weights and constants of the head
-    history_ : DataFrame
-        ``total``, ``reconstruction``, ``kl`` and ``cross_entropy`` of each epoch, in nats per beat.
-
-    Notes
-    -----
-    ``loss = E_q[-log p(x|z)] + beta KL(q(z|x) || N(0, 1)) + label_weight * CE(y, W mu + b)``: as in van der Valk et al. 2023
-    (arXiv 2304.06476) the labels have a say in what the latents are. Cross-entropy is summed over the tasks known for a beat,
-    averaged over beats; the head reads the posterior mean. The number of epochs is fixed: no beats are held out. Networks,
-    augmentation and weights are this project's choice. Explained in chapter 12.
+    history_ : DataFrame, ``total``, ``reconstruction``, ``kl`` and ``cross_entropy`` of each epoch, in nats per beat
 
     Examples
     --------

@@ -35,15 +35,14 @@ def attribute(
     ----------
     model : EcgCNN, Scan with an affine decoder, or torch.nn.Module
         A module maps (n, 8, n_times) in mV to (n, n_tasks) and is in evaluation mode.
-    beats : BeatSet, or ndarray of float, shape (n, 8, n_times)
-        Finite beats of the eight independent leads, mV. Twelve are refused: four of them follow from I and II, so that networks
-        which agree on every ECG there is can have different maps, and no ECG can tell which is right.
+    beats : BeatSet, or ndarray of float, shape (n, 8, n_times), mV, finite
+        Twelve leads are refused: four of them follow from I and II, so that networks which agree on every ECG there is can have
+        different maps, and no ECG can tell which is right.
     task, method : int or str, one of `METHODS`, column of the logits; of a Scan, the name of a factor
     baseline : None, BeatSet or ndarray of float, shape (8, n_times) or (m, 8, n_times), optional
         What "nothing" looks like. None: 0 mV, the isoelectric line. Several beats are a background: "shap" draws from them, and
         needs them; all other methods take their mean.
-    seed, n_background : int
-        Which and how many beats "shap" draws, the same for all ECGs. Nothing else is random.
+    seed, n_background : int, which and how many beats "shap" draws, the same for all ECGs; nothing else is random
     batch_size, n_steps, window : int
         Beats, altered copies included, that pass the network at once, which does not change the result; points on the way from
         the baseline ("shap" takes a quarter of them from each beat); samples of one lead that "occlusion" replaces together,

@@ -40,8 +40,7 @@ class Scan:
     factors : list of str
         Names of the factors to learn; RBBB and RBBB_any, of which one holds the other, are refused together, or
         RBBB_any is left out with a warning where both are the same.
-    decoder : {"affine", "mlp"}
-        From latents to factors. The affine one can be explained exactly: `explain.contributions`.
+    decoder : {"affine", "mlp"}, from latents to factors; the affine one can be explained exactly: `explain.contributions`
     beta_y, lam : float, weights of KL(q(z_y|y) || N(0, I)) and of KL(q(z_x|x) || q(z_y|y))
     unspecified : {"observe", "average"}
         What a factor that is not named is taken to be. "observe": what people with the named factors are like. "average":
@@ -49,16 +48,14 @@ class Scan:
     grounded : bool
         True: the decoder is also trained on the latents of the ECGs, this project's addition. False: only on latents
         drawn from the factors, as published, which makes it a diagonal Gaussian naive Bayes classifier.
-    continuous : sequence of str
-        Names of factors measured on a scale. All others must be 0, 1 or NaN.
+    continuous : sequence of str, factors measured on a scale; all others must be 0, 1 or NaN
     seed : int, for first weights, masks and draws
     budget : Budget, optional, length and speed of training; default about 200 steps, 800 with an MLP
 
     Attributes
     ----------
     coding_ : FactorCoding, mean, SD and correlation of the factors
-    aggregated_mean_, aggregated_sd_ : ndarray of float, shape (n_latents,)
-        Of the aggregated posterior: all latents of all training ECGs.
+    aggregated_mean_, aggregated_sd_ : ndarray of float, shape (n_latents,), of all latents of all training ECGs
     people_ : tuple of two ndarrays of float32, shapes (n_people, n_latents) and (n_people, n_factors)
         Latents and factors (NaN where unknown) of up to 48 training ECGs, drawn by the seed.
     effects_ : DataFrame, least-squares effects of the factors on the latents, as `associations.associate` gives them

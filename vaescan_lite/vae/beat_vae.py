@@ -30,11 +30,9 @@ class BeatVAE(BeatTransformer):
     ----------
     n_latents : int, latents offered; training decides how many are used (`active_latents_`)
     beta : float, weight of a nat of KL against a nat of the likelihood; above 1 fewer latents are used and detail is lost
-    seed : int
-        Weights, hold-out, order of beats, augmentation and latent noise. Global random state is not touched.
+    seed : int, weights, hold-out, order of beats, augmentation and latent noise; global random state is not touched
     budget : {"smoke", "workshop", "full"} or Budget, how long to train
-    scale_power : float
-        Likelihood scale ~ residual ** scale_power: 0 weighs every microvolt alike and loses the P wave, 1 ruins the QRS.
+    scale_power : float, scale ~ residual ** scale_power: 0 weighs every microvolt alike and loses the P wave, 1 ruins the QRS
     p_weight, qrs_weight : float
         Errors in the windows of P and QRS count so many times more: P waves are small, and within the QRS lie the Q waves.
     derived_weight : float
@@ -48,8 +46,7 @@ class BeatVAE(BeatTransformer):
     active_latents_ : ndarray of int
         Latents whose posterior mean varies over the training beats with a variance above 0.01 (Burda et al. 2016,
         arXiv 1509.00519), in order of falling KL.
-    latents_ : DataFrame, one row per latent
-        ``variance_of_mean``, ``kl`` (nats, mean over training beats), ``active``.
+    latents_ : DataFrame, one row per latent: ``variance_of_mean``, ``kl`` (nats, mean over training beats), ``active``
     history_ : DataFrame, one row per epoch
         ``total``, ``reconstruction``, ``kl`` in nats per training beat, and ``validation``, the total of the held-out beats.
     n_left_out_, fs_, r_index_, leads_, n_times_

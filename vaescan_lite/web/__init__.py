@@ -3,6 +3,4 @@
 from .explorer import Explorer
 from .reading_study import ReadingStudy
 
-__all__ = [
-    "Explorer", "ReadingStudy",
-]  # fmt: skip
+__all__ = ["Explorer", "ReadingStudy"]

@@ -38,12 +38,11 @@ class Explorer(anywidget.AnyWidget):
 
     Parameters
     ----------
-    vae : BeatVAE
-        Fitted. Its active latents get sliders, the most informative first.
+    vae : BeatVAE, fitted; its active latents get sliders, the most informative first
     scan : Scan, optional
         Fitted on latents of this `vae`. Adds switches (yes, no, unknown; age: a slider) that move the latents to
-        ``scan.factors_to_latents``, and, if its decoder is affine, the probabilities of the factors and what each latent
-        adds to their log odds.
+        ``scan.factors_to_latents``, and, if its decoder is affine, the probabilities of the factors and what each latent adds
+        to their log odds.
     beats, known_factors : BeatSet, DataFrame by id, optional
         People to start from, the first of them at first: their own beat is shown, with what the VAE cannot say of it, and
         factors move it as `Scan.change` does. Up to 8 of the usable ones, evenly spread, are offered (`people`). And what is
@@ -53,11 +52,10 @@ class Explorer(anywidget.AnyWidget):
     ----------
     people, person : list, and int, str or None
         Ids of the people that are offered; of the one that is shown, None: the mean of the training ECGs. May be set.
-    z : ndarray of float64, shape (n_latents,)
-        The latents that are shown. May be set, for example to ``vae.transform(beats)[0]``.
+    z : ndarray of float64, shape (n_latents,), the latents that are shown; may be set, as to ``vae.transform(beats)[0]``
     factors : dict
-        What the switches say, such as ``{"LBBB": 1}``; a factor that is not named is unknown (of a person: left as it is).
-        May be set, and moves `z`; what sliders added to `z` stays.
+        What the switches say, such as ``{"LBBB": 1}``; a factor that is not named is unknown (of a person: left as it is). May
+        be set, and moves `z`; what sliders added to `z` stays.
     unspecified : {"observe", "average"}, what unknown factors are taken to be where there is no person, as in `Scan`
     """
 
