@@ -90,6 +90,21 @@ def test_a_set_and_its_array_give_the_same_scores():
     assert np.array_equal(cnn.decision_function(BeatSet(signals, fs=100)), cnn.decision_function(signals))
 
 
+@pytest.mark.parametrize("network", [PoolingNetwork(8, 2), FlatteningNetwork(8, 96, 2)])
+def test_convolutions_of_pictures_one_pixel_high_are_those_of_signals(network):
+    x = h = torch.randn(5, 8, 96, generator=torch.Generator().manual_seed(0))
+    for layer in network.eval().features:
+        if isinstance(layer, torch.nn.Sequential):
+            convolution, n_steps = layer[0], layer[0].stride[1]
+            h = torch.nn.functional.conv1d(h, convolution.weight[:, :, 0], stride=n_steps, padding=convolution.padding[1])
+            h = (h / np.sqrt(1 + layer[1].eps)).relu()  # of a new normalisation
+        elif isinstance(layer, torch.nn.MaxPool2d):
+            h = torch.nn.functional.max_pool1d(h, 2, ceil_mode=True)
+    h = torch.cat([h.mean(dim=2), h.amax(dim=2)], dim=1) if isinstance(network, PoolingNetwork) else h.flatten(1)
+    with torch.no_grad():
+        torch.testing.assert_close(network(x), network.head(h))
+
+
 def test_the_network_itself_takes_millivolts():
     signals, y = bumps(60)
     cnn = EcgCNN(budget="smoke").fit(signals, y)

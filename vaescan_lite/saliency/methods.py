@@ -106,7 +106,7 @@ def _gradcam(network, x, column, reference, **_):
     from captum.attr import LayerGradCam
 
     curve = LayerGradCam(network, last_convolution(network)).attribute(x, target=column, relu_attributions=True)
-    curve = nn.functional.interpolate(curve, size=x.shape[2], mode="linear")  # (n, 1, n_times)
+    curve = nn.functional.interpolate(curve.flatten(2), size=x.shape[2], mode="linear")  # (n, 1, n_times)
     return curve.expand(-1, x.shape[1], -1)
 
 

@@ -7,7 +7,8 @@ from torch import nn
 from ..explain.gradients import network_of
 from ..training import seeded_weights
 
-NORMALISATIONS = (nn.BatchNorm1d, nn.LayerNorm, nn.GroupNorm)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
+NORMALISATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
 
 
 def randomised(model, *, n_layers=None, seed=0):
@@ -42,9 +43,9 @@ def n_weight_layers(model):
 
 def last_convolution(network):
     """Last convolution; together with the normalisation and activation that follow it in one `Sequential`."""
-    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv1d)]
+    convolutions = [module for module in network.modules() if isinstance(module, CONVOLUTIONS)]
     if not convolutions:
-        raise ValueError(f"gradcam needs a network with a convolution (Conv1d); {type(network).__name__} has none.")
+        raise ValueError(f"gradcam needs a network with a convolution (Conv1d or Conv2d); {type(network).__name__} has none.")
     for module in network.modules():
         is_block = isinstance(module, nn.Sequential) and len(module) and module[0] is convolutions[-1]
         if is_block and all(isinstance(part, (*NORMALISATIONS, nn.ReLU)) for part in module[1:]):
