@@ -12,6 +12,7 @@ from vaescan_lite.training import (
     TABLE_BUDGETS,
     Budget,
     _share_of_peak,
+    as_device,
     budget_of,
     seeded_weights,
     torch_threads,
@@ -151,3 +152,47 @@ def test_a_budget_is_itself_or_the_one_of_its_name():
 def test_every_network_and_table_has_a_budget_in_every_profile():
     assert {"VAE", "joint VAE", *(f"CNN, {kind}" for kind in KINDS)} == set(BUDGETS)
     assert all(set(budgets) == set(PROFILES) == set(TABLE_BUDGETS) for budgets in BUDGETS.values())
+
+
+# where it is trained, and how exactly
+
+
+@pytest.mark.parametrize("name", ["gpu", "abacus", "meta", None])
+def test_a_device_that_is_not_there_is_refused_by_its_name(name):
+    with pytest.raises(ValueError, match=f"device must be .auto., .cpu. .*got {name!r}"):
+        as_device(name)
+
+
+def test_auto_is_the_gpu_where_there_is_one_and_else_the_cpu():
+    assert as_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_the_order_of_rows_is_the_same_wherever_steps_are_taken():
+    seen = {}
+    for device in ("cpu", "auto"):
+        network = line()
+
+        def loss(rows, generator, network=network, device=device):
+            assert generator.device.type == as_device(device).type == next(network.parameters()).device.type
+            seen.setdefault(device, []).append(rows)
+            return {"total": network(X[rows].to(generator.device)).square().mean()}
+
+        train(network, loss, 40, Budget(epochs=2, batch_size=16), seed=3, progress=False, device=device)
+        assert next(network.parameters()).device.type == "cpu"
+    assert torch.equal(torch.cat(seen["cpu"]), torch.cat(seen["auto"]))
+
+
+def test_bfloat16_rounds_products_and_only_for_those_who_ask():
+    dtypes = []
+
+    def loss(rows, _generator):
+        dtypes.append((network(X[rows]).dtype, torch.zeros(1).dtype))
+        return {"total": network(X[rows]).float().square().mean()}
+
+    for precision in ("float32", "bfloat16"):
+        network = line()
+        train(network, loss, 40, Budget(epochs=1, batch_size=40), seed=0, progress=False, precision=precision)
+        assert network.weight.dtype == torch.float32
+    assert dtypes == [(torch.float32, torch.float32), (torch.bfloat16, torch.float32)]
+    with pytest.raises(ValueError, match="precision must be float32 or bfloat16; got 'half'"):
+        train(line(), loss, 40, Budget(epochs=1), seed=0, progress=False, precision="half")

@@ -62,6 +62,9 @@ def _parser():
     train.add_argument("--profile", choices=("smoke", "workshop", "full"), default="workshop", help="how long to train")
     train.add_argument("--seed", type=int, default=0, help="goes to everything that is drawn or trained (default: 0)")
     train.add_argument("--n-trainings", type=_positive, default=1, help="trainings that differ in their seed (default: 1)")
+    train.add_argument(
+        "--device", default="cpu", help="where to train: cpu, cuda or auto, a GPU if there is one (default: cpu)"
+    )
     train.set_defaults(command=_train)
 
     run = argparse.ArgumentParser(add_help=False)
@@ -111,7 +114,7 @@ def _train(options):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*see the table .issues")  # train_model says what is amiss
         db = open_database(options.folder, labels=options.labels, split=options.split)
-    settings = {"budget": options.profile, "seed": options.seed, "n_trainings": options.n_trainings}
+    settings = {"budget": options.profile, "seed": options.seed, "n_trainings": options.n_trainings, "device": options.device}
     scores = train_model(db, options.output, **settings, progress=sys.stderr.isatty())
     print(scores.round(3).to_string(index=False, na_rep=""))
     print(f"To use it: vaescan-lite explain FILE --model {options.output}, or vl.load_pretrained({str(options.output)!r})")

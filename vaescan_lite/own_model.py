@@ -24,13 +24,13 @@ CARD = Path(__file__).with_name("own_model_card.md")
 log = logging.getLogger(__name__)
 
 
-def train_model(db, folder, *, seed=0, n_trainings=1, budget="workshop", progress=True):
+def train_model(db, folder, *, seed=0, n_trainings=1, budget="workshop", progress=True, device="cpu"):
     """Train VAE and Scan on the targets of a database, write them with scores and a model card, and return `reading_scores`.
 
     `db` was opened with ``labels``: folds 1-8 train, 9 chooses the epoch (if empty, a tenth of the training ECGs), 10 tests.
     The `folder` is written whole at the end, with `FILES` and, for more than one training, ``training_1`` and so on. An earlier
     model there is replaced; a folder with other files is refused. Trainings take seeds from `seed` on; scores are those of the
-    first.
+    first. `device` is where VAEs train.
     """
     folder = Path(folder)
     there = sorted(path.name for path in folder.glob("*") if not re.fullmatch(r"training_\d+", path.name))
@@ -54,7 +54,7 @@ def train_model(db, folder, *, seed=0, n_trainings=1, budget="workshop", progres
         raise ValueError(f"no target can be learnt from {len(parts['training'])} training ECGs: {'; '.join(useless)}.")
     log.info("training on %d usable beats: %s", len(parts["training"]), ", ".join(names))
     with written_whole(folder) as place:
-        settings = {"seed": seed, "n_trainings": n_trainings, "budget": budget, "progress": progress}
+        settings = {"seed": seed, "n_trainings": n_trainings, "budget": budget, "progress": progress, "device": device}
         scans = trainings(parts, factors[names], place, db.continuous, **settings)
         scores = reading_scores(scans[0], parts["test"], factors)
         scores.to_csv(place / "scores.csv", index=False)
@@ -75,16 +75,18 @@ def learnable(factors, continuous, n_least=MIN_LEARNT):
     return names, useless
 
 
-def trainings(parts, factors, folder, continuous, *, seed, n_trainings, budget, progress):
+def trainings(parts, factors, folder, continuous, *, seed, n_trainings, budget, progress, device="cpu"):
     """Train VAE and Scan with seeds from `seed` on, write the weights, and return the Scans; `parts` are beats by name."""
     places = [folder, *(folder / f"training_{number}" for number in range(1, n_trainings))]
-    return [_train_pair(parts, factors, place, continuous, seed + i, budget, progress) for i, place in enumerate(places)]
+    return [
+        _train_pair(parts, factors, place, continuous, seed + i, budget, progress, device) for i, place in enumerate(places)
+    ]
 
 
-def _train_pair(parts, factors, folder, continuous, seed, budget, progress):
+def _train_pair(parts, factors, folder, continuous, seed, budget, progress, device):
     """Train a VAE and on it a Scan, write their weights into a folder, and return the Scan."""
     validation = parts["validation"] if len(parts["validation"]) else None
-    vae = BeatVAE(seed=seed, budget=budget, progress=progress).fit(parts["training"], validation)
+    vae = BeatVAE(seed=seed, budget=budget, progress=progress, device=device).fit(parts["training"], validation)
     with written_whole(folder / "vae.safetensors") as path:
         vae.save(path)
         _halve(path)

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -70,7 +70,8 @@ def budget_of(budget, network):
 @contextmanager
 def seeded_weights(seed):
     """Draw a network's first weights by `seed`, and leave torch's global random state as it was."""
-    with torch.random.fork_rng(devices=[]):
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []  # asking would start an idle GPU
+    with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
 
@@ -86,7 +87,22 @@ def torch_threads(n_threads=None):
         torch.set_num_threads(before)
 
 
-def train(network, loss, n_rows, budget, *, seed, validation_loss=None, progress=True, description="training", n_threads=None):
+def as_device(name):
+    """Return the `torch.device` of a name: "auto" is the GPU (CUDA or ROCm) if torch finds one, else the CPU."""
+    wanted = name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(wanted)
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, TypeError) as error:  # unknown, not built in, not plugged in, or without values
+        said = f'device must be "auto", "cpu" or one that torch finds here, such as "cuda"; got {name!r}'
+        raise ValueError(f"{said} ({str(error).splitlines()[0]}).") from error
+    return device
+
+
+def train(
+    network, loss, n_rows, budget, *, seed, validation_loss=None, progress=True, description="training", n_threads=None,
+    device="cpu", precision="float32",
+):  # fmt: skip
     """Minimise a loss over batches of rows; keep the weights of the best validation loss.
 
     Parameters
@@ -102,6 +118,10 @@ def train(network, loss, n_rows, budget, *, seed, validation_loss=None, progress
         With it the weights of the best epoch are kept, and `budget.patience` applies.
     progress, description : bool, str, whether to show a progress bar, and the text beside it
     n_threads : int, optional, of torch; default one for each CPU; networks of a few thousand weights are faster with one
+    device : str, as for `as_device`
+        Where the steps are taken; the network comes back to the CPU. The order of the rows is the same on each device; on a GPU
+        `generator` is another, on that device, and so is every tensor that a loss makes anew.
+    precision : {"float32", "bfloat16"}, of products and convolutions: bfloat16 is faster where the hardware has it, and rounds
 
     Returns
     -------
@@ -110,7 +130,11 @@ def train(network, loss, n_rows, budget, *, seed, validation_loss=None, progress
     """
     if n_rows < 1:
         raise ValueError(f"{description}: no rows to train on.")
+    device = as_device(device)
+    network.to(device)
     generator = torch.Generator().manual_seed(seed)
+    draws = generator if device.type == "cpu" else torch.Generator(device).manual_seed(seed)
+
     optimiser = torch.optim.AdamW(network.parameters(), lr=budget.learning_rate, weight_decay=budget.weight_decay, fused=True)
     n_batches = -(-n_rows // budget.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, partial(_share_of_peak, n_steps=budget.epochs * n_batches))
@@ -119,9 +143,9 @@ def train(network, loss, n_rows, budget, *, seed, validation_loss=None, progress
     with torch_threads(n_threads), bar:
         for epoch in bar:
             batches = torch.randperm(n_rows, generator=generator).tensor_split(n_batches)
-            means = _one_epoch(network, loss, batches, schedule, generator, f"{description}, epoch {epoch + 1}")
+            means = _one_epoch(network, loss, batches, schedule, draws, precision, f"{description}, epoch {epoch + 1}")
             if validation_loss is not None:
-                with torch.no_grad():
+                with torch.no_grad(), _made_on(device):
                     means["validation"] = float(validation_loss())
                 if means["validation"] < best:
                     best, best_epoch, best_weights = means["validation"], epoch, copy.deepcopy(network.state_dict())
@@ -131,16 +155,28 @@ def train(network, loss, n_rows, budget, *, seed, validation_loss=None, progress
                 break
     if best_weights is not None:
         network.load_state_dict(best_weights)
+    network.cpu()
     return pd.DataFrame(history).rename_axis("epoch")
 
 
-def _one_epoch(network, loss, batches, schedule, generator, where):
+@contextmanager
+def _made_on(device, precision="float32"):
+    """Have torch make tensors on a device, which on the CPU it does without being told, and compute in a precision."""
+    if precision not in ("float32", "bfloat16"):
+        raise ValueError(f"precision must be float32 or bfloat16; got {precision!r}.")
+    is_rounded = torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
+    with nullcontext() if device.type == "cpu" else device, is_rounded:
+        yield
+
+
+def _one_epoch(network, loss, batches, schedule, generator, precision, where):
     """Take one step for each batch of rows; return the mean of each loss term over all rows."""
     n_rows = sum(len(rows) for rows in batches)
     network.train()
     means = {}
     for rows in batches:
-        terms = loss(rows, generator)
+        with _made_on(generator.device, precision):
+            terms = loss(rows, generator)
         if not torch.isfinite(terms["total"]):
             raise FloatingPointError(f"{where}: the loss is {terms['total'].item()}; lower learning_rate or look for NaN.")
         schedule.optimizer.zero_grad()

@@ -56,7 +56,7 @@ class PoolingNetwork(nn.Module):
 
 
 def _as_image(x):
-    """Signals (n, n_leads, n_times) as pictures one pixel high whose leads are colours: so a step takes a fifth to a third less."""
+    """Signals (n, n_leads, n_times) as pictures one pixel high: so a step takes a fifth to a third less time."""
     return x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
 
 
@@ -69,8 +69,8 @@ def _convolution(n_in, n_out, size, stride=1):
 class SignalModel(BaseEstimator):
     """A model of signals, of whatever task: settings, training, and the network's output."""
 
-    def __init__(self, kind="auto", budget="workshop", seed=0):
-        self.kind, self.budget, self.seed = kind, budget, seed
+    def __init__(self, kind="auto", budget="workshop", seed=0, device="cpu", precision="float32"):
+        self.kind, self.budget, self.seed, self.device, self.precision = kind, budget, seed, device, precision
 
     def _fit(self, signals, known, y, error):
         if self.kind not in ("auto", *KINDS):
@@ -87,8 +87,9 @@ class SignalModel(BaseEstimator):
             return PoolingNetwork(self.n_leads_, self.n_tasks_)
 
         self.network_, self.history_ = train_on_signals(
-            new_network, error, signals, known, [y], kind=kind, budget=budget, seed=self.seed, description=f"CNN, {kind}"
-        )
+            new_network, error, signals, known, [y], kind=kind, budget=budget, seed=self.seed, description=f"CNN, {kind}",
+            device=self.device, precision=self.precision,
+        )  # fmt: skip
         return self
 
     def _output(self, signals):
@@ -112,6 +113,7 @@ class EcgCNN(SignalModel, TaskClassifier):
         `FlatteningNetwork` for aligned beats, `PoolingNetwork` for whole ECGs; "auto" takes the first up to 400 samples.
     budget : {"smoke", "workshop", "full"} or Budget, how long and how fast to train
     seed : int, first weights, order of the ECGs and augmentation; the global random state is not touched
+    device, precision : str, where and how exactly to train, as in `training.train`; what was trained is on the CPU
 
     Attributes
     ----------

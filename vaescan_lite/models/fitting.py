@@ -8,7 +8,7 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import nn
 
-from ..training import seeded_weights, torch_threads, train
+from ..training import as_device, seeded_weights, torch_threads, train
 
 PREDICTION_BATCH = 256
 N_THREADS = 1  # of networks this small: sharing out work costs more than it gives; use processes, one per rotation
@@ -70,26 +70,30 @@ class Divide(nn.Module):
         return x / self.scale
 
 
-def train_on_signals(new_network, error, signals, known, targets, *, kind, budget, seed, description):
+def train_on_signals(
+    new_network, error, signals, known, targets, *, kind, budget, seed, description, device, precision="float32"
+):
     """Train ``new_network()`` on augmented signals; return it, behind the division of leads by their size, and the history.
 
     ``error(output, known, *targets)`` is summed over a batch; `known` and each of `targets` are arrays (n, n_tasks).
     """
-    augmentation = AUGMENTATIONS[kind]
+    augmentation, device = AUGMENTATIONS[kind], as_device(device)
     scale = torch.from_numpy(np.maximum(signals.std(axis=(0, 2), keepdims=True), 1e-3))  # (1, n_leads, 1), mV
-    known, *targets = (torch.from_numpy(np.asarray(values, dtype=np.float32)) for values in (known, *targets))
+    divide, targets = Divide(scale).to(device), (known, *targets)
+    known, *targets = (torch.from_numpy(np.asarray(values, dtype=np.float32)).to(device) for values in targets)
 
     def loss(rows, generator):
-        x = augmentation(torch.from_numpy(signals[rows.numpy()]) / scale, generator)
+        x = augmentation(divide(torch.from_numpy(signals[rows.numpy()]).to(device)), generator)
         x, weight, mixed = augmentation.mix(x, known[rows], [target[rows] for target in targets], generator)
-        return {"total": error(network(x), weight, *mixed) / len(x)}
+        return {"total": error(network(x).float(), weight, *mixed) / len(x)}
 
     with seeded_weights(seed):  # around the training too: dropout draws from torch's global generator
         network = new_network()
         history = train(
-            network, loss, len(signals), budget, seed=seed, progress=False, description=description, n_threads=N_THREADS
-        )
-    return nn.Sequential(Divide(scale), network).eval(), history
+            network, loss, len(signals), budget, seed=seed, progress=False, description=description, n_threads=N_THREADS,
+            device=device, precision=precision,
+        )  # fmt: skip
+    return nn.Sequential(divide.cpu(), network).eval(), history
 
 
 def cross_entropy(logits, known, y):

@@ -70,6 +70,7 @@ class CappedHybrid(TaskClassifier):
         them. 0 leaves the explained part alone, and no network is trained; infinity removes the cap.
     budget : {"smoke", "workshop", "full"} or Budget, how long to train the network; its profiles are those of the beat CNN
     seed : int, inner folds, first weights, order of the beats and augmentation; global random state is not touched
+    device : str, where to train the network, as in `training.train`
 
     Attributes
     ----------
@@ -94,8 +95,8 @@ class CappedHybrid(TaskClassifier):
     ((60, 1), True)
     """
 
-    def __init__(self, explained="affine", cap=2.0, budget="workshop", seed=0):
-        self.explained, self.cap, self.budget, self.seed = explained, cap, budget, seed
+    def __init__(self, explained="affine", cap=2.0, budget="workshop", seed=0, device="cpu"):
+        self.explained, self.cap, self.budget, self.seed, self.device = explained, cap, budget, seed, device
 
     def fit(self, beats, y):
         """Fit the explained part to finite `beats`, a BeatsWithLatents, then train its correction; returns itself.
@@ -116,7 +117,7 @@ class CappedHybrid(TaskClassifier):
         if self.cap > 0:
             self.network_, self.history_ = train_on_signals(
                 lambda: FlatteningNetwork(*self.shape_, self.n_tasks_), self._error, signals, is_known, [y, offsets],
-                kind="beat", budget=budget, seed=self.seed, description="capped correction",
+                kind="beat", budget=budget, seed=self.seed, description="capped correction", device=self.device,
             )  # fmt: skip
         return self
 

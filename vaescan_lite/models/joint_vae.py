@@ -5,7 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from ..ecg import BeatSet
-from ..training import budget_of, seeded_weights, torch_threads, train
+from ..training import as_device, budget_of, seeded_weights, torch_threads, train
 from ..vae.beat_vae import BeatVAE
 from ..vae.reconstruction import N_LATENTS
 from .fitting import N_THREADS, TaskClassifier, checked_labels, checked_signals, cross_entropy
@@ -27,6 +27,7 @@ class JointVAE(TaskClassifier):
         of 0 the VAE does not know the labels, and the head reads what it finds.
     budget : {"smoke", "workshop", "full"} or Budget, how long to train
     seed : int, first weights, order of the beats, augmentation and latent noise; global random state is not touched
+    device : str, where to train, as in `training.train`
 
     Attributes
     ----------
@@ -43,9 +44,9 @@ class JointVAE(TaskClassifier):
     ((40, 1), (40, 8, 24))
     """
 
-    def __init__(self, n_latents=N_LATENTS, label_weight=100.0, beta=1.0, budget="workshop", seed=0):
+    def __init__(self, n_latents=N_LATENTS, label_weight=100.0, beta=1.0, budget="workshop", seed=0, device="cpu"):
         self.n_latents, self.label_weight, self.beta = n_latents, label_weight, beta
-        self.budget, self.seed = budget, seed
+        self.budget, self.seed, self.device = budget, seed, device
 
     def fit(self, beats, y):
         """Train VAE and head together on finite median beats in mV, and return itself.
@@ -59,7 +60,7 @@ class JointVAE(TaskClassifier):
         signals = checked_signals(beats)
         y, is_known = checked_labels(y, len(signals))
         self.n_tasks_ = y.shape[1]
-        self.vae_ = _LabelledVAE(self.n_latents, self.beta, self.seed, progress=False)
+        self.vae_ = _LabelledVAE(self.n_latents, self.beta, self.seed, progress=False, device=self.device)
         self.vae_._remember_form(_with_form(beats, signals))
         head = self.vae_._train_with_labels(signals, is_known, y, self.label_weight, budget)
         self.history_ = self.vae_.history_
@@ -90,7 +91,7 @@ class _LabelledVAE(BeatVAE):
         step = self._step(network, beats, budget)
         with seeded_weights(self.seed):
             networks = nn.ModuleDict({"vae": network, "head": nn.Linear(self.n_latents, y.shape[1])})
-        known, y = torch.from_numpy(is_known).float(), torch.from_numpy(y)
+        known, y = (torch.from_numpy(values).float().to(as_device(self.device)) for values in (is_known, y))
 
         def loss(rows, generator):
             output, terms = step(rows, generator)
@@ -98,8 +99,9 @@ class _LabelledVAE(BeatVAE):
             return terms | {"total": terms["total"] + label_weight * entropy, "cross_entropy": entropy}
 
         self.history_ = train(
-            networks, loss, len(beats), budget, seed=self.seed, progress=False, description="joint VAE", n_threads=N_THREADS
-        )
+            networks, loss, len(beats), budget, seed=self.seed, progress=False, description="joint VAE", n_threads=N_THREADS,
+            device=self.device,
+        )  # fmt: skip
         self.network_ = network
         self._count_latents(beats)
         return networks["head"]

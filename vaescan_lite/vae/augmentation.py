@@ -23,9 +23,9 @@ class Augmentation:
     qrs = 0.15  # log-factor that narrows or widens the QRS
     jitter_s = 0.01  # width of the uniform shift of the whole beat
 
-    def __init__(self, fs, r_index):
+    def __init__(self, fs, r_index, device="cpu"):
         self.fs, self.r_index = fs, r_index
-        self.dower = torch.as_tensor(DOWER, dtype=torch.float32)
+        self.dower = torch.as_tensor(DOWER, dtype=torch.float32, device=device)
         self.inverse_dower = torch.linalg.pinv(self.dower)
 
     def draw(self, n_beats, n_times, generator):

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..ecg import beat_time_s, in_segment
 from ..leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
-from ..training import Budget, budget_of, seeded_weights, train
+from ..training import Budget, as_device, budget_of, seeded_weights, train
 from .augmentation import Augmentation
 from .network import BeatNetwork, as_read, gaussian_kl, vae_loss
 from .reconstruction import BEFORE_QRS, N_LATENTS, BeatTransformer
@@ -40,6 +40,7 @@ class BeatVAE(BeatTransformer):
         an inferior infarction much better than without them; with 1 ST and T suffer.
     n_components, n_hidden : int, principal components between decoder and beat; width of the decoder's hidden layer
     augment, progress : bool, turn, scale and warp the training beats (`Augmentation`); show a progress bar while training
+    device : str, where to train, as in `training.train`; the trained model is on the CPU, and its file says nothing of it
 
     Attributes
     ----------
@@ -67,13 +68,13 @@ class BeatVAE(BeatTransformer):
 
     def __init__(
         self, n_latents=N_LATENTS, beta=1.0, seed=0, *, budget="workshop", scale_power=0.42, p_weight=1.5, qrs_weight=2.5,
-        derived_weight=0.5, n_components=128, n_hidden=192, augment=True, progress=True,
+        derived_weight=0.5, n_components=128, n_hidden=192, augment=True, progress=True, device="cpu",
     ):  # fmt: skip
         self.n_latents, self.beta, self.seed, self.budget = n_latents, beta, seed, budget
         self.scale_power, self.derived_weight = scale_power, derived_weight
         self.p_weight, self.qrs_weight = p_weight, qrs_weight
         self.n_components, self.n_hidden = n_components, n_hidden
-        self.augment, self.progress = augment, progress
+        self.augment, self.progress, self.device = augment, progress, device
 
     def fit(self, beats, validation=None):
         """Train on usable beats, and return itself; if training is interrupted it stays as it was before.
@@ -113,14 +114,15 @@ class BeatVAE(BeatTransformer):
         def judge():
             """Loss of the held-out beats, and the level of the likelihood's scale, both with a level of their own."""
             # The level that is learnt is that of augmented beats; the model is left with that of the held-out ones.
-            output = network(unseen, torch.Generator().manual_seed(self.seed))
-            level = (as_read(unseen - output.x_hat) / network.profile).abs().mean().clamp_min(1e-6)
-            return vae_loss(unseen, output, network.profile * level, self.beta)["total"], level
+            x, device = unseen.to(network.profile.device), network.profile.device
+            output = network(x, torch.Generator(device).manual_seed(self.seed))
+            level = (as_read(x - output.x_hat) / network.profile).abs().mean().clamp_min(1e-6)
+            return vae_loss(x, output, network.profile * level, self.beta)["total"], level
 
         # The layers are so small that a second thread brings little; two trainings at once would wait for each other.
         self.history_ = train(
             network, lambda rows, generator: step(rows, generator)[1], len(beats), budget, seed=self.seed,
-            validation_loss=lambda: judge()[0], progress=self.progress, description="VAE", n_threads=1,
+            validation_loss=lambda: judge()[0], progress=self.progress, description="VAE", n_threads=1, device=self.device,
         )  # fmt: skip
         with torch.no_grad():
             network.log_level.copy_(judge()[1].log())
@@ -129,8 +131,9 @@ class BeatVAE(BeatTransformer):
 
     def _step(self, network, beats, budget):
         """Return ``step(rows, generator)``: what the network makes of those beats, augmented, and the terms of its loss."""
-        target = torch.from_numpy(beats)
-        augmentation = Augmentation(*self._timing()) if self.augment else None
+        device = as_device(self.device)
+        target = torch.from_numpy(beats).to(device)
+        augmentation = Augmentation(*self._timing(), device) if self.augment else None
         n_seen = 0
 
         def step(rows, generator):
@@ -209,7 +212,7 @@ class BeatVAE(BeatTransformer):
     def save(self, path):
         """Write weights and everything else a fitted model knows into one safetensors file, whole or not at all."""
         check_is_fitted(self, "network_")
-        params = self.get_params()
+        params = {name: value for name, value in self.get_params().items() if name != "device"}
         if isinstance(params["budget"], Budget):
             params["budget"] = vars(params["budget"])
         about = {

@@ -43,7 +43,7 @@ def laplace_nll(x, x_hat, scale):
 
 def as_read(x):
     """Make of the eight independent leads, (n_beats, 8, n_times), the twelve that a clinician reads, (n_beats, 12, n_times)."""
-    return torch.from_numpy(TWELVE_FROM_EIGHT) @ x
+    return torch.from_numpy(TWELVE_FROM_EIGHT).to(x.device) @ x
 
 
 def beat_nll(x, x_hat, scale):
