@@ -5,6 +5,7 @@ import html
 import io
 import itertools
 import json
+import re
 from pathlib import Path
 
 import anywidget
@@ -24,9 +25,10 @@ _numbers = itertools.count(1)  # of the explorers of this process, for ids that 
 
 
 def front_end():
-    """Return the style and the scripts as one module that needs no other file."""
-    style = json.dumps((FOLDER / "explorer.css").read_text(encoding="utf-8"))
-    return "\n".join([f"const STYLE = {style};", *((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)])
+    """Return the style and the scripts, without their indents and comments, as one module that needs no other file."""
+    texts = ((FOLDER / name).read_text(encoding="utf-8") for name in ("explorer.css", *SCRIPTS))
+    style, *scripts = (re.sub(r"(?m)^ *(//.*\n)?", "", text) for text in texts)
+    return "\n".join([f"const STYLE = {json.dumps(style)};", *scripts])
 
 
 class Explorer(anywidget.AnyWidget):
@@ -117,14 +119,18 @@ class Explorer(anywidget.AnyWidget):
     def picture(self):
         """Draw the beat that is shown, for where no JavaScript runs; the bytes of a PNG."""
         import matplotlib.pyplot as plt
+        from PIL import Image
 
-        from ..plots.ecgs import plot_beats
+        from ..plots.ecgs import STYLE, plot_beats
 
-        figure = plot_beats(self.beat, title=self.description())
         stream = io.BytesIO()
-        figure.savefig(stream, format="png", dpi=80)
+        with plt.style.context(STYLE):
+            figure = plot_beats(self.beat, title=self.description())
+            figure.savefig(stream, format="png", dpi=80)
         plt.close(figure)
-        return stream.getvalue()
+        small = io.BytesIO()  # 64 colours: a third of the bytes
+        Image.open(stream).convert("RGB").quantize(64).save(small, "png", optimize=True)
+        return small.getvalue()
 
     def description(self):
         """Return a sentence on what is shown: the alt text of the picture."""
