@@ -1,6 +1,9 @@
 # make book          run every chapter and build the pages     DATABASE=<folder>|auto|simulated|ptbxl
 #                                                              PROFILE=smoke|workshop|full   SEED=<whole number>
 #                                                              EDITION=student leaves the solutions out
+# make pdf           the built pages as one file, _build/book.pdf; needs Chromium or Chrome
+# make bundle        pages, notebooks, wheels and what training made, in _build/bundle, for a classroom without a network;
+#                    runs the chapters with a cache of its own     PROFILE=smoke|workshop|full
 # make test          run the tests                             TESTS=<files and options of pytest>
 # make check         the tests that need no chapter, page, browser or real ECGs: two minutes     TESTS=<the same>
 # make bench-signals  signal layer, NeuroKit2 and wfdb side by side   DATA=<folder with LUDB and PTB-XL>
@@ -27,12 +30,18 @@ INSTALLED = $(VENV)/installed
 CALLER := $(PWD)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help book test check bench-signals bench-realism results worlds environment pretrained clean
+.PHONY: help book pdf bundle test check bench-signals bench-realism results worlds environment pretrained clean
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' $(firstword $(MAKEFILE_LIST))
 
 book: $(INSTALLED)
 	@$(VENV)/bin/python -m vaescan_lite book --profile "$(PROFILE)" --database "$(DATABASE)" --seed "$(SEED)" --edition "$(EDITION)" --caller "$(CALLER)"
+
+pdf: $(INSTALLED)
+	@$(VENV)/bin/python -m publish pdf --profile "$(PROFILE)"
+
+bundle: $(INSTALLED)
+	@$(VENV)/bin/python -m publish bundle --profile "$(PROFILE)"
 
 test: $(INSTALLED)
 	@$(VENV)/bin/python -m pytest -n auto --dist loadfile $(TESTS)

@@ -18,7 +18,9 @@ def main(arguments=None):
     """Run a command; 0, or 1 after an error that was explained on stderr."""
     parser = argparse.ArgumentParser(prog="python -m publish", description=__doc__)
     parser.add_argument("what", choices=("pdf", "bundle"))
-    parser.add_argument("--profile", choices=("smoke", "workshop", "full"), default="workshop", help="of the chapters that are run")
+    parser.add_argument(
+        "--profile", choices=("smoke", "workshop", "full"), default="workshop", help="of the chapters that are run"
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     try:

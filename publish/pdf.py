@@ -26,12 +26,12 @@ FIT = """<script>addEventListener("load", async () => {
 
 
 def page_names(source):
-    """Pages in the order of the contents, first page first, and the part that each opens (None: the part goes on)."""
+    """Pages in the order of the contents, first page first, each with the part that it opens (None: the part goes on)."""
     contents = yaml.safe_load((Path(source) / "_toc.yml").read_text(encoding="utf-8"))
     named = [(contents["root"], None)]
-    for part in contents.get("parts", [{"chapters": contents.get("chapters", [])}]):
-        for place, chapter in enumerate(part["chapters"]):
-            named.append((chapter["file"], part.get("caption") if place == 0 else None))
+    for part in contents.get("parts", [contents]):
+        pages = [page for chapter in part["chapters"] for page in (chapter, *chapter.get("sections", ()))]
+        named += [(page["file"], part.get("caption") if page is pages[0] else None) for page in pages]
     return named
 
 
@@ -127,14 +127,23 @@ def make_pdf(html, source, path):
     """Print the pages of a folder; a RuntimeError says that there is no Chromium, or what it answered."""
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
-        raise RuntimeError(f"a PDF needs Chromium or Chrome (looked for {', '.join(BROWSERS)}); on Debian: apt install chromium")
+        raise RuntimeError(
+            f"a PDF needs Chromium or Chrome (looked for {', '.join(BROWSERS)}); on Debian: apt install chromium"
+        )
     document = Path(html).resolve().parent / "print" / "book.html"
     document.parent.mkdir(exist_ok=True)
     document.write_text(printable(html, source), encoding="utf-8")
     path = Path(path).resolve()
     path.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as profile:
-        command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={profile}"]
+        command = [
+            program,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            f"--user-data-dir={profile}",
+        ]
         command += ["--no-pdf-header-footer", "--generate-pdf-document-outline", "--virtual-time-budget=60000"]
         command += [f"--print-to-pdf={path}", document.as_uri()]
         run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=900)

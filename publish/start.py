@@ -22,7 +22,10 @@ def main(arguments=None):
     about = json.loads((BUNDLE / "about.json").read_text(encoding="utf-8"))
     if list(sys.version_info[:2]) != about["python"]:
         wanted = "{}.{}".format(*about["python"])
-        print(f"The wheels are for Python {wanted}, and this is {sys.version.split()[0]}: python{wanted} start.py", file=sys.stderr)
+        print(
+            f"The wheels are for Python {wanted}, and this is {sys.version.split()[0]}: python{wanted} start.py",
+            file=sys.stderr,
+        )
         return 1
     folder = options.folder.resolve()
     copy_chapters(folder)

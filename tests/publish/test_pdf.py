@@ -1,0 +1,101 @@
+"""The pages on paper: joined, unfolded, and printed with nothing cut."""
+
+import re
+
+import pytest
+import yaml
+from browser import Browser
+from bs4 import BeautifulSoup
+
+from publish import pdf
+
+FIRST = """<h1>A book<a class="headerlink" href="#a-book">#</a></h1>
+<p id="x">See <a href="../notebooks/01_one.html#x">the chapter</a>, <a href="https://a.org">a site</a>, <a href="gone.html">gone</a>.</p>
+<div class="vaescan-static" id="vaescan-explorer-1"><img alt="A beat." src="data:image/png;base64,AA"></div><script>draw()</script>"""
+CHAPTER = """<h1>1. One</h1><p id="x">A target, and <a href="#x">itself</a>.</p>
+<div class="figure"><img alt="A figure." src="../_images/a.png"></div>
+<details class="admonition hide above-input"><summary>Show code</summary><pre>{long}</pre></details>
+<table>{row}</table>
+<p>Which?</p>
+<details class="quiz wrong"><summary>this one</summary><p>Not quite.</p></details>
+<details class="quiz right"><summary>that <em>one</em></summary><p>Right: since <em>it</em> is.</p></details>
+<p>And now?</p>
+<details class="quiz right"><summary>only this</summary><p>Right.</p></details>"""
+LONG = "word = " + "+".join(f"another_{i}" for i in range(60))
+ROW = "<tr>" + "".join(f"<td>column&nbsp;{i}&nbsp;of&nbsp;many</td>" for i in range(15)) + "</tr>"
+
+
+@pytest.fixture
+def built(tmp_path):
+    """The source and the built pages of a book of two pages."""
+    contents = {"root": "book/intro", "parts": [{"caption": "Chapters", "chapters": [{"file": "notebooks/01_one"}]}]}
+    (tmp_path / "_toc.yml").write_text(yaml.safe_dump(contents))
+    about = {"author": "Somebody", "copyright": "2026", "repository": {"url": "https://a.org"}}
+    (tmp_path / "_config.yml").write_text(yaml.safe_dump(about))
+    for name, body in (("book/intro", FIRST), ("notebooks/01_one", CHAPTER.format(long=LONG, row=ROW))):
+        path = tmp_path / f"html/{name}.html"
+        path.parent.mkdir(parents=True)
+        head = '<link rel="stylesheet" href="../_static/book.css"><title>One — A book of two pages</title>'
+        path.write_text(f"<html><head>{head}</head><body><article class='bd-article'>{body}</article></body></html>")
+    return tmp_path / "html", tmp_path
+
+
+@pytest.fixture
+def soup(built):
+    return BeautifulSoup(pdf.printable(*built), "html.parser")
+
+
+def test_pages_stand_in_the_order_of_the_contents_and_sections_after_their_page(tmp_path):
+    chapters = [{"file": "a"}, {"file": "b", "sections": [{"file": "c"}]}]
+    (tmp_path / "_toc.yml").write_text(yaml.safe_dump({"root": "i", "parts": [{"caption": "P", "chapters": chapters}]}))
+    assert pdf.page_names(tmp_path) == [("i", None), ("a", "P"), ("b", None), ("c", None)]
+
+
+def test_links_lead_to_where_their_target_is_printed(soup):
+    ids = [element["id"] for element in soup.select("[id]")]
+    assert len(ids) == len(set(ids))
+    links = [link.get("href") for link in soup.select("article .chapter a") if link.get_text() != "#"]
+    assert links == ["#notebooks-01_one--x", "https://a.org", None, "#notebooks-01_one--x"]
+    assert all(link[1:] in ids for link in links if link and link.startswith("#"))
+    assert [line.get_text() for line in soup.select(".contents li")] == ["A book", "Chapters", "1. One"]
+
+
+def test_nothing_is_folded_and_of_what_moves_the_picture_stays(soup):
+    assert not soup.select("article details, article script") and soup.select_one("article pre").get_text() == LONG
+    assert soup.select_one(".vaescan-static img")["alt"] == "A beat."
+    assert soup.select_one(".figure img")["src"] == "../html/_images/a.png"
+
+
+def test_a_quiz_becomes_a_list_and_its_answers_stand_below(soup):
+    questions = [[item.get_text() for item in question.select("li")] for question in soup.select("ol.quiz")]
+    assert questions == [["this one", "that one"], ["only this"]]
+    assert [answer.get_text().strip() for answer in soup.select("p.answers")] == ["b. Right: since it is.", "a. Right."]
+
+
+@pytest.mark.browser
+def test_on_paper_nothing_is_cut(built, tmp_path):
+    document = tmp_path / "print/book.html"
+    document.parent.mkdir()
+    document.write_text(pdf.printable(*built), encoding="utf-8")
+    browser = Browser(tmp_path / "chromium")
+    try:
+        browser.send("Emulation.setEmulatedMedia", media="print")
+        page = browser.open(document)
+        page.run(
+            "new Promise(done => { const look = () => 'ready' in document.documentElement.dataset ? done() : setTimeout(look, 20); look(); })"
+        )
+        right = "document.querySelector('article').getBoundingClientRect().right + 1"
+        cut = f"[...document.querySelectorAll('article *')].filter(e => e.getBoundingClientRect().right > {right}).length"
+        assert page.run(cut) == 0
+        assert page.run("[...document.querySelectorAll('pre')].filter(e => e.scrollWidth > e.clientWidth + 1).length") == 0
+    finally:
+        browser.close()
+    path = pdf.make_pdf(*built, tmp_path / "book.pdf")
+    data = path.read_bytes()
+    assert data.startswith(b"%PDF") and len(re.findall(rb"/Type\s*/Page\b", data)) == 4  # title, contents, two pages
+
+
+def test_without_a_browser_the_error_says_what_to_install(built, tmp_path, monkeypatch):
+    monkeypatch.setattr(pdf, "BROWSERS", ("no-such-browser",))
+    with pytest.raises(RuntimeError, match="a PDF needs Chromium or Chrome .*no-such-browser.*apt install chromium"):
+        pdf.make_pdf(*built, tmp_path / "book.pdf")
