@@ -1,4 +1,4 @@
-"""A folder for a classroom without a network: the built book, chapters, wheels, what training made, and a script that starts."""
+"""A folder for a classroom without a network: built book, chapters, wheels, what training made, a script that starts."""
 
 import json
 import platform

@@ -10,8 +10,10 @@ from bs4 import BeautifulSoup
 from publish import pdf
 
 FIRST = """<h1>A book<a class="headerlink" href="#a-book">#</a></h1>
-<p id="x">See <a href="../notebooks/01_one.html#x">the chapter</a>, <a href="https://a.org">a site</a>, <a href="gone.html">gone</a>.</p>
-<div class="vaescan-static" id="vaescan-explorer-1"><img alt="A beat." src="data:image/png;base64,AA"></div><script>draw()</script>"""
+<p id="x">See <a href="../notebooks/01_one.html#x">the chapter</a>,
+<a href="https://a.org">a site</a>, <a href="gone.html">gone</a>.</p>
+<div class="vaescan-static" id="vaescan-explorer-1"><img alt="A beat." src="data:image/png;base64,AA"></div>
+<script>draw()</script>"""
 CHAPTER = """<h1>1. One</h1><p id="x">A target, and <a href="#x">itself</a>.</p>
 <div class="figure"><img alt="A figure." src="../_images/a.png"></div>
 <details class="admonition hide above-input"><summary>Show code</summary><pre>{long}</pre></details>
@@ -22,6 +24,8 @@ CHAPTER = """<h1>1. One</h1><p id="x">A target, and <a href="#x">itself</a>.</p>
 <p>And now?</p>
 <details class="quiz right"><summary>only this</summary><p>Right.</p></details>"""
 LONG = "word = " + "+".join(f"another_{i}" for i in range(60))
+READY = """new Promise(done => { const look = () =>
+  'ready' in document.documentElement.dataset ? done() : setTimeout(look, 20); look(); })"""
 ROW = "<tr>" + "".join(f"<td>column&nbsp;{i}&nbsp;of&nbsp;many</td>" for i in range(15)) + "</tr>"
 
 
@@ -81,9 +85,7 @@ def test_on_paper_nothing_is_cut(built, tmp_path):
     try:
         browser.send("Emulation.setEmulatedMedia", media="print")
         page = browser.open(document)
-        page.run(
-            "new Promise(done => { const look = () => 'ready' in document.documentElement.dataset ? done() : setTimeout(look, 20); look(); })"
-        )
+        page.run(READY)
         right = "document.querySelector('article').getBoundingClientRect().right + 1"
         cut = f"[...document.querySelectorAll('article *')].filter(e => e.getBoundingClientRect().right > {right}).length"
         assert page.run(cut) == 0
