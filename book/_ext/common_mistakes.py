@@ -1,4 +1,4 @@
-"""Directive ``{common-mistakes}``: what the checks of the exercises look out for, read from the chapters when a page is built."""
+"""Directive ``{common-mistakes}``: what the checks of the exercises look out for, read from the chapters at each build."""
 
 import ast
 import re

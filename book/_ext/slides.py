@@ -1,6 +1,6 @@
 """Sphinx extension: ``slides.html``, every figure of the executed chapters with the sentence that the run computed after it.
 
-One file that needs nothing else. Arrow keys turn the slides; ``#fig-04-scale`` in the address opens one; printed, each has a page.
+One file that needs nothing else. Arrow keys turn the slides; ``#fig-04-scale`` in the address opens one.
 nbconvert's own slides load reveal.js from another host and show cells, not findings, so they are not used.
 """
 
@@ -13,7 +13,8 @@ import nbformat
 from markdown_it import MarkdownIt
 
 STYLE = """
-html { scroll-snap-type: y proximity; font: clamp(15px, 1.05vw + 0.65rem, 26px)/1.4 system-ui, sans-serif; color: #1b2733; background: #fff; }
+html { scroll-snap-type: y proximity; font: clamp(15px, 1.05vw + 0.65rem, 26px)/1.4 system-ui, sans-serif; }
+html { color: #1b2733; background: #fff; }
 body { margin: 0; }
 section { box-sizing: border-box; min-height: 100vh; padding: 3vh 5vw 6vh; scroll-snap-align: start; position: relative;
   display: flex; flex-direction: column; justify-content: center; gap: 2vh; }
@@ -32,7 +33,8 @@ const slides = [...document.querySelectorAll("section")];
 const here = () => slides.reduce((best, slide, i) =>
   Math.abs(slide.getBoundingClientRect().top) < Math.abs(slides[best].getBoundingClientRect().top) ? i : best, 0);
 addEventListener("keydown", event => {
-  const step = {ArrowRight: 1, ArrowDown: 1, PageDown: 1, " ": event.shiftKey ? -1 : 1, ArrowLeft: -1, ArrowUp: -1, PageUp: -1}[event.key];
+  const steps = {ArrowRight: 1, ArrowDown: 1, PageDown: 1, ArrowLeft: -1, ArrowUp: -1, PageUp: -1, " ": event.shiftKey ? -1 : 1};
+  const step = steps[event.key];
   const end = {Home: 0, End: slides.length - 1}[event.key];
   if (event.ctrlKey || event.altKey || event.metaKey || (step === undefined && end === undefined)) return;
   event.preventDefault();
@@ -70,7 +72,7 @@ def slides_of(notebook, name):
 
 
 def _said_after(notebook, i):
-    """The first finding after a figure, in its section; where there is none, what the prose says right after it."""
+    """Give the first finding after a figure, in its section; where there is none, what the prose says right after it."""
     prose = ""
     for cell in notebook.cells[i + 1 :]:
         if "finding" in cell.metadata.get("tags", []):
@@ -97,7 +99,8 @@ def as_html(text):
 def page(title, chapters):
     """Write the whole file from the slides of each chapter."""
     listed = "".join(f'<li><a href="#{slides[0].name}">{escape(slides[0].heading)}</a></li>' for slides in chapters)
-    first = f'<section id="start"><h1>{escape(title)}</h1><ul>{listed}</ul><p class="caption">Arrow keys turn the slides.</p></section>'
+    help_text = '<p class="caption">Arrow keys turn the slides.</p>'
+    first = f'<section id="start"><h1>{escape(title)}</h1><ul>{listed}</ul>{help_text}</section>'
     made, shown = [first], [slide for slides in chapters for slide in slides]
     for number, slide in enumerate(shown, start=1):
         parts = [f"<h2>{escape(slide.heading)}</h2>"] if slide.heading else []
