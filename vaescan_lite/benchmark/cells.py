@@ -57,10 +57,12 @@ def run_cells(
     n_jobs = available_cpus() if n_jobs == -1 else n_jobs
     n_threads = max(1, available_cpus() // n_jobs)
     key = joblib.hash((description, rows.ids, rows.fold, labels, n_training, args)) if keep else None
-    cells = [
-        Cell(group, r, seed, _training_rows(masks[r], n_training, (seed, r)), masks[r])
-        for group, seed, r in product(_sharing(named), seeds, masks)
-    ]
+    cells = []
+    for group, seed, r in product(_sharing(named), seeds, masks):
+        training = np.flatnonzero(~masks[r])
+        if n_training is not None:
+            training = np.sort(np.random.default_rng((seed, r)).permutation(training)[:n_training])
+        cells.append(Cell(group, r, seed, training, masks[r]))
     # The longest first, so that no process is left alone with them at the end.
     jobs = [(None, _run_cell, (n_threads, fit, rows, cell, keep, key, args)) for cell in reversed(cells)]
     parts = run_jobs(jobs, n_jobs=n_jobs, description=description, unit="cell", progress=progress)[::-1]
@@ -74,11 +76,6 @@ def _sharing(named):
         learns = getattr(representation, "beat_model", None)
         groups.setdefault(joblib.hash(learns()) if learns else name, {})[name] = representation, models
     return list(groups.values())
-
-
-def _training_rows(is_test, n_training, seed):
-    rows = np.flatnonzero(~is_test)
-    return rows if n_training is None else np.sort(np.random.default_rng(seed).permutation(rows)[:n_training])
 
 
 def _run_cell(n_threads, fit, rows, cell, keep, key, args):

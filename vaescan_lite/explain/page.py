@@ -85,7 +85,9 @@ def _report(ecg, scans, folder):
     quality = beats[1].quality.iloc[0]
     faults = [words for words in str(quality["faults"]).split("; ") if words]
     is_read = bool(quality["usable"]) and not any(NOT_MV in fault for fault in faults)
-    measurements, factors = _measured(beats[0], is_read), _read(scans, beats[1], is_read)
+    values, factors = measure(beats[0]).iloc[0] if is_read else dict.fromkeys(NORMAL, np.nan), _read(scans, beats[1], is_read)
+    rows = {name: (values[name], low, high, unit) for name, (_, unit, low, high) in NORMAL.items()}
+    measurements = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high", "unit"])
     sections = [_recording(ecg, faults, is_read)]
     if is_read:
         sections += [_measurements(beats[0], measurements), _factors(factors, len(scans)), *_reasons(scan, beats[1], factors)]
@@ -95,13 +97,6 @@ def _report(ecg, scans, folder):
         name=html.escape(str(ecg.ids[0])), sections="\n".join(sections)
     )
     return Report(factors, measurements, faults, page)
-
-
-def _measured(beats, is_read):
-    """Measurements of one beat beside their limits."""
-    values = measure(beats).iloc[0] if is_read else dict.fromkeys(NORMAL, np.nan)
-    rows = {name: (values[name], low, high, unit) for name, (_, unit, low, high) in NORMAL.items()}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high", "unit"])
 
 
 def _read(scans, beats, is_read):

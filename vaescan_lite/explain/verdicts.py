@@ -67,7 +67,10 @@ def average_models(figures, controls):
             aurocs = [accuracy.get(model, {}).get((factor, "")) for factor, _ in chosen]
             means.setdefault(kinds.get(model, model), []).append(([of_pair[pair] for pair in chosen], aurocs))
         averages |= {(metric, name): _average(parts) for name, parts in means.items() if all(part[0] for part in parts)}
-        _compare_with_controls(averages, metric, set(kinds.values()))
+        known = {model: average for (name, model), average in averages.items() if name == metric}
+        for model, average in known.items():  # what is about knowledge is held against the models that know nothing
+            if average.requirement in ABOUT_KNOWLEDGE and model not in kinds.values():
+                average.gains.update({name: average.value - known[name].value for name in known if name in kinds.values()})
     return averages
 
 
@@ -80,14 +83,6 @@ def _average(trainings):
     for name in figures[0].against:
         gains[name] = mean_estimate([figure.estimate - figure.against[name] for figure in figures])
     return Average(figures[0].requirement, over_trainings(values), over_trainings(aurocs) if aurocs else None, gains)
-
-
-def _compare_with_controls(averages, metric, controls):
-    """Subtract the models that know nothing from all others, in the metrics that are about knowledge."""
-    known = {model: average for (name, model), average in averages.items() if name == metric}
-    for model, average in known.items():
-        if average.requirement in ABOUT_KNOWLEDGE and model not in controls:
-            average.gains.update({name: average.value - known[name].value for name in known if name in controls})
 
 
 def verdict_table(rotations, controls):
@@ -136,18 +131,15 @@ def say_verdicts(table):
     for requirement, metric in HEADLINES.items():
         rows = table[(table["metric"] == metric) & table["void"].notna()].drop_duplicates("model")
         controls = dict.fromkeys(rows["against"])
-        words = rows["model"] + rows.apply(_in_words, axis=1, names_control=len(controls) > 1).astype(str)
+        over = ", over " + rows["against"] if len(controls) > 1 else ""
+        gains = [f" ({gain:+.2f}, {low:.2f} to {high:.2f}" for gain, low, high in rows[VERDICT[1:4]].to_numpy()]
+        words = rows["model"] + gains + over + ")"
         kept, equalled = (", ".join(words[rows["void"].eq(void)]) for void in (False, True))
         parts = [f"kept by {kept or 'nobody'}", *([f"not told from a control: {equalled}"] if equalled else [])]
         said = "; ".join([*parts, f"control: {', '.join(controls)}"]) if len(rows) else "no control answered"
         sentence = [f"{requirement.capitalize()} ({metric}): {said}.", IN_ADDITION.get(requirement, "")]
         sentences[requirement] = " ".join(filter(None, sentence))
     return pd.Series(sentences, name="verdict").rename_axis("requirement")
-
-
-def _in_words(row, names_control):
-    over = f", over {row['against']}" if names_control else ""
-    return f" ({row['gain']:+.2f}, {row['gain_low']:.2f} to {row['gain_high']:.2f}{over})"
 
 
 def summary(table):

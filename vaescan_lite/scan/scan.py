@@ -138,7 +138,10 @@ class Scan:
             )  # fmt: skip
 
         network = torch.nn.ModuleList([self.encoder_, self.decoder_])
-        budget = self.budget or _default_budget(n_rows, self.decoder)
+        batch_size = min(256, n_rows)
+        n_steps, learning_rate = (N_STEPS, 1e-3) if self.decoder == "affine" else (4 * N_STEPS, 5e-3)
+        epochs = max(5, round(n_steps / -(-n_rows // batch_size)))
+        budget = self.budget or Budget(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
         return train(network, loss, n_rows, budget, seed=self.seed, progress=progress, description="Scan", n_threads=1)
 
     def ecg_to_factors(self, beats):
@@ -327,10 +330,3 @@ class Scan:
 def _check_unspecified(unspecified):
     if unspecified not in ("observe", "average"):
         raise ValueError(f"unspecified must be 'observe' or 'average'; got {unspecified!r}.")
-
-
-def _default_budget(n_rows, decoder):
-    batch_size = min(256, n_rows)
-    n_batches = -(-n_rows // batch_size)
-    n_steps, learning_rate = (N_STEPS, 1e-3) if decoder == "affine" else (4 * N_STEPS, 5e-3)
-    return Budget(epochs=max(5, round(n_steps / n_batches)), batch_size=batch_size, learning_rate=learning_rate)
