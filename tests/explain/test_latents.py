@@ -153,7 +153,7 @@ def test_an_association_that_too_few_people_speak_of_is_left_out_and_counted():
     np.testing.assert_allclose(kept["partial"], every.loc[kept.index, "partial"])
     assert (kept["partial_q"] <= 3 * kept["partial_p"] + 1e-12).all()  # three are tested, not six
     words = explain.left_out(table)
-    assert words.startswith("3 of 6 associations are left out") and "AF and pr_ms (1 of 341)" in words
+    assert words.startswith("3 of 6 associations are left out") and "AF and PR (1 of 341)" in words
 
 
 @pytest.mark.parametrize(("n_with", "n", "enough"), [(25, 50, True), (24, 400, False), (376, 400, False), (375, 400, True)])

@@ -5,6 +5,7 @@ import pandas as pd
 
 from ..factors import aligned
 from ..measurements.values import DEFINITIONS, angle_difference_deg, measure, subtract_measurements
+from ..plots.reading import name_of
 from ..scan.associations import CONTINUOUS, FEWEST, FactorCoding, associate, checked_values, where_enough
 
 
@@ -65,7 +66,8 @@ def left_out(effects):
     """Count in a sentence the rows of `association_table` or `Scan.associations` that too few people speak of."""
     few = effects[~effects["enough"]].sort_values("n_with", kind="stable")
     response = "measurement" if "measurement" in effects else "latent"
-    fewest = [f"{row['factor']} and {row[response]} ({row['n_with']} of {row['n']})" for _, row in few.head(3).iterrows()]
+    named = few.head(3).assign(response=few[response].map(lambda name: name_of(name).split(",")[0]))
+    fewest = [f"{row.factor} and {row.response} ({row.n_with} of {row.n})" for row in named.itertuples()]
     words = f"{len(few)} of {len(effects)} associations are left out: too few people with the factor, or without it"
     return f"{words}. Fewest: {', '.join(fewest)}." if fewest else f"{words}."
 
