@@ -1,8 +1,10 @@
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.metrics import precision_score, recall_score
 
 from vaescan_lite.decisions import decision_curve, net_benefit, plot_decision_curve, plot_risk_coverage, risk_coverage
+from vaescan_lite.plots.tables import colors_of
 
 
 def people(n=400, seed=0):
@@ -105,3 +107,14 @@ def test_figures_have_a_line_per_model():
 def test_wrong_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_model_has_the_colour_that_it_has_in_every_figure_of_the_book():
+    y = np.repeat([0, 1], 50)
+    probability = np.linspace(0.1, 0.9, 100)
+    curve = decision_curve(y, {"CNN": probability, "affine": probability}, n_resamples=20)
+    known = colors_of(["CNN", "affine"])
+    for ax in (plot_decision_curve(curve), plot_risk_coverage({"CNN": risk_coverage(y, probability)})):
+        drawn = {line.get_label(): line.get_color() for line in ax.lines}
+        assert all(drawn[name] == known[name] for name in known if name in drawn)
+        plt.close(ax.figure)

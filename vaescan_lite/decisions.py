@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
+from .plots.tables import colors_of
 from .statistics import Estimate, bootstrap, bootstrap_weights
 
 THRESHOLDS = np.arange(0.02, 0.61, 0.02).round(2)
@@ -101,28 +102,30 @@ def _share_wrong(is_wrong, answered, weights):
 def plot_decision_curve(curve, ax=None):
     """Draw the table of `decision_curve` on `ax` (default: a new figure) and return it: one line with its band per model."""
     ax = ax or _new_axes()
+    defaults = {TREAT_ALL: "0.6", TREAT_NONE: "0.2"}
+    colors = colors_of([name for name in curve["model"].unique() if name not in defaults]) | defaults
     for name, part in curve.groupby("model", sort=False):
-        is_default = name in (TREAT_ALL, TREAT_NONE)
-        color = {TREAT_ALL: "0.6", TREAT_NONE: "0.2"}.get(name)
-        (line,) = ax.plot(part["threshold"], part["net_benefit"], "--" if is_default else "-", color=color, label=name)
-        if not is_default:
-            ax.fill_between(part["threshold"], part["low"], part["high"], color=line.get_color(), alpha=0.12, linewidth=0)
+        style = {"color": colors[name], "ls": "--" if name in defaults else "-", "label": name}
+        ax.plot(part["threshold"], part["net_benefit"], **style)
+        if name not in defaults:
+            ax.fill_between(part["threshold"], part["low"], part["high"], color=colors[name], alpha=0.12, linewidth=0)
     top = curve["high"].max()
     ax.set(xlabel="threshold: act from this probability", ylabel="net benefit (cases found per person)")
     ax.set_ylim(-0.15 * top, 1.1 * top)  # treating all soon falls out of the picture
-    ax.legend(frameon=False, fontsize=8)
+    ax.legend()
     return ax
 
 
 def plot_risk_coverage(curves, ax=None):
     """Draw tables of `risk_coverage` by name of the model on `ax` (default: a new figure) and return it, a line for each."""
     ax = ax or _new_axes()
+    colors = colors_of(curves)
     for name, curve in curves.items():
-        (line,) = ax.plot(curve["answered"], curve["error"], "o-", markersize=3, label=name)
-        ax.fill_between(curve["answered"], curve["low"], curve["high"], color=line.get_color(), alpha=0.12, linewidth=0)
+        ax.plot(curve["answered"], curve["error"], "o-", markersize=3, color=colors[name], label=name)
+        ax.fill_between(curve["answered"], curve["low"], curve["high"], color=colors[name], alpha=0.12, linewidth=0)
     ax.set(xlabel="share of people who get an answer", ylabel="share of answers that are wrong", xlim=(0, 1.02))
     ax.set_ylim(bottom=0)
-    ax.legend(frameon=False, fontsize=8)
+    ax.legend()
     return ax
 
 

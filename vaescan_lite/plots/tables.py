@@ -43,7 +43,7 @@ def plot_associations(table, *, value_label="effect (SD)", limit=None):
     ax.set_facecolor("0.8")  # behind what is not known or not decided
     image = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
     ax.set_xticks(range(table.shape[1]), [name_of(name) for name in table.columns], rotation=90)
-    ax.set_yticks(range(table.shape[0]), [FACTOR_LABELS.get(name, name) for name in table.index])
+    ax.set_yticks(range(table.shape[0]), [FACTOR_LABELS.get(name) or name_of(name) for name in table.index])
     ax.tick_params(length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)
