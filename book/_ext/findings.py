@@ -12,7 +12,7 @@ MACRO = "mean of superclasses"
 def findings(folder):
     """Return the sentences that the tables of a folder allow, each with its number and interval."""
     tables = {path.stem: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
-    made = (_best, _glass_box, _cost, _reconstruction, _faithful, _hybrid, _rhythm)
+    made = (_best, _glass_box, _cost, _reconstruction, _faithful, _hybrid, _rhythm, _elsewhere, _for_whom, _agreement)
     return [sentence for make in made if (sentence := make(tables))]
 
 
@@ -101,3 +101,40 @@ def _rhythm(tables):
     if rows.empty or len(names) < 3:
         return None
     return "**Atrial fibrillation**: " + "; ".join(f"{name} {rows[name].iloc[0]}" for name in names) + "."
+
+
+def _elsewhere(tables):
+    if "hospitals" not in tables:
+        return None
+    rows = tables["hospitals"].query("hospital != 'home' and learnt == factor")
+    ours, theirs = (rows[rows["reader"] == reader].set_index(["hospital", "factor"]) for reader in ("VAE-SCAN", "beat CNN"))
+    said = [
+        f"{factor} in {hospital} {_number(row['auroc'], row['low'], row['high'])}, "
+        f"beat CNN {_short(theirs.loc[(hospital, factor), 'auroc'])}"
+        for (hospital, factor), row in ours.iterrows()
+    ]
+    return (
+        f"**In hospitals never seen**, by the AUROC of VAE-SCAN without a label from there: {'; '.join(said)}."
+        if said
+        else None
+    )
+
+
+def _for_whom(tables):
+    if "group_differences" not in tables:
+        return None
+    rows = tables["group_differences"]
+    n_decided = int((rows["verdict"] != "no evidence").sum())
+    return (
+        f"**For whom it works**: of {len(rows)} comparisons of AUROC and calibration between women and men and between age "
+        f"bands {n_decided or 'none'} {'is' if n_decided < 2 else 'are'} decided after Holm's correction; where few carry a "
+        "factor that proves little."
+    )
+
+
+def _agreement(tables):
+    if "agreement" not in tables or tables["agreement"].empty:
+        return None
+    rows = tables["agreement"][tables["agreement"]["task"] == MACRO]
+    said = [f"{n} {word}" for word, n in rows["agreement"].value_counts().items()]
+    return f"**With another training seed** the verdicts on the steps of the macro-AUROC are: {', '.join(said)}."

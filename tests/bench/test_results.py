@@ -265,3 +265,21 @@ def test_findings_say_what_the_tables_say(made_results, tmp_path):
     assert f"The best reader of the superclasses is {best['model']} on {best['representation']}" in text
     errors = pd.read_csv(made_results / "reconstruction.csv").groupby("segment")[["vae_uV", "pca_uV"]].mean()
     assert f"{errors.loc['QRS', 'vae_uV'] / errors.loc['QRS', 'pca_uV']:.2f} in QRS" in text
+    differences = pd.read_csv(made_results / "group_differences.csv")
+    assert f"of {len(differences)} comparisons of AUROC and calibration" in text
+
+
+def test_findings_speak_of_other_hospitals_and_of_other_seeds(tmp_path, monkeypatch):
+    """Only readings elsewhere count, and only by the label that was learnt."""
+    monkeypatch.syspath_prepend(str(ROOT / "book/_ext"))
+    findings = pytest.importorskip("findings").findings
+    head = "hospital,learnt,factor,reader,auroc,low,high"
+    rows = ["home,AF,AF,VAE-SCAN,.99,.98,1", "home,AF,AF,beat CNN,.98,.97,1", "A,AF,AF,VAE-SCAN,.95,.85,.99",
+            "A,AF,AF,beat CNN,.96,.9,1", "A,RBBB,RBBB_any,VAE-SCAN,.7,.6,.8", "A,RBBB,RBBB_any,beat CNN,.5,.3,.7"]  # fmt: skip
+    (tmp_path / "hospitals.csv").write_text("\n".join([head, *rows]))
+    (tmp_path / "agreement.csv").write_text(
+        "step,task,agreement\nrhythm,mean of superclasses,equal\ndetail,mean of superclasses,equal\nrhythm,AF,reversed"
+    )
+    elsewhere, again = findings(tmp_path)
+    assert elsewhere.endswith("without a label from there: AF in A .950 [.850, .990], beat CNN .960.")
+    assert again.endswith("are: 2 equal.")
