@@ -25,6 +25,8 @@ from vaescan_lite.plots import as_text, name_of, table_html
         (["a", 0.3333333, None, -2], ["a", "0.333", "–", "−2"]),
         ([np.inf, 1.5], ["inf", "1.5"]),
         (["a", -0.0], ["a", "0"]),  # no minus before nothing
+        ([57.2, -0.16], ["57.2", "−0.16"]),  # of other units, digits of their own
+        (["st_V2_mV", "sex_female", "records100"], ["ST V2, mV", "sex female", "records100"]),
     ],
 )
 def test_cells_have_the_digits_that_their_column_needs(values, texts):
@@ -35,6 +37,8 @@ def test_an_interval_stands_behind_its_value():
     row = {"auroc": 0.79, "low": 0.77, "high": 1.0, "gain": -0.02, "gain_low": -0.05, "gain_high": 0.01}
     table = pd.DataFrame([row])
     assert as_text(table).iloc[0].to_dict() == {"AUROC [95 %]": ".79 [.77, 1.00]", "gain [95 %]": "−.02 [−.05, .01]"}
+    mixed = pd.DataFrame({"effect": [66.8, 0.388], "low": [63.1, 0.333], "high": [70.5, 0.442]})
+    assert as_text(mixed).iloc[:, 0].tolist() == ["66.8 [63.1, 70.5]", ".388 [.333, .442]"]
     missing = as_text(table.assign(auroc=np.nan, low=np.nan, high=np.nan))
     assert missing.iloc[0, 0] == "–"
 

@@ -9,6 +9,7 @@ import pandas as pd
 UNITS = {"ms": "ms", "s": "s", "mV": "mV", "uV": "µV", "deg": "°", "bpm": "beats per minute", "hz": "Hz", "years": "years"}
 WORDS = {word.lower(): word for word in ("AUROC", "PR", "QRS", "QT", "RR", "ST", "R", "S", "P", "T", "KL", "VAE", "PCA", "ECG")}
 WORDS |= {"n": "number of", "mae": "mean absolute error", "qtcb": "QTc (Bazett)", "qtcf": "QTc (Fridericia)"}
+KEYS = rf"sex_female|[a-z]\w*_({'|'.join(UNITS)})"  # names of factors and measurements in cells
 MOST_ROWS = 20
 
 
@@ -59,13 +60,17 @@ def table_html(table, caption=""):
 
 
 def _written(columns):
-    """Text row by row of columns that share their decimals, unless those would leave nothing of a small value."""
+    """Text row by row of columns that share their decimals, unless those would leave little of a small value or interval."""
     decimals = None
     if all(map(pd.api.types.is_float_dtype, columns.dtypes)):
         values = columns.to_numpy(float)
         decimals = _decimals(values)
-        decimals = None if (np.abs(values[values != 0]) < 0.5 * 10.0**-decimals).any() else decimals
-    return [[_text(value, decimals) for value in row] for row in columns.itertuples(index=False)]
+        step, sizes = 10.0**-decimals, np.abs(values[:, 0][values[:, 0] != 0])
+        is_lost = (sizes < max(0.5 * step, np.nanmax(sizes, initial=0) / 300)).any()
+        is_lost |= values.shape[1] == 3 and (values[:, 2] - values[:, 1] < 2 * step).any() and step > 0.001
+        decimals = [_decimals(row) for row in values] if is_lost else [decimals] * len(values)
+    rows = columns.itertuples(index=False)
+    return [[_text(value, decimals and decimals[i]) for value in row] for i, row in enumerate(rows)]
 
 
 def _decimals(values):
@@ -78,6 +83,8 @@ def _decimals(values):
 def _text(value, decimals=None):
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
+    if isinstance(value, str) and re.fullmatch(KEYS, value):
+        return name_of(value)
     if not isinstance(value, float | np.floating):
         return "–" if str(value) in ("", "None", "<NA>", "NaT") else re.sub(r"^-(?=\d)", "−", str(value))
     decimals = _decimals(np.array([value], float)) if decimals is None else decimals
