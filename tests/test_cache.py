@@ -107,7 +107,7 @@ def test_results_come_in_the_order_of_the_jobs_in_any_number_of_processes():
 def test_after_an_interruption_only_what_is_missing_is_done(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_jobs(jobs_of([1, 2, 99, 4]), keep=tmp_path / "kept", progress=False)
-    assert done == [1, 2] and len(list((tmp_path / "kept").rglob("output.pkl"))) == 2
+    assert done == [1, 2] and len(list((tmp_path / "kept").glob("*.joblib"))) == 2
     assert run_jobs(jobs_of([1, 2, 3, 4]), keep=tmp_path / "kept", progress=False) == [1, 4, 9, 16]
     assert done == [1, 2, 3, 4]
 

@@ -5,14 +5,16 @@ import os
 import shutil
 import tempfile
 import warnings
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import joblib
+from filelock import FileLock
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from .cpus import available_cpus
+from .cpus import available_cpus, end_with
 
 PACKAGE = Path(__file__).parent
 MOVE_IT = "Set the environment variable VAESCAN_CACHE to a folder of your own"
@@ -39,27 +41,41 @@ def require_private(folder):
 
 
 def load_or_make(path, make, save=joblib.dump, load=joblib.load):
-    """Load what a file of the cache keeps, or make it and keep it there; a warning says what was damaged or cannot be kept."""
+    """Load what a file of the cache keeps, or make it and keep it there; a warning says what was damaged or cannot be kept.
+
+    Of several processes that want the same entry one makes it; the others wait and load it.
+    """
     seal = path.with_name(f".{path.name}.sha256")
     require_private(path.parent)
-    if path.exists():
-        try:
-            if seal.read_text() != hashlib.sha256(path.read_bytes()).hexdigest():
-                raise ValueError("its checksum is another")
-            return load(path)
-        except Exception as error:  # whatever a loader raises on what was cut off or written over
-            warnings.warn(f"{path}: this entry of the cache is damaged ({error!r}); it is made again.", stacklevel=2)
-    made = make()
-    try:
+    with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with written_whole(path) as temporary:
-            save(made, temporary)
-        with written_whole(seal) as temporary:
-            temporary.write_text(hashlib.sha256(path.read_bytes()).hexdigest())
-    except OSError as error:
-        said = f"{path}: the cache cannot be written ({error.strerror}), so that nothing is kept. {MOVE_IT}."
-        warnings.warn(said, stacklevel=2)
-    return made
+    with alone(path):
+        if path.exists():
+            try:
+                if seal.read_text() != hashlib.sha256(path.read_bytes()).hexdigest():
+                    raise ValueError("its checksum is another")
+                return load(path)
+            except Exception as error:  # whatever a loader raises on what was cut off or written over
+                warnings.warn(f"{path}: this entry of the cache is damaged ({error!r}); it is made again.", stacklevel=2)
+        made = make()
+        try:
+            with written_whole(path) as temporary:
+                save(made, temporary)
+            with written_whole(seal) as temporary:
+                temporary.write_text(hashlib.sha256(path.read_bytes()).hexdigest())
+        except OSError as error:
+            said = f"{path}: the cache cannot be written ({error.strerror}), so that nothing is kept. {MOVE_IT}."
+            warnings.warn(said, stacklevel=2)
+        return made
+
+
+@contextmanager
+def alone(path):
+    """Wait until no other process is at work on `path`, and keep others waiting meanwhile; one that is killed lets go."""
+    with ExitStack() as stack:
+        with suppress(OSError):  # where nothing can be written, nothing is shared
+            stack.enter_context(FileLock(path.with_name(f".{path.name}.lock")))
+        yield
 
 
 @contextmanager
@@ -96,16 +112,26 @@ def source_hash(*rooms, leave_out=()):
     return digest.hexdigest()[:12]
 
 
+def content_hash(*paths):
+    """Hash names and contents of files, and of all files in folders."""
+    digest = hashlib.sha256()
+    for path in map(Path, paths):
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(path)} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
 def run_jobs(jobs, *, keep=None, n_jobs=1, description="", unit="job", progress=True):
     """Run functions on `n_jobs` processes (-1: as many as this process has CPUs); what they give, in the order of the jobs.
 
     `jobs` are triples (key, function, tuple of arguments); a key is whatever the result depends on besides the code and the
     ECGs, anything `joblib.hash` takes. `keep` is a folder of one's own, where nobody else may write (it holds pickles), for
-    this code and these ECGs: each result is written there, by `joblib.Memory`, as soon as it is there, and read when its key
-    comes again.
+    this code and these ECGs: each result is written there as soon as it is there, and read when its key comes again.
     """
     # Keys are hashed here, once and in this process; the arguments, which hold all ECGs, are not part of them.
-    tasks = [delayed(_numbered)(i, keep, joblib.hash(key) if keep else None, *work) for i, (key, *work) in enumerate(jobs)]
+    keys = [joblib.hash(key) if keep else None for key, *_ in jobs]
+    tasks = [delayed(_numbered)(i, os.getpid(), keep, keys[i], *work) for i, (_, *work) in enumerate(jobs)]
     parallel = Parallel(n_jobs=available_cpus() if n_jobs == -1 else n_jobs, return_as="generator_unordered")
     bar = {"total": len(tasks), "desc": description, "unit": unit, "disable": not progress, "leave": False}
     done = dict(tqdm(parallel(tasks), **bar))
@@ -114,19 +140,12 @@ def run_jobs(jobs, *, keep=None, n_jobs=1, description="", unit="job", progress=
 
 def kept(keep, key, function, *arguments):
     """Return ``function(*arguments)``, found again in the folder `keep` where the key is the same; None keeps nothing."""
-    if keep is not None:
-        require_private(Path(keep))
-        try:
-            Path(keep).mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError:  # nothing can be written: `load_or_make` says so of the whole
-            keep = None
-    memory = joblib.Memory(keep, verbose=0).cache(_run, ignore=["function", "arguments"])
-    return memory(joblib.hash(key) if keep else None, function, arguments)
+    if keep is None:
+        return function(*arguments)
+    return load_or_make(Path(keep) / f"{joblib.hash(key)}.joblib", partial(function, *arguments))
 
 
-def _numbered(number, keep, key, function, arguments):
+def _numbered(number, parent, keep, key, function, arguments):
+    if os.getppid() == parent:  # a worker: not the process itself, nor one on another machine
+        end_with(parent)
     return number, kept(keep, key, function, *arguments)
-
-
-def _run(key, function, arguments):
-    return function(*arguments)

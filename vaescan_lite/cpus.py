@@ -1,7 +1,10 @@
-"""How many CPUs this process really has, and threads to match."""
+"""How many CPUs and how much memory this process really has, threads to match, and workers that end with it."""
 
 import os
+import threading
+import time
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -13,26 +16,51 @@ def available_cpus(root="/"):
     Threads for every core of a host run many times slower than one where a container may use one or two. `root`: for tests.
     """
     n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, int(min([n_cpus, *_cgroup_quotas(Path(root))])))
+    return max(1, int(min([n_cpus, *map(_quota, _cgroups(Path(root), "cpu"))])))
+
+
+def available_memory_mb(root="/"):
+    """Memory in MB that is free on this machine, or the limit of the process's cgroup where that is less. `root`: for tests."""
+    import psutil
+
+    return min([psutil.virtual_memory().available, *map(_memory_limit, _cgroups(Path(root), "memory"))]) / 1024**2
+
+
+def default_threads():
+    """Threads for torch, BLAS and OpenMP: ``OMP_NUM_THREADS`` where it is set, as joblib does for its workers; else one a CPU."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(wanted) if wanted.isdigit() and int(wanted) else available_cpus()
 
 
 @contextmanager
 def limited_threads(n_threads=None):
-    """Run BLAS and OpenMP with as many threads as the process has CPUs, and put the old number back afterwards."""
-    with threadpool_limits(n_threads or available_cpus()):
+    """Run BLAS and OpenMP with `n_threads`, else `default_threads`, and put the old number back afterwards."""
+    with threadpool_limits(n_threads or default_threads()):
         yield
 
 
-def _cgroup_quotas(root):
-    """Yield the quotas, in CPUs, of the process's cgroup and all its parents; a line is ``number:controllers:path``."""
+@cache
+def end_with(parent):
+    """Have this process end once `parent`, the process that started it, is gone: one that is killed cannot say so."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _cgroups(root, controller):
+    """Yield the folders of the process's cgroup and all its parents; a line is ``number:controllers:path``."""
     lines = [line.split(":", 2) for line in _read(root / "proc/self/cgroup").splitlines() if line.count(":") > 1]
     for _, controllers, path in lines:
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
         relative = Path(path.lstrip("/"))
-        for mount in {controllers, "cpu"} if controllers else {""}:  # version 2 has one tree and names no controllers
+        for mount in {controllers, controller} if controllers else {""}:  # version 2 has one tree and names no controllers
             for folder in (relative, *relative.parents):
-                yield _quota(root / "sys/fs/cgroup" / mount / folder)
+                yield root / "sys/fs/cgroup" / mount / folder
 
 
 def _quota(folder):
@@ -43,6 +71,12 @@ def _quota(folder):
     except ValueError:  # no limit ("max"), or no such files
         return float("inf")
     return quota / period if quota > 0 else float("inf")
+
+
+def _memory_limit(folder):
+    """Limit in bytes: cgroup-v2 ``memory.max``, cgroup-v1 ``memory.limit_in_bytes``."""
+    text = _read(folder / "memory.max") or _read(folder / "memory.limit_in_bytes")
+    return int(text) if text.strip().isdigit() else float("inf")
 
 
 def _read(path):

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from .cpus import available_cpus
+from .cpus import default_threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +78,9 @@ def seeded_weights(seed):
 
 @contextmanager
 def torch_threads(n_threads=None):
-    """Run torch with `n_threads`, default as many as the process has CPUs, and put the old number back afterwards."""
+    """Run torch with `n_threads`, else `cpus.default_threads`, and put the old number back afterwards."""
     before = torch.get_num_threads()
-    torch.set_num_threads(n_threads or available_cpus())
+    torch.set_num_threads(n_threads or default_threads())
     try:
         yield
     finally:
@@ -117,7 +117,7 @@ def train(
         ``validation_loss()`` returns a float, lower is better; called after each epoch in evaluation mode without gradients.
         With it the weights of the best epoch are kept, and `budget.patience` applies.
     progress, description : bool, str, whether to show a progress bar, and the text beside it
-    n_threads : int, optional, of torch; default one for each CPU; networks of a few thousand weights are faster with one
+    n_threads : int, optional, of torch; default `cpus.default_threads`; networks of a few thousand weights are faster with one
     device : str, as for `as_device`
         Where the steps are taken; the network comes back to the CPU. The order of the rows is the same on each device; on a GPU
         `generator` is another, on that device, and so is every tensor that a loss makes anew.

@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from ..cache import kept, run_jobs
-from ..cpus import available_cpus, limited_threads
+from ..cpus import available_cpus, default_threads, limited_threads
 
 BEAT_COMPONENTS = 160  # of a flattened beat, for models of tables
 
@@ -55,7 +55,7 @@ def run_cells(
     """
     rows.prepare({need for representation, _ in named.values() for need in getattr(representation, "needs", ("beats",))})
     n_jobs = available_cpus() if n_jobs == -1 else n_jobs
-    n_threads = max(1, available_cpus() // n_jobs)
+    n_threads = max(1, default_threads() // n_jobs)
     key = joblib.hash((description, rows.ids, rows.fold, labels, n_training, args)) if keep else None
     cells = []
     for group, seed, r in product(_sharing(named), seeds, masks):
