@@ -73,6 +73,8 @@ def _parser():
     run.add_argument("--profile", choices=profiles, default="workshop", help="data and time to use (default: workshop)")
     run.add_argument("--database", default="auto", help="a folder of ECGs, auto, simulated or ptbxl (default: auto)")
     run.add_argument("--seed", type=int, default=0, help="goes to everything that is drawn or trained (default: 0)")
+    run.add_argument("--fresh", action="store_true", help="run chapters and build pages again that have not changed, too")
+    run.add_argument("--at-once", type=_positive, metavar="N", help="chapters at once (default: one a CPU, memory permitting)")
     run.add_argument("--caller", help=argparse.SUPPRESS)  # make -C: where a relative --database may also start
 
     chapters = commands.add_parser("chapters", parents=[run], help="run chapters and report seconds and memory")
@@ -134,6 +136,7 @@ def _chapters(options):
         report = run_chapters(
             options.source / "notebooks", options.source / "_build" / "executed", profile=options.profile, seed=options.seed,
             database=resolve_database(options.database, options.caller), only=options.only, progress=sys.stderr.isatty(),
+            n_at_once=options.at_once, fresh=options.fresh,
         )  # fmt: skip
     except ChaptersFailed as failure:
         print(report_text(failure.report))
@@ -143,11 +146,14 @@ def _chapters(options):
 
 def _book(options):
     from .book.pages import build_book, require_book
+    from .cache import alone
 
     require_book(options.source)
-    options.only = None
-    _chapters(options)
-    first_page = build_book(options.source, options.source / "_build" / "executed", edition=options.edition)
+    options.only, build = None, options.source / "_build"
+    build.mkdir(exist_ok=True)
+    with alone(build / "book"):  # a second `make book` waits, and finds everything done
+        _chapters(options)
+        first_page = build_book(options.source, build / "executed", edition=options.edition, fresh=options.fresh)
     print(f"The first page of the book: {os.path.relpath(first_page)}")
 
 

@@ -27,7 +27,7 @@ def available_memory_mb(root="/"):
 
 
 def default_threads():
-    """Threads for torch, BLAS and OpenMP: ``OMP_NUM_THREADS`` where it is set, as joblib does for its workers; else one a CPU."""
+    """Threads for torch, BLAS and OpenMP: ``OMP_NUM_THREADS`` where it is set, as in workers of joblib; else one a CPU."""
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(wanted) if wanted.isdigit() and int(wanted) else available_cpus()
 

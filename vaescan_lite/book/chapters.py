@@ -1,20 +1,26 @@
 """The chapters as a book: run each with Papermill, measure what it costs, build the pages from the results."""
 
 import ast
+import hashlib
 import json
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pandas as pd
 
-from ..cache import written_whole
+from ..cache import PACKAGE, alone, content_hash, written_whole
+from ..cpus import available_cpus, available_memory_mb, end_with
 from ..factors import require_whole
+from .workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +29,10 @@ CHILD = "import sys; from vaescan_lite.book.chapters import _child; _child(sys.a
 REPORT_COLUMNS = ["chapter", "seconds", "memory_mb", "budget_s", "budget_mb", "error"]
 # Seconds from an empty cache, and MB of the largest process. Binder gives 1 GB for certain; "full" has no promise.
 BUDGETS = {"smoke": (30, 1024), "workshop": (240, 1024), "full": (None, None)}
+MOST_OUTPUT_MB = 20  # of a chapter; the largest takes 2
+# Where several run at once, these start first, in this order: what others wait for, what waits for nothing, then the longest.
+FIRST = ("04", "01", "02", "03", "A1", "10", "09", "12", "11", "08")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
 
 
 class ChaptersFailed(RuntimeError):
@@ -79,9 +89,12 @@ def with_parameters(source, parameters):
 
 
 def run_chapters(
-    notebooks, output_folder, *, profile="workshop", database="auto", seed=0, only=None, cell_timeout_s=1800, progress=True
-):
-    """Run chapters one after another, each in a process of its own, and write down what each cost.
+    notebooks, output_folder, *, profile="workshop", database="auto", seed=0, only=None, cell_timeout_s=1800,
+    chapter_timeout_s=7200, n_at_once=None, fresh=False, progress=True,
+):  # fmt: skip
+    """Run chapters side by side, each in a process of its own with one thread, and write down what each cost.
+
+    A chapter that ran before with the same source, parameters, ECGs, package and versions is kept as it is.
 
     Parameters
     ----------
@@ -90,7 +103,9 @@ def run_chapters(
         ``report.csv``, and what each cell printed (``<chapter>.log``).
     profile, database, seed : for the parameters cell of every chapter
     only : sequence of str, optional, begins of file names, such as ``["04"]``
-    cell_timeout_s, progress : float, bool, a cell that takes longer fails
+    cell_timeout_s, chapter_timeout_s : float, a cell or chapter that takes longer fails
+    n_at_once : int, optional, chapters at once; default one a CPU, as far as each has 1 GB of memory and 1 GB is left
+    fresh, progress : bool, run every chapter; a bar, where one runs at a time
 
     Returns
     -------
@@ -102,16 +117,26 @@ def run_chapters(
     if profile not in BUDGETS:
         raise ValueError(f"profile must be one of {', '.join(BUDGETS)}; got {profile!r}.")
     parameters = {"profile": profile, "database": resolve_database(database), "seed": require_whole(seed, "seed")}
-    paths = chapter_paths(notebooks, only)
+    chapters = {path: _prepared(path, parameters) for path in chapter_paths(notebooks, only)}
+    n_at_once = n_at_once or min(available_cpus(), max(1, int(available_memory_mb() / 1024 - 1)))
     output = Path(output_folder).resolve()
     output.mkdir(parents=True, exist_ok=True)
-    report = pd.DataFrame(columns=REPORT_COLUMNS)
-    for path in paths:
-        log.info("%s: running (profile %s, database %s)", path.stem, profile, database)
-        row = _run_chapter(path.resolve(), output, parameters, cell_timeout_s, progress)
-        report.loc[len(report)] = [path.stem, row["seconds"], row["memory_mb"], *BUDGETS[profile], row["error"]]
+    rows, waiting = {}, []
+    with alone(output):  # of two runs in one folder the second waits, and finds what the first made
+        shared = code_hash(), Workspace(**parameters).database().fingerprint
+        for path, notebook in chapters.items():
+            key = hashlib.sha256(json.dumps([*shared, notebook]).encode()).hexdigest()
+            rows[path.stem] = None if fresh else _kept(output / path.name, key)
+            if rows[path.stem] is None:
+                waiting.append(Run(path.resolve(), notebook, key, output, cell_timeout_s, progress and n_at_once == 1))
+        if len(chapters) > len(waiting):
+            log.info("%d of %d chapters are unchanged and not run again", len(chapters) - len(waiting), len(chapters))
+        for name, row in _finished(waiting, n_at_once, chapter_timeout_s):
+            rows[name] = row
+            log.info("%s: %s", name, row["error"] or f"{row['seconds']:.1f} s, {_mb(row['memory_mb'])} at the peak")
+            _write_report(_report(rows, profile), output, parameters)
+        report = _report(rows, profile)
         _write_report(report, output, parameters)
-        log.info("%s: %s", path.stem, row["error"] or f"{row['seconds']:.1f} s, {_mb(row['memory_mb'])} at the peak")
     failed = report[report["error"].notna()]
     if len(failed):
         reasons = "\n".join(f"{row.chapter}: {row.error}" for row in failed.itertuples())
@@ -134,8 +159,8 @@ def report_text(report):
     return "\n".join(lines)
 
 
-def _run_chapter(path, output, parameters, cell_timeout_s, progress):
-    """Run one chapter in a child process; the result says what it cost and which error it met."""
+def _prepared(path, parameters):
+    """Read a chapter and put values into its parameters cell."""
     import nbformat
 
     notebook = nbformat.read(path, as_version=4)
@@ -143,22 +168,119 @@ def _run_chapter(path, output, parameters, cell_timeout_s, progress):
     if len(cells) != 1:
         raise ValueError(f"{path.name}: expected one cell tagged 'parameters', found {len(cells)}.")
     cells[0].source = with_parameters(cells[0].source, parameters)
-    executed = output / path.name
-    executed.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(prefix="vaescan-") as folder:
-        chapter, result_file = Path(folder) / path.name, Path(folder) / "result.json"
-        papermill = {"input_path": str(chapter), "output_path": str(executed), "cwd": str(path.parent)}
-        papermill |= {"execution_timeout": cell_timeout_s, "progress_bar": progress}
-        job = {"papermill": papermill, "log": str(output / f"{path.stem}.log"), "result": str(result_file)}
-        nbformat.write(notebook, chapter)
-        environment = environment_for_child(**_own_jupyter(Path(folder)))
-        start = time.perf_counter()
+    return notebook
+
+
+def code_hash():
+    """Hash the package, with its data, and the versions of Python and everything installed."""
+    versions = sorted(f"{package.name} {package.version}" for package in distributions())
+    return hashlib.sha256("\n".join([content_hash(PACKAGE), sys.version, *versions]).encode()).hexdigest()[:16]
+
+
+def _kept(executed, key):
+    """Return what it cost to run a chapter, if it ran to its end with this key."""
+    try:
+        row = json.loads(executed.read_text(encoding="utf-8"))["metadata"]["vaescan"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return {**row, "error": None} if row.pop("key") == key else None
+
+
+def _report(rows, profile):
+    """Lay rows by name, of chapters that ran, out as a table."""
+    done = [(name, row["seconds"], row["memory_mb"], *BUDGETS[profile], row["error"]) for name, row in rows.items() if row]
+    return pd.DataFrame(done, columns=REPORT_COLUMNS).astype({"error": object})
+
+
+def _finished(waiting, n_at_once, timeout_s):
+    """Run chapters, `n_at_once` at a time; give the name of each, as soon as it ends, and its row of the report."""
+    ranks = {start: rank for rank, start in enumerate(FIRST)}
+    if n_at_once > 1:
+        waiting = sorted(waiting, key=lambda run: ranks.get(run.path.stem[:2], len(ranks)))
+    running = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < n_at_once:
+                waiting[0].start()
+                running.append(waiting.pop(0))
+            time.sleep(0.1)
+            for run in [run for run in running if run.has_ended(timeout_s)]:
+                running.remove(run)
+                yield run.path.stem, run.row()
+    finally:
+        for run in running:
+            run.stop()
+
+
+class Run:
+    """A chapter that runs in a child process."""
+
+    def __init__(self, path, notebook, key, output, cell_timeout_s, progress):
+        self.path, self.notebook, self.key, self.output = path, notebook, key, output
+        self.papermill = {"cwd": str(path.parent), "execution_timeout": cell_timeout_s, "progress_bar": progress}
+        self.log, self.stopped = output / f"{path.stem}.log", None
+
+    def start(self):
+        """Begin; what an earlier run left is taken away first."""
+        import nbformat
+
+        log.info("%s: running", self.path.stem)
+        self.folder = tempfile.TemporaryDirectory(prefix="vaescan-", ignore_cleanup_errors=True)
+        folder = Path(self.folder.name)
+        self.executed, self.result = folder / "executed.ipynb", folder / "result.json"
+        for old in (self.output / self.path.name, self.log):
+            old.unlink(missing_ok=True)
+        nbformat.write(self.notebook, folder / self.path.name)
+        papermill = {"input_path": str(folder / self.path.name), "output_path": str(self.executed), **self.papermill}
+        job = {"papermill": papermill, "log": str(self.log), "result": str(self.result), "parent": os.getpid()}
+        environment = environment_for_child(**_own_jupyter(folder), **ONE_THREAD)  # so digits do not depend on the CPUs
         command = [sys.executable, "-c", CHILD, json.dumps(job)]
-        run = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=False)
-        seconds = time.perf_counter() - start
-        if result_file.exists():
-            return {"seconds": seconds, **json.loads(result_file.read_text(encoding="utf-8"))}
-    return {"seconds": seconds, "memory_mb": None, "error": f"the process ended with code {run.returncode} and no result"}
+        self.started = time.perf_counter()  # a session of its own: Ctrl-C reaches this process, which stops the child
+        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def has_ended(self, timeout_s):
+        """Tell whether it has, and stop it where it takes too long or gives too much."""
+        output_mb = sum(path.stat().st_size for path in (self.log, self.executed) if path.exists()) / 1024**2
+        if output_mb > MOST_OUTPUT_MB:
+            self.stop(f"stopped: it gave more than {MOST_OUTPUT_MB} MB of output (log: {self.log})")
+        elif time.perf_counter() - self.started > timeout_s:
+            self.stop(f"stopped: it took more than {timeout_s:g} s, the limit for a chapter")
+        return self.process.poll() is not None
+
+    def stop(self, reason="stopped"):
+        """End the child, its kernel and the kernel's workers."""
+        import psutil
+
+        self.stopped = reason
+        try:
+            family = psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            family = []
+        for process in (self.process, *family):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.wait()
+        self.folder.cleanup()
+
+    def row(self):
+        """Say what the chapter cost and which error it met, and move the executed notebook to its place."""
+        import nbformat
+
+        row = {"seconds": time.perf_counter() - self.started, "memory_mb": None, "error": self.stopped}
+        if self.stopped is None and self.result.exists():
+            row |= json.loads(self.result.read_text(encoding="utf-8"))
+            if self.executed.exists():
+                notebook = nbformat.read(self.executed, as_version=4)
+                if row["error"] is None:
+                    notebook.metadata["vaescan"] = {"key": self.key, "seconds": row["seconds"], "memory_mb": row["memory_mb"]}
+                with written_whole(self.output / self.path.name) as temporary:
+                    nbformat.write(notebook, temporary)
+        elif self.stopped is None:
+            code = self.process.returncode
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+            row["error"] = f"the process {how} and left no result"
+        self.folder.cleanup()
+        return row
 
 
 def _own_jupyter(folder):
@@ -183,6 +305,8 @@ def _child(job):
     from papermill.exceptions import PapermillExecutionError
 
     job = json.loads(job)
+    if os.name == "posix":  # elsewhere a child keeps the parent that is gone
+        end_with(job["parent"])
     logging.basicConfig(filename=job["log"], filemode="w", level=logging.INFO, format="%(message)s", encoding="utf-8")
     error = None
     try:
@@ -192,6 +316,7 @@ def _child(job):
         error = f"cell {failure.exec_count} ({first_line.strip()}): {failure.ename}: {failure.evalue}"
     except Exception as failure:  # a dead kernel, a cell over its time, no kernel at all: the report names it
         error = f"{type(failure).__name__}: {failure}"
+        Path(job["papermill"]["output_path"]).unlink(missing_ok=True)  # no error on it says that it is unfinished
     result = {"memory_mb": _peak_memory_of_children_mb(), "error": error}
     Path(job["result"]).write_text(json.dumps(result), encoding="utf-8")
 

@@ -7,7 +7,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from .chapters import chapter_paths, environment_for_child, log
+from ..cache import content_hash
+from .chapters import chapter_paths, code_hash, environment_for_child, log
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 EDITIONS = ("complete", "student")
@@ -20,7 +21,8 @@ The exercises of this edition have their checks and hints, and no solutions. Eve
 
 def publishable(notebook):
     """Take out of an executed chapter what is of the run: Papermill's metadata, bars, widgets of figures that offer HTML."""
-    notebook.metadata.pop("papermill", None)
+    for name in ("papermill", "vaescan"):
+        notebook.metadata.pop(name, None)
     models = set()
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
@@ -49,23 +51,32 @@ def without_solutions(notebook):
     return notebook
 
 
-def build_book(source, executed, build_folder=None, edition="complete"):
+def build_book(source, executed, build_folder=None, edition="complete", fresh=False):
     """Build the HTML book from executed chapters; return its first page, ``_build/html/index.html``.
 
     `source` holds ``_config.yml``, ``_toc.yml`` and ``book``, `executed` the chapters as `run_chapters` writes them.
-    `build_folder` (default: `source`) gets ``_build/html``, whose old content is removed first, and the staged sources. A
-    RuntimeError says that Jupyter Book warned, failed, or is not of version 1 (2 ignores ``_config.yml`` and builds nothing).
+    `build_folder` (default: `source`) gets ``_build/html``, whose old content is removed first, and the staged sources. Where
+    these, package and versions are those of the pages that stand there, nothing is built (unless `fresh`). A RuntimeError
+    says that Jupyter Book warned, failed, or is not of version 1 (2 ignores ``_config.yml`` and builds nothing).
     """
     require_book(source)
     if edition not in EDITIONS:
         raise ValueError(f"edition must be one of {', '.join(EDITIONS)}; got {edition!r}.")
     build = Path(build_folder or source).resolve() / "_build"
     staged = build / "staged"
-    for old in (staged, build / "html", build / ".doctrees", build / "notebooks"):
+    for old in (staged, build / "notebooks"):
         shutil.rmtree(old, ignore_errors=True)
     _stage(Path(source).resolve(), Path(executed).resolve(), staged)
     if edition == "student":
         _leave_solutions_out(Path(source).resolve(), staged, build / "notebooks")
+    first_page, seal = build / "html" / "index.html", build / ".pages.sha256"
+    key = f"{content_hash(staged)} {code_hash()}"
+    if not fresh and first_page.exists() and seal.exists() and seal.read_text() == key:
+        log.info("the pages are unchanged")
+        return first_page
+    seal.unlink(missing_ok=True)
+    for old in (build / "html", build / ".doctrees"):
+        shutil.rmtree(old, ignore_errors=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     command += ["build", str(staged), "--path-output", str(build.parent), "--all", "-W", "-n", "--keep-going", "-q"]
     log.info("building the pages")
@@ -73,11 +84,11 @@ def build_book(source, executed, build_folder=None, edition="complete"):
     run = subprocess.run(command, env=environment_for_child(), **quiet)
     output = re.sub(r"\x1b\[[\d;]*m", "", run.stderr + run.stdout)  # colours
     (build / "pages.log").write_text(output, encoding="utf-8")
-    first_page = build / "html" / "index.html"
     if run.returncode or not first_page.exists():
         lines = dict.fromkeys(line for line in output.splitlines() if re.search(r"WARNING|ERROR|rror:", line))
         text = "\n".join(list(lines)[:40]) or output[-3000:]
         raise RuntimeError(f"Jupyter Book failed or warned (log: {build / 'pages.log'}).\n{text}")
+    seal.write_text(key)
     return first_page
 
 
