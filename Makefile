@@ -1,6 +1,7 @@
 # make book          run every chapter and build the pages     DATABASE=<folder>|auto|simulated|ptbxl
 #                                                              PROFILE=smoke|workshop|full   SEED=<whole number>
 #                                                              EDITION=student leaves the solutions out
+#                                                              FRESH=1 runs unchanged chapters, too   AT_ONCE=<chapters>
 # make pdf           the built pages as one file, _build/book.pdf; needs Chromium or Chrome
 # make bundle        pages, notebooks, wheels and what training made, in _build/bundle, for a classroom without a network;
 #                    runs the chapters with a cache of its own     PROFILE=smoke|workshop|full
@@ -19,6 +20,8 @@ DATABASE = auto
 PROFILE = workshop
 SEED = 0
 EDITION = complete
+FRESH =
+AT_ONCE =
 PYTHON = python3.11 python3.12 python3.13 python3 python
 TESTS =
 PARTS =
@@ -35,7 +38,7 @@ help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' $(firstword $(MAKEFILE_LIST))
 
 book: $(INSTALLED)
-	@$(VENV)/bin/python -m vaescan_lite book --profile "$(PROFILE)" --database "$(DATABASE)" --seed "$(SEED)" --edition "$(EDITION)" --caller "$(CALLER)"
+	@$(VENV)/bin/python -m vaescan_lite book --profile "$(PROFILE)" --database "$(DATABASE)" --seed "$(SEED)" --edition "$(EDITION)" --caller "$(CALLER)" $(if $(FRESH),--fresh) $(if $(AT_ONCE),--at-once $(AT_ONCE))
 
 pdf: $(INSTALLED)
 	@$(VENV)/bin/python -m publish pdf --profile "$(PROFILE)"

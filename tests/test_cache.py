@@ -1,9 +1,14 @@
 """Results are kept, written whole, not made again, and out of date when the source has changed."""
 
 import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from vaescan_lite import cache
@@ -128,6 +133,33 @@ def test_what_several_processes_did_is_not_done_again(tmp_path):
     assert run_jobs(jobs_of([1, 2, 3, 4]), keep=tmp_path, n_jobs=2, progress=False) == [1, 4, 9, 16]
     assert run_jobs(jobs_of([1, 2, 3, 4]), keep=tmp_path, progress=False) == [1, 4, 9, 16]
     assert done == []
+
+
+def test_an_entry_that_several_want_at_once_is_made_once(tmp_path):
+    made = []
+    make = lambda: time.sleep(0.3) or made.append(1) or len(made)  # noqa: E731
+    with ThreadPoolExecutor() as pool:
+        entries = [pool.submit(cache.load_or_make, tmp_path / "entry", make) for _ in range(4)]
+    assert [entry.result() for entry in entries] == [1, 1, 1, 1] and made == [1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    code = (
+        "import os, time\nfrom pathlib import Path\nfrom vaescan_lite.cache import run_jobs\n"
+        "def work(i):\n    Path(f'pid{i}').write_text(str(os.getpid()))\n    time.sleep(900)\n"
+        "run_jobs([(None, work, (i,)) for i in range(2)], n_jobs=2, progress=False)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    for _ in range(1200):
+        if len(pids := [path.read_text() for path in tmp_path.glob("pid*")]) == 2 and all(pids):
+            break
+        time.sleep(0.1)
+    workers = [psutil.Process(int(pid)) for pid in pids]
+    parent.kill()
+    parent.wait()
+    assert not psutil.wait_procs(workers, timeout=60)[1]
 
 
 # entries that are damaged, and places that are not one's own

@@ -1,11 +1,12 @@
 """CPUs are counted by affinity and by the quota of the cgroup, version 1 and 2."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 from threadpoolctl import threadpool_info
 
-from vaescan_lite.cpus import available_cpus, limited_threads
+from vaescan_lite.cpus import available_cpus, available_memory_mb, default_threads, limited_threads
 
 
 @pytest.fixture
@@ -70,3 +71,25 @@ def test_threads_are_limited_inside_and_restored_outside():
     with limited_threads(1):
         assert {pool["num_threads"] for pool in threadpool_info()} == {1}
     assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+@pytest.mark.parametrize(
+    ("files", "mb"),
+    [
+        ({}, 8000),
+        ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/memory.max": str(2048 * 1024**2)}, 2048),
+        ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/memory.max": "max\n"}, 8000),
+        ({"proc/self/cgroup": "4:memory:/\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": f"{1024**3}\n"}, 1024),
+    ],
+    ids=["no cgroup", "v2", "v2 without limit", "v1"],
+)
+def test_memory_is_what_is_free_or_the_limit(tmp_path, monkeypatch, files, mb):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=8000 * 1024**2))
+    assert available_memory_mb(mounted(tmp_path, files)) == mb
+
+
+@pytest.mark.parametrize(("wanted", "n_threads"), [("3", 3), ("2,1", 2), ("", 8), ("0", 8), ("many", 8)])
+def test_threads_are_as_many_as_asked_for_else_one_a_cpu(monkeypatch, eight_cpus, wanted, n_threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", wanted)
+    monkeypatch.setattr("vaescan_lite.cpus._cgroups", lambda root, controller: [])
+    assert default_threads() == n_threads

@@ -1,16 +1,21 @@
 """Running chapters, the report and the pages, on a small book of three chapters."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlparse
 
 import nbformat
 import pandas as pd
+import psutil
 import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -20,6 +25,7 @@ from vaescan_lite.book import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 
+SETTINGS = {"profile": "smoke", "database": "simulated", "seed": 7, "progress": False}
 PARAMETERS = 'profile = "workshop"  # smoke, workshop or full\ndatabase = "auto"\nseed = 0'
 GOOD = [
     "from pathlib import Path\nimport sys, warnings\nfrom matplotlib import pyplot as plt\nfrom tqdm.auto import tqdm",
@@ -27,6 +33,7 @@ GOOD = [
     "for _ in tqdm(range(3), leave=False):\n    pass",
     "for _ in tqdm(range(3), leave=True):\n    pass",
     'print("a message", file=sys.stderr)',
+    "import threadpoolctl\n{pool['num_threads'] for pool in threadpoolctl.threadpool_info()}",
 ]
 FIGURE = {
     "mystnb": {
@@ -69,16 +76,18 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(site, tmp_path_factory):
-    """All three chapters run once, the second of them to its error; with a backend that would swallow figures."""
-    notebooks = tmp_path_factory.mktemp("chapters") / "notebooks"
+    """Five chapters run once, two at a time, three of them to an error; with a backend that would swallow figures."""
+    folder = tmp_path_factory.mktemp("run")
+    notebooks, output = folder / "notebooks", folder / "executed"
     shutil.copytree(site / "notebooks", notebooks)
     write_chapter(notebooks / "02_fails.ipynb", ["first = 1", "first = 2\nraise KeyError('the lead V9')", "never = 3"])
     write_chapter(notebooks / "03_large.ipynb", ['kept = b"x" * 400_000_000', "len(kept)"])
-    output = tmp_path_factory.mktemp("executed")
+    write_chapter(notebooks / "04_killed.ipynb", ["import os, signal", "os.kill(os.getpid(), signal.SIGKILL)"])
+    write_chapter(notebooks / "05_floods.ipynb", ["while True:\n    print('x' * 100_000)"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPLBACKEND", "agg")
         with pytest.raises(book.ChaptersFailed) as failure:
-            book.run_chapters(notebooks, output, profile="smoke", database="simulated", seed=7, progress=False)
+            book.run_chapters(notebooks, output, n_at_once=2, **SETTINGS)
     return output, failure.value
 
 
@@ -160,18 +169,121 @@ def test_a_chapter_draws_figures_whatever_backend_the_caller_uses(run):
 
 def test_a_failing_chapter_is_named_with_its_cell_and_error_and_the_others_still_run(run):
     output, failure = run
-    assert "1 of 3 chapters failed" in str(failure)
+    assert "3 of 5 chapters failed" in str(failure)
     assert re.search(r"02_fails: cell 3 \(first = 2\): KeyError: .*the lead V9", str(failure))
-    assert list(failure.report["chapter"]) == ["01_good", "02_fails", "03_large"]
-    assert list(failure.report["error"].isna()) == [True, False, True]
+    assert list(failure.report["chapter"]) == ["01_good", "02_fails", "03_large", "04_killed", "05_floods"]
+    assert list(failure.report["error"].isna()) == [True, False, True, False, False]
     assert (output / "03_large.ipynb").exists()
+
+
+def test_a_kernel_that_the_system_killed_and_a_chapter_that_floods_its_output_are_named_and_leave_no_notebook(run):
+    output, failure = run
+    assert re.search(r"04_killed: DeadKernelError", str(failure))
+    assert re.search(r"05_floods: stopped: it gave more than 20 MB of output", str(failure))
+    assert sorted(path.name for path in output.glob("*.ipynb")) == ["01_good.ipynb", "02_fails.ipynb", "03_large.ipynb"]
+    assert not [path for path in output.iterdir() if path.name.startswith(".")]
+
+
+def test_a_chapter_has_one_thread_whatever_runs_beside_it(run):
+    assert result_of(nbformat.read(run[0] / "01_good.ipynb", as_version=4), 6) == "{1}"
+
+
+def started(monkeypatch, notebooks, output, **settings):
+    """Chapters that `run_chapters` would start, and the report it gives where there are none."""
+    begun = []
+
+    def start(run):
+        begun.append(run.path.stem)
+        raise InterruptedError
+
+    monkeypatch.setattr(book.Run, "start", start)
+    try:
+        return begun, book.run_chapters(notebooks, output, **SETTINGS | settings)
+    except InterruptedError:
+        return begun, None
+
+
+def test_chapters_that_have_not_changed_are_kept_with_what_they_cost_and_the_others_run_again(run, tmp_path, monkeypatch):
+    output, failure = run
+    notebooks = output.parent / "notebooks"
+    begun, report = started(monkeypatch, notebooks, output, only=["01", "03"])
+    assert not begun
+    pd.testing.assert_frame_equal(report, failure.report.iloc[[0, 2]].reset_index(drop=True))
+    shutil.copytree(notebooks, tmp_path / "notebooks")
+    write_chapter(tmp_path / "notebooks/03_large.ipynb", ["1"])
+    assert started(monkeypatch, tmp_path / "notebooks", output, only=["01", "03"])[0] == ["03_large"]
+    assert started(monkeypatch, notebooks, output)[0] == ["02_fails"]
+    for change in ({"fresh": True}, {"seed": 8}):
+        assert started(monkeypatch, notebooks, output, only=["01"], **change)[0] == ["01_good"]
+    monkeypatch.setattr(book, "code_hash", lambda: "of another package")
+    assert started(monkeypatch, notebooks, output, only=["01"])[0] == ["01_good"]
+
+
+def test_an_executed_chapter_that_was_damaged_runs_again(run, tmp_path, monkeypatch):
+    text = (run[0] / "01_good.ipynb").read_text(encoding="utf-8")
+    for damaged in ("", text[: len(text) // 2], "{}", "[]"):
+        (tmp_path / "01_good.ipynb").write_text(damaged)
+        assert started(monkeypatch, run[0].parent / "notebooks", tmp_path, only=["01"])[0] == ["01_good"]
+
+
+def test_what_others_wait_for_starts_first_where_several_run_and_the_report_keeps_their_order(tmp_path, monkeypatch):
+    for name in ("02_a", "04_b", "10_c", "12_d"):
+        write_chapter(tmp_path / f"{name}.ipynb", [])
+    begun = []
+    monkeypatch.setattr(book.Run, "start", lambda run: begun.append(run.path.stem))
+    monkeypatch.setattr(book.Run, "has_ended", lambda run, timeout_s: len(begun) == 4)
+    monkeypatch.setattr(book.Run, "row", lambda run: {"seconds": 1.0, "memory_mb": 1.0, "error": None})
+    report = book.run_chapters(tmp_path, tmp_path / "out", n_at_once=4, **SETTINGS)
+    assert begun == ["04_b", "02_a", "10_c", "12_d"] and list(report["chapter"]) == sorted(begun)
+
+
+def test_a_chapter_without_end_is_stopped(tmp_path):
+    write_chapter(tmp_path / "01_endless.ipynb", ["import time\nwhile True:\n    time.sleep(1)"])
+    with pytest.raises(book.ChaptersFailed, match="01_endless: stopped: it took more than 2 s, the limit for a chapter"):
+        book.run_chapters(tmp_path, tmp_path / "out", chapter_timeout_s=2, **SETTINGS)
+
+
+def test_of_two_runs_in_one_folder_the_second_waits_and_finds_what_the_first_made(tmp_path):
+    write_chapter(tmp_path / "01_once.ipynb", ["print('ran', file=open('runs.txt', 'a'))"])
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(book.run_chapters, tmp_path, tmp_path / "out", **SETTINGS) for _ in range(2)]
+    pd.testing.assert_frame_equal(runs[0].result(), runs[1].result())
+    assert (tmp_path / "runs.txt").read_text() == "ran\n"
+
+
+def soon(condition):
+    """Wait for something that takes seconds on a free machine."""
+    for _ in range(1200):
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_kernel_outlives_a_run_that_is_stopped_and_the_next_run_ends(tmp_path, sent):
+    code = "import os, time\nfrom pathlib import Path\nPath('pid').write_text(str(os.getpid()))\n"
+    write_chapter(tmp_path / "01_slow.ipynb", [code + "time.sleep(0 if Path('go').exists() else 900)\n'done'"])
+    call = f"from vaescan_lite.book import run_chapters; run_chapters({str(tmp_path)!r}, 'out', **{SETTINGS})"
+    first = subprocess.Popen([sys.executable, "-c", call], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    assert soon(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    family = psutil.Process(first.pid).children(recursive=True)
+    assert int((tmp_path / "pid").read_text()) in [process.pid for process in family]
+    first.send_signal(sent)
+    assert first.wait(timeout=120) != 0
+    assert soon(lambda: not any(process.is_running() for process in family))
+    assert not list((tmp_path / "out").glob("*.ipynb"))
+    (tmp_path / "go").touch()
+    assert subprocess.run([sys.executable, "-c", call], cwd=tmp_path).returncode == 0
 
 
 def test_the_report_is_written_although_a_chapter_failed(run):
     output, failure = run
     table = pd.read_csv(output / "report.csv")
     assert list(table.columns) == book.REPORT_COLUMNS
-    assert list(table["chapter"]) == ["01_good", "02_fails", "03_large"]
+    assert list(table["chapter"]) == ["01_good", "02_fails", "03_large", "04_killed", "05_floods"]
     assert (table["seconds"] > 0).all()
     pd.testing.assert_series_equal(table["seconds"], failure.report["seconds"].astype(float))
     whole = json.loads((output / "report.json").read_text())
@@ -198,10 +310,10 @@ def test_the_report_for_the_terminal_says_what_failed_and_what_was_over_its_budg
 
 def test_progress_bars_do_not_reach_the_page_and_messages_do(run):
     notebook = nbformat.read(run[0] / "01_good.ipynb", as_version=4)
-    assert sum(bool(cell.get("outputs")) for cell in notebook.cells) == 5
+    assert sum(bool(cell.get("outputs")) for cell in notebook.cells) == 6
     text = json.dumps(pages.publishable(notebook))
-    assert "widget-view" not in text and "3/3" not in text and "papermill" not in text
-    assert [bool(cell.get("outputs")) for cell in notebook.cells[3:]] == [True, False, False, True, True]
+    assert "widget-view" not in text and "3/3" not in text and "papermill" not in text and '"vaescan"' not in text
+    assert [bool(cell.get("outputs")) for cell in notebook.cells[3:]] == [True, False, False, True, True, True]
     assert "a message" in text
 
 
@@ -277,6 +389,22 @@ def test_a_warning_stops_the_build_and_leaves_no_page_that_looks_finished(site, 
     shutil.copy(run[0] / "01_good.ipynb", executed)
     with pytest.raises(RuntimeError, match=r"(?s)warned.*intro\.md.*word"):
         pages.build_book(tmp_path / "site", executed)
+
+
+def test_pages_are_built_again_only_where_something_changed(site, html, tmp_path, monkeypatch):
+    def build(*args, **kwargs):
+        raise InterruptedError
+
+    shutil.copytree(site, tmp_path / "site")
+    copy, executed = tmp_path / "site", tmp_path / "site/_build/executed"
+    monkeypatch.setattr(pages.subprocess, "run", build)
+    assert pages.build_book(copy, executed) == copy / "_build/html/index.html"
+    intro = copy / "book/intro.md"
+    intro.write_text(intro.read_text() + "\nOne more line.\n")
+    for _ in range(2):  # nor after a build that was interrupted
+        with pytest.raises(InterruptedError):
+            pages.build_book(copy, executed)
+    assert not (copy / "_build/html").exists()
 
 
 def test_a_folder_that_is_not_the_book_is_named(tmp_path):

@@ -181,7 +181,7 @@ def _kept(executed, key):
     """Return what it cost to run a chapter, if it ran to its end with this key."""
     try:
         row = json.loads(executed.read_text(encoding="utf-8"))["metadata"]["vaescan"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return {**row, "error": None} if row.pop("key") == key else None
 
@@ -218,6 +218,7 @@ class Run:
     def __init__(self, path, notebook, key, output, cell_timeout_s, progress):
         self.path, self.notebook, self.key, self.output = path, notebook, key, output
         self.papermill = {"cwd": str(path.parent), "execution_timeout": cell_timeout_s, "progress_bar": progress}
+        self.papermill["start_timeout"] = 600  # of a kernel: a minute is not enough where much else runs
         self.log, self.stopped = output / f"{path.stem}.log", None
 
     def start(self):

@@ -1,0 +1,77 @@
+"""Numbers that chapters say in their findings and answers, smoke profile, simulated ECGs, seed 0: expected with tolerances.
+
+To renew the table, run the book in ways that round differently, and give the folders of executed chapters, the usual one first:
+
+    export PROFILE=smoke DATABASE=simulated
+    make book && cp -r _build/executed /tmp/usual
+    export VAESCAN_CACHE=/tmp/other ATEN_CPU_CAPABILITY=default OPENBLAS_CORETYPE=Nehalem
+    make book FRESH=1 && cp -r _build/executed /tmp/other_cpu
+    python tests/expected_numbers.py /tmp/usual /tmp/other_cpu
+
+A tolerance is one and a half of the last digit shown, or thrice the largest difference between these runs.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+
+TABLE = Path(__file__).parent / "book" / "expected_numbers.csv"
+NUMBER = re.compile(r"(?<![\w.,])[-−+]?\d+(?:,\d{3})*(?:\.\d+)?(?![\w])")
+
+
+def numbers(notebook):
+    """Numbers as they are written, by the words that stand before them."""
+    values = {}
+    for cell in notebook.cells:
+        tags = {"finding", "answer"} & set(cell.metadata.get("tags", ()))
+        if cell.cell_type != "code" or not tags:
+            continue
+        text = " ".join(output.get("data", {}).get("text/markdown", "") for output in cell.outputs)
+        text = re.sub(r"[*`_]|:::\S*|^:class:.*$", "", text, flags=re.MULTILINE)
+        for match in NUMBER.finditer(text):
+            words = re.findall(r"[^\W\d_]+", text[: match.start()])[-4:]
+            name = f"{min(tags)}: {' '.join(words)}"
+            same = sum(known.split(" #")[0] == name for known in values)
+            values[f"{name} #{same + 1}" if same else name] = match.group()
+    return values
+
+
+def value_of(text):
+    return float(text.replace(",", "").replace("−", "-"))
+
+
+def last_digit(text):
+    """One unit of the last digit shown."""
+    return 10.0 ** -len(text.partition(".")[2])
+
+
+def table(folders):
+    """Expected numbers and tolerances from runs of the book; numbers that not all runs have are left out."""
+    rows = []
+    for path in sorted(Path(folders[0]).glob("*.ipynb")):
+        runs = [numbers(nbformat.read(Path(folder) / path.name, as_version=4)) for folder in folders]
+        for name in (name for name in runs[0] if all(name in run for run in runs)):
+            values = [value_of(run[name]) for run in runs]
+            spread = max(abs(value - values[0]) for value in values)
+            rows.append((path.stem, name, runs[0][name].replace("−", "-"), max(1.5 * last_digit(runs[0][name]), 3 * spread)))
+    return pd.DataFrame(rows, columns=["chapter", "name", "value", "tolerance"])
+
+
+def differences(notebook, chapter):
+    """Lines on numbers of a chapter that are missing or too far from the table."""
+    expected = pd.read_csv(TABLE, dtype={"value": str}).query("chapter == @chapter")
+    shown = numbers(notebook)
+    for row in expected.itertuples():
+        if row.name not in shown:
+            yield f"{row.name}: nowhere in the chapter"
+        elif abs(value_of(shown[row.name]) - value_of(row.value)) > row.tolerance * (1 + 1e-9):
+            yield f"{row.name}: {shown[row.name]}, expected {row.value} within {row.tolerance:g}"
+
+
+if __name__ == "__main__":
+    made = table(sys.argv[1:])
+    made.to_csv(TABLE, index=False, float_format="%.6g")
+    print(made.groupby("chapter").size().to_string())
