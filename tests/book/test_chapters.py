@@ -198,7 +198,7 @@ def started(monkeypatch, notebooks, output, **settings):
 
     monkeypatch.setattr(book.Run, "start", start)
     try:
-        return begun, book.run_chapters(notebooks, output, **SETTINGS | settings)
+        return begun, book.run_chapters(notebooks, output, n_at_once=1, **SETTINGS | settings)
     except InterruptedError:
         return begun, None
 
