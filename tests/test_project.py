@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 import vaescan_lite as vl
 
@@ -41,6 +42,14 @@ def make(folder, *arguments):
 @pytest.mark.parametrize(("name", "bounds"), requirements().items())
 def test_every_dependency_has_a_lower_and_an_upper_bound(name, bounds):
     assert ">=" in bounds and re.search(r"<\d", bounds)
+
+
+def test_the_lock_holds_a_version_within_its_bounds_of_everything_that_is_asked_for_and_no_path():
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    locked = dict(re.fullmatch(r"([\w.-]+)==([\w.+!-]+)", line).groups() for line in lines[2:])
+    locked = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in locked.items()}
+    for name, bounds in requirements().items():
+        assert SpecifierSet(bounds).contains(locked[name]), name
 
 
 def test_environment_yml_has_the_bounds_of_pyproject():
