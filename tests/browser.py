@@ -27,7 +27,7 @@ class Browser:
         command += ["--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run", "--hide-scrollbars"]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         port_file = Path(profile) / "DevToolsActivePort"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while not (port_file.exists() and port_file.read_text().count("\n")):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.close()
@@ -35,7 +35,7 @@ class Browser:
             time.sleep(0.05)
         port, path = port_file.read_text().split("\n")[:2]
         environment = {name: os.environ.pop(name) for name in list(os.environ) if name.lower() in ("http_proxy", "all_proxy")}
-        self.socket = websocket.create_connection(f"ws://127.0.0.1:{port}{path}", timeout=60, suppress_origin=True)
+        self.socket = websocket.create_connection(f"ws://127.0.0.1:{port}{path}", timeout=600, suppress_origin=True)
         os.environ.update(environment)
         self.numbers, self.session, self.events = itertools.count(1), None, []
         target = next(t for t in self.send("Target.getTargets")["targetInfos"] if t["type"] == "page")
@@ -58,7 +58,7 @@ class Browser:
     def open(self, path):
         self.events = []
         self.send("Page.navigate", url=Path(path).as_uri())
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{path} did not load")
