@@ -28,7 +28,8 @@ def _remove_thebe(app, pagename, templatename, context, doctree):
 WRONG_ROLES = (
     (r'<summary aria-label="Toggle hidden content">', "<summary>"),
     (r'(<button[^>]*search-button-field[^>]*?) aria-label="[^"]*"', r"\1"),
-    (r'(<i class="theme-switch [^>]*?)>', r'\1 aria-hidden="true">'),
+    (r'(<i class="theme-switch [^>]*?) title="[^"]*"([^>]*)>', r'\1\2 aria-hidden="true">'),
+    (r'<summary>(?=<span class="toctree-toggle")', '<summary aria-label="Pages below this one">'),
     (r'<div role="list" class="citation-list">', '<div class="citation-list">'),
 )
 
