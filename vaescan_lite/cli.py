@@ -102,11 +102,16 @@ def _download(options):
 def _explain(options):
     from . import explain, read_record
 
-    ecg = read_record(options.file, options.fs)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        ecg = read_record(options.file, options.fs)
+    for warning in said:
+        print(f"note: {warning.message}", file=sys.stderr)
     page = explain.report(ecg, folder=options.model)
     print(page.save(options.output or Path(f"{options.file.stem}.html")))
     for fault in page.faults:
-        print(f"fault: {fault}", file=sys.stderr)
+        if not any(fault in str(warning.message) for warning in said):
+            print(f"fault: {fault}", file=sys.stderr)
 
 
 def _train(options):

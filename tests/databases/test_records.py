@@ -1,5 +1,6 @@
 """One ECG from a file: equal to what wfdb reads, or an error that names the file and the cause."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import pandas as pd
 import pytest
 import wfdb
 
+import vaescan_lite as vl
 from vaescan_lite import read_record
-from vaescan_lite.databases.records import resample, samples_needed
+from vaescan_lite.databases.records import doubt_of_rate, resample, samples_needed
 from vaescan_lite.databases.wfdb_files import read_header, read_signals
 from vaescan_lite.ecg import LEADS_8, LEADS_12
 
@@ -363,3 +365,42 @@ def test_a_record_cut_before_resampling_is_the_resampled_record_cut(fs_from, fs_
     np.testing.assert_allclose(
         resample(long[:, :needed], fs_from, fs_to)[:, :n], resample(long, fs_from, fs_to)[:, :n], atol=1e-5
     )
+
+
+# rates that are hardly right
+
+
+def written_at(tmp_path, fs):
+    people = pd.DataFrame([{"age_years": 60, "sex_female": 0}], index=[1])
+    signals = vl.simulate(people, fs=fs, seed=2).signals[0]
+    path = tmp_path / "mine.csv"
+    pd.DataFrame(signals.T, columns=LEADS_12).to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(("fs", "wrong"), [(500, 100), (100, 500), (250, 50), (100, 250), (1000, 200)])
+def test_a_rate_that_is_wrong_by_far_is_doubted_with_file_and_what_would_fit(tmp_path, fs, wrong):
+    path = written_at(tmp_path, fs)
+    lasts = f"at {wrong} Hz it lasts {10 * fs / wrong:.3g} s"
+    with pytest.warns(UserWarning, match=rf"mine\.csv: {lasts}.* at {fs} Hz it would last ten. Is fs right"):
+        read_record(path, fs=wrong)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_record(path, fs=fs)
+
+
+def test_flat_and_cut_off_ecgs_are_not_doubted():
+    assert doubt_of_rate(np.zeros((12, 5000)), 500) == ""
+    assert doubt_of_rate(np.ones((12, 2)), 100) == ""
+    assert doubt_of_rate(np.random.default_rng(0).normal(size=(12, 700)), 100) == ""  # 7 s, and no usual rate makes ten of it
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["ludb-dev", "chapman-ningbo", "cpsc-dev"])
+def test_no_real_ecg_is_doubted_at_its_rate_and_most_at_a_fifth_of_it(real_data, name):
+    paths = sorted((real_data / name).rglob("*.hea"))[:40]
+    if not paths:
+        pytest.skip(f"{name} is not there")
+    ecgs = [read_record(path) for path in paths]
+    assert not any(doubt_of_rate(ecg.signals[0], ecg.fs) for ecg in ecgs)
+    assert np.mean([bool(doubt_of_rate(ecg.signals[0], ecg.fs / 5)) for ecg in ecgs]) > 0.75

@@ -10,6 +10,8 @@ import pytest
 import vaescan_lite as vl
 from vaescan_lite.cli import main
 from vaescan_lite.explain import report
+from vaescan_lite.explain.page import _measurements
+from vaescan_lite.factors import FACTOR_LABELS
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,33 @@ def test_an_ecg_without_beats_gets_a_page_that_says_why(ecg):
     page = report(flat)
     assert len(page.factors) == 0 and page.measurements["value"].isna().all()
     assert page.faults and "No beat of it can be used" in page.html and "What the model reads" not in page.html
+
+
+@pytest.mark.parametrize(("duration_s", "is_read"), [(7, True), (2, False)])
+def test_a_short_ecg_gets_its_page(ecg, duration_s, is_read):
+    short = replace(ecg, signals=ecg.signals[..., : round(duration_s * ecg.fs)])
+    page = report(short)
+    assert (len(page.factors) > 0) == is_read == ("What the model reads" in page.html)
+    assert is_read or "3 s or longer" in page.faults[-1]
+
+
+def test_what_comes_first_is_what_lies_outside_and_what_is_likely(page):
+    first = page.html[page.html.index("In short") : page.html.index("The recording<")]
+    qrs = page.measurements.loc["qrs_ms", "value"]
+    assert f"QRS duration {qrs:.0f} ms" in first
+    likely = page.factors[page.factors["value"] >= 0.5].drop(index=["sex_female", "age_years"], errors="ignore").index
+    assert len(likely) and all(FACTOR_LABELS.get(name, name) in first for name in likely)
+    assert page.html.index("In short") < page.html.index("The recording<") and "PR interval" not in first
+
+
+def test_what_was_not_found_is_not_outside(ecg, page):
+    table = page.measurements.assign(value=np.nan)
+    assert "<tr><td>PR interval</td><td>not found</td>" in _measurements(vl.median_beats(ecg), table)
+
+
+def test_a_doubtful_rate_is_a_fault_of_the_page(ecg):
+    (fault,) = report(replace(ecg, fs=25.0)).faults[:-1]
+    assert "Is fs right?" in fault and "at 100 Hz it would last ten" in fault
 
 
 def test_microvolts_are_named(ecg):

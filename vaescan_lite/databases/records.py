@@ -16,6 +16,10 @@ from .kinds import refuse_other_kinds
 from .tables import read_leads
 from .wfdb_files import WFDB_ENDINGS, read_signals, record_name
 
+USUAL_RATES_HZ = (100, 125, 128, 200, 240, 250, 256, 257, 300, 360, 400, 500, 512, 1000, 2000)
+SHORTEST_S = 5
+SLOWEST_HZ = 5.0, 7.0  # no slope of 2,468 real ECGs is below 5.5 Hz; the second where another rate makes ten seconds
+
 
 def read_record(path, fs=None):
     """Read one ECG: a WFDB record, a text table, MUSE XML or a DICOM waveform. The page "Your own data" lists what is read.
@@ -63,7 +67,10 @@ def read_record(path, fs=None):
             fs = fs_stated
         else:
             refuse_other_kinds(path)
+            is_given = fs is not None
             signals, fs, leads = read_leads(path, fs)
+            if is_given and (doubt := doubt_of_rate(signals, fs)):
+                warnings.warn(f"{path}: {doubt}", stacklevel=2)
         name = path.stem
     if set(leads) & set(LEADS_12) == set(LEADS_8):
         return EcgSet(_finite(signals[lead_rows(leads, LEADS_8, path)], LEADS_8, path)[np.newaxis], fs, LEADS_8, [name])
@@ -76,6 +83,28 @@ def read_record(path, fs=None):
 def sound_leads(signals, leads, source):
     """Return the twelve leads of one ECG, limb leads computed if need be, or refuse `source`."""
     return _finite(signals if leads == LEADS_12 else twelve_rows(signals, leads, source), LEADS_12, source)
+
+
+def doubt_of_rate(signals, fs):
+    """Say why `fs` is hardly the rate of an ECG (n_leads, n_samples), "" where nothing speaks against it.
+
+    Up to 20 Hz, the slope of a lead has half of its power below 6 to 15 Hz in all but slow rhythms of wide beats, and most ECGs
+    last ten seconds. A rate that is wrong by less than a factor of four is rarely noticed.
+    """
+    n_samples, slope = signals.shape[-1], np.diff(np.nan_to_num(signals.astype(float)))
+    duration_s, usual_hz = n_samples / fs, n_samples / 10
+    hint = f"; at {usual_hz:g} Hz it would last ten" if usual_hz in USUAL_RATES_HZ and usual_hz != fs else ""
+    if duration_s < SHORTEST_S:
+        return hint and f"at {fs:g} Hz it lasts {duration_s:.3g} s, where 5 s or more are wanted{hint}. Is fs right?"
+    frequency_hz = np.fft.rfftfreq(n_samples - 1, 1 / fs)
+    is_low = frequency_hz <= 20
+    power = np.cumsum(np.abs(np.fft.rfft(slope * np.hanning(n_samples - 1))[:, is_low]) ** 2, axis=1)
+    power = power[power[:, -1] > 0]  # leads that are not flat
+    middle_hz = np.median(frequency_hz[is_low][np.argmax(power >= 0.5 * power[:, -1:], axis=1)]) if len(power) else np.inf
+    if middle_hz < SLOWEST_HZ[bool(hint)]:
+        said = f"at {fs:g} Hz it lasts {duration_s:.3g} s, and its waves are too slow for a heart: half of their slope is below"
+        return f"{said} {middle_hz:.1f} Hz, where 6 to 15 Hz are usual{hint}. Is fs right?"
+    return ""
 
 
 def _finite(signals, leads, source):

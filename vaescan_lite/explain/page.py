@@ -11,9 +11,11 @@ from string import Template
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from ..beats import median_beats
 from ..cache import written_whole
+from ..databases.records import doubt_of_rate
 from ..ecg import EcgSet
 from ..factors import FACTOR_LABELS
 from ..measurements import measure
@@ -30,7 +32,7 @@ NORMAL = {
     "qtcf_ms": ("QT, corrected by Fridericia", "ms", 359, 445), "qrs_axis_deg": ("QRS axis", "degrees", -40, 91),
 }  # fmt: skip
 NOT_MV = "cannot be millivolts"  # in the words of a fault
-N_EXPLAINED, N_LARGEST, N_NEAREST = 2, 3, 3
+N_EXPLAINED, N_LARGEST, N_NEAREST, N_COLOURS = 2, 3, 3, 128
 
 
 @dataclass(frozen=True)
@@ -80,17 +82,22 @@ def report(ecg, *, vae=None, scan=None, folder=None):
 
 def _report(ecg, scans, folder):
     """Put the page together; the first of the trainings explains, the others tell the spread."""
-    scan = scans[0]
-    beats = [median_beats(ecg, fs=fs) for fs in (None, scan.vae.fs_)]  # measured at the rate of the file, read at the model's
-    quality = beats[1].quality.iloc[0]
-    faults = [words for words in str(quality["faults"]).split("; ") if words]
-    is_read = bool(quality["usable"]) and not any(NOT_MV in fault for fault in faults)
+    scan, beats, is_read = scans[0], [None, None], False
+    faults = [words for words in [doubt_of_rate(ecg.signals[0], ecg.fs)] if words]
+    try:
+        beats = [median_beats(ecg, fs=fs) for fs in (None, scan.vae.fs_)]  # measured at the file's rate, read at the model's
+        quality = beats[1].quality.iloc[0]
+        faults += [words for words in str(quality["faults"]).split("; ") if words]
+        is_read = bool(quality["usable"]) and not any(NOT_MV in fault for fault in faults)
+    except ValueError as error:  # too short, or sampled too slowly
+        faults.append(str(error))
     values, factors = measure(beats[0]).iloc[0] if is_read else dict.fromkeys(NORMAL, np.nan), _read(scans, beats[1], is_read)
     rows = {name: (values[name], low, high, unit) for name, (_, unit, low, high) in NORMAL.items()}
     measurements = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high", "unit"])
     sections = [_recording(ecg, faults, is_read)]
     if is_read:
-        sections += [_measurements(beats[0], measurements), _factors(factors, len(scans)), *_reasons(scan, beats[1], factors)]
+        sections = [_summary(measurements, factors, faults), *sections, _measurements(beats[0], measurements)]
+        sections += [_factors(factors, len(scans)), *_reasons(scan, beats[1], factors)]
         sections += [_neighbours(scan, beats[1]), _explorer(scan, beats[1])]
     sections.append(_model(folder, scan))
     page = Template(PAGE.read_text(encoding="utf-8")).substitute(
@@ -101,15 +108,27 @@ def _report(ecg, scans, folder):
 
 def _read(scans, beats, is_read):
     """Return what several trainings read in one beat, most unexpected diagnosis first; no rows where it is not read."""
-    coding, read = scans[0].coding_, pd.concat([scan.ecg_to_factors(beats if is_read else beats[:0]) for scan in scans])
-    value = read.iloc[0] if is_read else np.nan
-    table = pd.DataFrame({"value": value, "low": read.min(), "high": read.max(), "training_share": coding.mean})
+    coding, read = scans[0].coding_, pd.DataFrame(np.nan, index=[0], columns=scans[0].coding_.names)
+    if is_read:
+        read = pd.concat([scan.ecg_to_factors(beats) for scan in scans])
+    table = pd.DataFrame({"value": read.iloc[0], "low": read.min(), "high": read.max(), "training_share": coding.mean})
     with np.errstate(divide="ignore", invalid="ignore"):
         log_odds = np.log(table[["value", "training_share"]] / (1 - table[["value", "training_share"]]))
     is_diagnosis = [not c and name != "sex_female" for name, c in zip(coding.names, coding.continuous)]
     unexpected = log_odds["value"] - log_odds["training_share"]
     table = table.assign(unexpected=unexpected.where(is_diagnosis)).dropna(subset="value")
     return table.sort_values("unexpected", ascending=False)
+
+
+def _summary(measurements, factors, faults):
+    """Return the first thing to read: what lies outside the limits, and what the model takes for more likely than not."""
+    outside = measurements[(measurements["value"] < measurements["low"]) | (measurements["value"] > measurements["high"])]
+    unusual = ", ".join(f"{NORMAL[name][0]} {row.value:.0f} {row.unit}" for name, row in outside.iterrows())
+    likely = factors[factors["unexpected"].notna() & (factors["value"] >= 0.5)]
+    read = ", ".join(f"{FACTOR_LABELS.get(name, name)} {_said(row.value, row)}" for name, row in likely.iterrows())
+    words = f"Faults of the recording, named below: {len(faults)}. " if faults else ""
+    words += f"Outside the range of healthy adults: {unusual or 'nothing that is measured here'}."
+    return f"<h2>In short</h2><p>{words} At 50 % or more the model reads: {html.escape(read) or 'none of its diagnoses'}.</p>"
 
 
 def _recording(ecg, faults, is_read):
@@ -134,7 +153,7 @@ def _recording(ecg, faults, is_read):
 
 def _measurements(beats, table):
     rows = "".join(
-        f"<tr{' class=outside' if not low <= value <= high else ''}><td>{NORMAL[name][0]}</td>"
+        f"<tr{' class=outside' if value < low or value > high else ''}><td>{NORMAL[name][0]}</td>"
         f"<td>{'not found' if np.isnan(value) else f'{value:.0f} {unit}'}</td><td>{low} to {high}</td></tr>"
         for name, value, low, high, unit in table.itertuples()
     )
@@ -171,8 +190,9 @@ def _reasons(scan, beats, factors):
     """Why, for the diagnoses that the ECG speaks for most: contributions of waves, and the same person without it."""
     names = factors["unexpected"].dropna().index[:N_EXPLAINED]
     yield (
-        f"<h2>Why</h2><p>Explained are the {len(names)} diagnoses of which the ECG says most above their share among the"
-        f" training ECGs; {(factors.loc[names, 'value'] >= 0.5).sum()} of them reach 50 %.</p>"
+        f"<h2>Why</h2><p>Explained are the {len(names)} diagnoses that stand highest against their share among the training"
+        f" ECGs; {(factors.loc[names, 'value'] >= 0.5).sum()} of them reach 50 %."
+        " Of one that does not, read what speaks against it.</p>"
     )
     for name in names:
         parts, label = wave_contributions(scan, beats, name).iloc[0], html.escape(FACTOR_LABELS.get(name, name))
@@ -231,8 +251,9 @@ def _picture(figure, caption):
 
 
 def _png(figure):
-    """Return the figure as bytes of a PNG; it is closed."""
-    stream = io.BytesIO()
+    """Return the figure as bytes of a PNG of 128 colours, a third as large as one of all; it is closed."""
+    stream, small = io.BytesIO(), io.BytesIO()
     figure.savefig(stream, format="png", dpi=90)
     plt.close(figure)
-    return stream.getvalue()
+    Image.open(stream).convert("RGB").quantize(N_COLOURS, dither=Image.Dither.NONE).save(small, format="PNG")
+    return small.getvalue()

@@ -71,12 +71,15 @@ def draw_paper(ax, *, labels=True):
 
 
 def plot_ecg(ecgs, row=0):
-    """Draw an ECG of a set as it is printed, 25 mm/s and 10 mm/mV: 3 x 4 leads of 2.5 s and a rhythm strip of II; a Figure."""
+    """Draw an ECG of a set as it is printed, 25 mm/s and 10 mm/mV: 3 x 4 leads of 2.5 s and a rhythm strip of II; a Figure.
+
+    Of an ECG that is shorter than ten seconds each lead gets a quarter.
+    """
     ecgs = to_twelve_leads(ecgs[[row]])
     signals = dict(zip(ecgs.leads, ecgs.signals[0] - np.median(ecgs.signals[0], axis=1, keepdims=True), strict=True))
-    n_piece = round(PRINTED_PIECE_S * ecgs.fs)
     duration_s = min(4 * PRINTED_PIECE_S, ecgs.signals.shape[-1] / ecgs.fs)
     n_shown = round(duration_s * ecgs.fs)
+    n_piece = n_shown // 4
     rows = [*(np.concatenate([signals[lead] for lead in row_leads]) for row_leads in PRINTED_ROWS), signals[RHYTHM_LEAD]]
     levels, top, bottom = _stacked(rows)
     if not top - bottom <= TALLEST_MV:
