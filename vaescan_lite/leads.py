@@ -34,7 +34,7 @@ _UNIT_BEHIND = re.compile(r"(.+?)(?:\s*[(\[{](.*)[)\]}]|[ _/]+([muμn]v|(?:milli
 @lru_cache(maxsize=4096)
 def lead_and_unit(name):
     """Usual name of a lead, and its unit or None: ``"Lead avr (uV)"`` gives ``("aVR", "uV")``; others are only stripped."""
-    text = normalize("NFKC", name).strip(" \t\"'\ufeff")
+    text = normalize("NFKC", name).strip(" \t\"'\ufeff:")
     behind = _UNIT_BEHIND.match(text)
     core, unit = (behind[1].casefold(), (behind[2] or behind[3] or "").strip()) if behind else (text.casefold(), None)
     rest = _WORDS_BEFORE.sub("", core, count=1) if _WORDS_BEFORE.match(core) else core

@@ -139,6 +139,50 @@ READ = {
     "nine leads": table()[["I", "II", "III", *LEADS_12[6:]]].to_csv(index=False),
     "eleven leads, no aVF": table().drop(columns="aVF").to_csv(index=False),
     "eleven leads, no I": table().drop(columns="I").to_csv(index=False),
+    "age and sex above": "Name;Anna\nAge;57\nSex;F\n\n" + text(sep=";", decimal=","),
+    "Excel's line on separators": "sep=;\n" + text(sep=";", decimal=","),
+    "a named column of row numbers": table().assign(sample=range(400))[["sample", *LEADS_12]].to_csv(index=False),
+    "dates and times": table()
+    .assign(time=pd.date_range("2020-01-01", periods=400, freq="10ms").astype(str))
+    .to_csv(index=False),
+    "times in microseconds": table().assign(**{"time (us)": range(0, 4_000_000, 10_000)}).to_csv(index=False),
+    "limb leads in mV, chest leads in uV": pd.concat(
+        [table()[[*LEADS_12[:6]]], MICRO[[*LEADS_12[6:]]].add_suffix(" (uV)")], axis=1
+    ).to_csv(index=False),
+    "a unit below one name alone": ",".join(LEADS_12) + "\nmV" + "," * 11 + "\n" + "\n".join(rows_of()),
+    "units and times": "\n".join(
+        ["time," + ",".join(LEADS_12), "s," + ",".join(["mV"] * 12), *(f"{i / 100},{row}" for i, row in enumerate(rows_of()))]
+    ),
+    "powers of ten": table().to_csv(index=False, float_format="%.5E"),
+    "plus signs": table().map(lambda value: f"{value:+.4f}").to_csv(index=False),
+    "minus signs": text().replace("-", "\u2212"),
+    "blanks that do not break": table().map(lambda value: f"\u00a0{value:.4f}").to_csv(index=False),
+    "blanks around values": table().map(lambda value: f"  {value:.4f} ").to_csv(index=False),
+    "UTF-32": text().encode("utf-32"),
+    "a comment at the end": text() + "# end\n",
+    "comments of percent": "% exported\n% fs = 100\n" + text(),
+    "comments of slashes": "// exported\n" + text(),
+    "an empty column in the middle": "\n".join(
+        ",".join([*row.split(",")[:6], "", *row.split(",")[6:]]) for row in text().splitlines()
+    ),
+    "an empty column at the left": "\n".join("," + row for row in text().splitlines()),
+    "semicolons at the end of all rows": text(sep=";").replace("\n", ";\n"),
+    "tabs among blanks": text(sep="\t").replace("\t", " \t "),
+    "a table of Markdown": "\n".join("| " + " | ".join(row.split(",")) + " |" for row in text().splitlines()),
+    "R's write.table": '"'
+    + '" "'.join(LEADS_12)
+    + '"\n'
+    + "\n".join(f'"{i}" ' + row.replace(",", " ") for i, row in enumerate(rows_of())),
+    "names in single quotes": table().set_axis([f"'{lead}'" for lead in LEADS_12], axis=1).to_csv(index=False),
+    "names with a dot": table().set_axis([f"{lead.upper()}." for lead in LEADS_12], axis=1).to_csv(index=False),
+    "names with a colon": table().set_axis([f"{lead}:" for lead in LEADS_12], axis=1).to_csv(index=False),
+    "names with units in brackets": table().set_axis([f"Lead {lead} [mV]" for lead in LEADS_12], axis=1).to_csv(index=False),
+    "names after ecg": table().set_axis([f"ecg.{lead}" for lead in LEADS_12], axis=1).to_csv(index=False),
+    "one character for a number": table().rename(columns={"I": "\u2160", "II": "\u2161", "III": "\u2162"}).to_csv(index=False),
+    "a rhythm strip beside": table().assign(**{"II.1": 0}).to_csv(index=False),
+    "right and back leads beside": table().assign(V4R=0, V7=0, V8=0, V9=0).to_csv(index=False),
+    "aVR and aVL for limb leads": table()[["aVR", "aVL", *LEADS_12[6:]]].to_csv(index=False),
+    "III and aVF for limb leads": table()[["III", "aVF", *LEADS_12[6:]]].to_csv(index=False),
     "eight leads, II and III": table()[["II", "III", *LEADS_12[6:]]].to_csv(index=False),
 }
 
@@ -190,6 +234,15 @@ REFUSED = {
     "Frank's leads": (table()[["I", "II", "III"]].set_axis(["vx", "vy", "vz"], axis=1).to_csv(index=False), "names of leads"),
     "a chest lead is missing": (table().drop(columns="V3").to_csv(index=False), "V3 are missing"),
     "a gap": (text().replace("\n", "\n" + "," * 11 + "\n", 1), "NaN"),
+    "infinity": (text().replace("\n", "\n" + ",".join(["inf"] * 12) + "\n", 1), "NaN"),
+    "names again in the middle": (text() + text(), r"not a number \(the first is 'I' in row 401"),
+    "thousands with an apostrophe": (text(sep=";").replace("0.", "1'000."), r"not a number \(the first is .*1'000\."),
+    "a last line of words": (text() + "End of file\n", "the last row has 1 values"),
+    "a rhythm strip of the same name": (table().assign(**{"II (mV)": 0}).to_csv(index=False), "II occur more than once"),
+    "Chinese words before the names": (table().add_prefix("导联").to_csv(index=False), "found 400 sample.*导联V1"),
+    "Cyrillic letters for V": (text().replace("V", "\u0412"), "V1, V2, V3, V4, V5, V6 are missing"),
+    "numbers for names": (text().replace(",".join(LEADS_12), ",".join(map(str, range(1, 13)))), "names of leads"),
+    "filtered, says each name": (table().add_suffix("_filtered").to_csv(index=False), "names of leads.*I_filtered"),
     "empty": ("", "empty"),
     "blank": ("\n \n", "empty"),
 }  # fmt: skip
@@ -197,7 +250,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("content", "cause"), REFUSED.values(), ids=REFUSED)
 def test_a_table_that_may_be_read_wrong_is_refused_with_the_cause(tmp_path, content, cause):
-    (tmp_path / "ecg.csv").write_text(content)
+    (tmp_path / "ecg.csv").write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match=rf"(?s)ecg\.csv.*{cause}"):
         read_record(tmp_path / "ecg.csv", fs=100)
 
@@ -344,6 +397,64 @@ FIRST_LINES = [
 def test_dates_folders_and_dots_in_the_first_line_do_not_matter(tmp_path, first, fmt):
     same_to_count = np.round(ECG * 200) / 200
     np.testing.assert_allclose(read_record(written(tmp_path, fmt, first)).signals[0], same_to_count, atol=0.006)
+
+
+ODD_HEADERS = {
+    "Windows lines": lambda text: text.replace("\n", "\r\n"),
+    "comments first": lambda text: "# made by a device\n#Age: 57\n" + text,
+    "empty lines": lambda text: "\n" + text.replace("\n", "\n\n"),
+    "tabs": lambda text: text.replace(" ", "\t"),
+    "blanks at the ends": lambda text: text.replace("\n", "   \n"),
+    "byte order mark": lambda text: "\ufeff" + text,
+    "another name of the record": lambda text: text.replace("rec 12", "other 12", 1),
+    "a rate with a counter": lambda text: text.replace("12 100 ", "12 100/100(0) ", 1),
+    "a rate with digits": lambda text: text.replace("12 100 ", "12 100.000 ", 1),
+    "no number of samples": lambda text: text.replace("12 100 400", "12 100 0", 1),
+    "microvolts": lambda text: re.sub(r"200(\.0)?\(0\)/mV", "0.2(0)/uV", text),
+    "words before the leads": lambda text: text.replace(" aVR", " lead aVR").replace(" V1", " ECG lead V1"),
+    "leads in quotes": lambda text: re.sub(r" (\S+)\n", r' "\1"\n', text),
+    "a folder elsewhere": lambda text: text.replace("rec.dat", "../../elsewhere/rec.dat"),
+}
+
+
+@pytest.mark.parametrize("change", ODD_HEADERS.values(), ids=ODD_HEADERS)
+def test_a_header_that_is_written_oddly_is_read(tmp_path, change):
+    path = written(tmp_path, "16")
+    text = path.with_suffix(".hea").read_text()
+    path.with_suffix(".hea").write_bytes(change(text).encode())
+    ecgs = read_record(path)
+    assert ecgs.fs == 100
+    np.testing.assert_allclose(ecgs.signals[0], ECG, atol=0.006)
+
+
+BROKEN_HEADERS = {
+    "no rate above 0": (lambda text: text.replace("12 100 ", "12 0 ", 1), "sampling frequency"),
+    "a rate below 0": (lambda text: text.replace("12 100 ", "12 -100 ", 1), "sampling frequency"),
+    "a rate with its unit": (lambda text: text.replace("12 100 ", "12 100Hz ", 1), "not a WFDB header"),
+    "a gain that is no number": (lambda text: re.sub(r"200(\.0)?\(0\)/mV", "nan(0)/mV", text), "gain of I"),
+    "a pressure": (lambda text: text.replace("/mV", "/mmHg"), "mmHg"),
+    "a line less": (lambda text: "\n".join(text.splitlines()[:12]), "announces 12 signals and describes 11"),
+    "a signal more": (lambda text: text.replace("rec 12", "rec 13", 1), "announces 13 signals and describes 12"),
+    "too many samples": (lambda text: text.replace("100 400", "100 500", 1), "truncated"),
+    "a format that is none": (lambda text: text.replace(".dat 16 ", ".dat 999 "), "format 999"),
+    "another file": (lambda text: text.replace("rec.dat", "lost.dat"), "no such signal file"),
+    "nothing": (lambda text: "", "found nothing"),
+    "comments alone": (lambda text: "# Age: 57", "found nothing"),
+}
+
+
+@pytest.mark.parametrize(("change", "cause"), BROKEN_HEADERS.values(), ids=BROKEN_HEADERS)
+def test_a_header_that_is_broken_is_refused_with_the_cause(tmp_path, change, cause):
+    path = written(tmp_path, "16")
+    path.with_suffix(".hea").write_text(change(path.with_suffix(".hea").read_text()))
+    with pytest.raises((ValueError, FileNotFoundError), match=rf"rec\.hea.*{cause}|rec\.dat.*{cause}|{cause}.*rec\.hea"):
+        read_record(path)
+
+
+def test_a_folder_in_the_place_of_a_header_is_no_header(tmp_path):
+    (tmp_path / "rec.hea").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"rec\.hea: no such header"):
+        read_record(tmp_path / "rec")
 
 
 @pytest.mark.parametrize("fmt", ["16", "24", "32", "212"])

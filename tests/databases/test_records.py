@@ -308,7 +308,7 @@ def test_the_rate_is_read_from_rounded_times(tmp_path, fs, digits):
         (columns(time_s=np.arange(300) / 100), {"fs": 500}, r"fs = 500 Hz was given, and the column time_s has 100 Hz"),
         (columns(time_s=np.r_[np.arange(150), np.arange(151, 301)] / 100), {}, r"time_s does not rise in equal steps"),
         (columns(time_s=np.zeros(300)), {}, r"time_s must rise"),
-        ({**columns(), "v4": ["x"] * 300}, {"fs": 100}, r"column\(s\) V4 hold something that is not a number"),
+        ({**columns(), "v4": ["x"] * 300}, {"fs": 100}, r"column\(s\) V4 hold what is not a number"),
         ({**columns(), "v4": [np.nan] + [0.0] * 299}, {"fs": 100}, r"ecg\.csv: samples that are NaN.*V4 \(1\)"),
         ({**columns(), "V4": np.zeros(300)}, {"fs": 100}, r"ecg\.csv: lead\(s\) V4 occur more than once"),
         ({lead: row for lead, row in columns().items() if lead != "v3"}, {"fs": 100}, r"lead\(s\) V3 are missing"),

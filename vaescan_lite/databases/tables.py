@@ -40,7 +40,10 @@ def read_leads(path, fs):
     text = [names[i] if i == time else lead for i, (lead, _) in enumerate(columns)
             if (lead in leads or i == time) and table[i].dtype.kind not in "iuf"]  # fmt: skip
     if text:
-        raise ValueError(f"{path}: column(s) {', '.join(text)} hold something that is not a number; mV, or s, are wanted.")
+        cells = table[next(i for i in table if table[i].dtype.kind not in "iuf" and (columns[i][0] in leads or i == time))]
+        row = int(np.argmax(pd.to_numeric(cells, errors="coerce").isna() & cells.notna()))
+        where = f"the first is {str(cells[row])[:30]!r} in row {row + 1} below the names"
+        raise ValueError(f"{path}: column(s) {', '.join(text)} hold what is not a number ({where}); mV, or s, are wanted.")
     if time is not None:
         fs_of_times = _fs_of_times(table[time].to_numpy(float) * _seconds(names[time], units[time]), path)
         if fs and abs(fs / fs_of_times - 1) > 1e-3:
@@ -54,13 +57,15 @@ def read_leads(path, fs):
 
 
 def read_text(path):
-    """Text of a file in UTF-8 or UTF-16, or in Windows' western code page where it is neither."""
+    """Text of a file in UTF-8, -16 or -32, or in Windows' western code page where it is none; minus signs are hyphens."""
     data = path.read_bytes()
+    is_utf_32 = data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE))
     is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return data.decode("utf-16" if is_utf_16 else "utf-8-sig")
+        text = data.decode("utf-32" if is_utf_32 else "utf-16" if is_utf_16 else "utf-8-sig")
     except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
+        text = data.decode("cp1252", errors="replace")
+    return text.replace("\u2212", "-").replace("\u00a0", " ")
 
 
 def _names(lines):

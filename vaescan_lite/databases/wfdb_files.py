@@ -43,7 +43,7 @@ def read_header(path):
     try:
         with open(path, "rb") as file:
             text = file.read().decode("utf-8", errors="replace")
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise FileNotFoundError(f"{path}: no such header; a WFDB record has a .hea file beside its signals.") from None
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     comments = [line[1:].strip() for line in lines if line.startswith("#")]
@@ -205,7 +205,8 @@ def _read_with_wfdb(header, max_samples):
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{header.path}: {error}") from error
         except Exception as error:  # wfdb raises many kinds for a broken file; all of them mean that it cannot be read
-            cause = f"a signal file is truncated or not as the header says ({error})"
+            formats = "segments" if header.is_segmented else ", ".join(sorted({fields[1] for fields in header.signal_lines}))
+            cause = f"a signal file is truncated or not as the header says (format {formats}: {error})"
             raise ValueError(f"{header.path}: the signals cannot be read; {cause}.") from error
     if header.is_segmented:
         header = header._replace(leads=tuple(lead_name(name or "no name") for name in record.sig_name or ()))
