@@ -33,7 +33,8 @@ const slides = [...document.querySelectorAll("section")];
 const here = () => slides.reduce((best, slide, i) =>
   Math.abs(slide.getBoundingClientRect().top) < Math.abs(slides[best].getBoundingClientRect().top) ? i : best, 0);
 addEventListener("keydown", event => {
-  const steps = {ArrowRight: 1, ArrowDown: 1, PageDown: 1, ArrowLeft: -1, ArrowUp: -1, PageUp: -1, " ": event.shiftKey ? -1 : 1};
+  const back = event.shiftKey ? -1 : 1;
+  const steps = {ArrowRight: 1, ArrowDown: 1, PageDown: 1, " ": back, ArrowLeft: -1, ArrowUp: -1, PageUp: -1};
   const step = steps[event.key];
   const end = {Home: 0, End: slides.length - 1}[event.key];
   if (event.ctrlKey || event.altKey || event.metaKey || (step === undefined && end === undefined)) return;
