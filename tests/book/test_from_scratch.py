@@ -221,7 +221,8 @@ def scan_chapter():
     factors.loc[factors.index % 5 == 0, "LVH"] = np.nan
     names = {
         "np": np, "pd": pd, "torch": torch, "nn": torch.nn, "Check": Check, "seed": 0, "beats": beats, "factors": factors,
-        "names": list(factors), "training": np.arange(len(beats)) < 1200, "factor": "LBBB",
+        "names": list(factors), "binary": [name for name in factors if name != "age_years"],
+        "training": np.arange(len(beats)) < 1200, "factor": "LBBB",
         "workspace": SimpleNamespace(vae=lambda: vae),
     }  # fmt: skip
     run(cells("06_scan", "from-scratch"), names)

@@ -104,3 +104,10 @@ def test_the_people_of_the_book_carry_one_diagnosis_are_usable_and_unseen_where_
     monkeypatch.setattr(space, "factors", lambda: factors)
     assert space.people() == {"LBBB": unseen[-1], "AVB1": seen[1]}
     assert space.people(["AF"]) == {}
+
+
+def test_an_example_is_the_first_that_can_be_taught_or_a_sentence_says_what_is_missing(small, monkeypatch):
+    monkeypatch.setattr(workspace.Workspace, "scan_factors", lambda self: ["sex_female", "stroke", "LVH"])
+    assert small().example("LBBB", "LVH", "stroke") == "LVH"
+    with pytest.raises(ValueError, match=r"needs one of LBBB, AF, .* these ECGs teach sex_female, stroke, LVH\. labels\.csv"):
+        small().example("LBBB", "AF")

@@ -72,6 +72,10 @@ def test_a_long_table_shows_its_first_and_last_rows_and_says_how_many_there_are(
     assert page.count("<tr>") == 17 and ">999<" in page and ">500<" not in page and "1000 rows" in page
 
 
+def test_a_table_without_rows_shows_its_heads():
+    assert ">a<" in table_html(pd.DataFrame({"a": [], "n": []}))
+
+
 def test_in_a_notebook_every_table_is_shown_so(monkeypatch):
     formatters = pytest.importorskip("IPython.core.formatters")
     session = SimpleNamespace(display_formatter=formatters.DisplayFormatter())

@@ -170,6 +170,14 @@ class Workspace:
         names = dict.fromkeys((*PERSON, *(database.targets or DIAGNOSES)))
         return learnable(known[[*names]], database.continuous, n_least)[0]
 
+    def example(self, *names):
+        """Return the first of these that is among `scan_factors`; a ValueError says what a chapter needs and what there is."""
+        known = self.scan_factors()
+        if found := [name for name in names if name in known]:
+            return found[0]
+        wanted = f"this chapter needs one of {', '.join(dict.fromkeys(names))}, with and without, in ten training ECGs or more"
+        raise ValueError(f"{wanted}; these ECGs teach {', '.join(known) or 'none'}. labels.csv may have a column of that name.")
+
     def people(self, names=("LBBB", "AVB1")):
         """Return people the book follows, ``{diagnosis: id}``: usable, fewest other diagnoses, in fold 10 if possible."""
         usable = self.beats().usable

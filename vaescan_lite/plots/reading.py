@@ -34,7 +34,7 @@ def as_text(table):
         heads.append(name_of(names[at]) + " [95 %]" * has_ends)
         at += 1 + 2 * has_ends
     rows = pd.Index([name_of(row) if isinstance(row, str | tuple) else _text(row) for row in table.index], dtype=object)
-    text = pd.DataFrame(dict(enumerate(columns)), index=rows).set_axis(heads, axis=1)
+    text = pd.DataFrame(dict(enumerate(columns)), index=rows, dtype=object).set_axis(heads, axis=1)
     return text.rename_axis(" · ".join(name_of(name) for name in [*table.index.names, *table.columns.names] if name))
 
 
