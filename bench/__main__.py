@@ -7,7 +7,11 @@ from pathlib import Path
 
 from bench.pretraining import pretrain
 from bench.results import make_results, make_worlds
+from bench.scale import SIZES, measure_scaling
 from vaescan_lite.book.chapters import resolve_database
+from vaescan_lite.cpus import cluster
+
+SCHEDULER = "address of a Dask scheduler, such as tcp://host:8786, whose workers see the same folders (default: this machine)"
 
 
 def main(arguments=None):
@@ -15,7 +19,8 @@ def main(arguments=None):
     logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.INFO)
     options = _parser().parse_args(arguments)
     try:
-        options.command(options)
+        with cluster(getattr(options, "scheduler", None)):
+            options.command(options)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -37,6 +42,7 @@ def _parser():
     results.add_argument("--budget", choices=("smoke", "workshop", "full"), default="workshop", help="training budget")
     results.add_argument("--n-jobs", type=int, default=-1, help="processes (default: one for each CPU)")
     results.add_argument("--hospitals", nargs="*", default=[], metavar="folder", help="other hospitals, for that part")
+    results.add_argument("--scheduler", help=SCHEDULER)
     results.add_argument("--caller", help=argparse.SUPPRESS)
     results.set_defaults(command=_results)
 
@@ -44,7 +50,15 @@ def _parser():
     worlds.add_argument("--folder", type=Path, default=Path("book/results"), help="where to write (default: book/results)")
     worlds.add_argument("--names", nargs="+", default=None, metavar="world", help="such as rhythm (default: all)")
     worlds.add_argument("--n-jobs", type=int, default=-1, help="processes (default: one for each CPU)")
+    worlds.add_argument("--scheduler", help=SCHEDULER)
     worlds.set_defaults(command=_worlds)
+
+    scale = commands.add_parser("scale", help="time and memory of each stage, from 500 ECGs to all of a database")
+    scale.add_argument("database", help="a folder of ECGs")
+    scale.add_argument("--folder", type=Path, default=Path("book/results"), help="where to write (default: book/results)")
+    scale.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of ECGs (default: 500 to 21,799)")
+    scale.set_defaults(command=_scale)
+
     pretrained = commands.add_parser("pretrained", help="train the weights that come with the package on PTB-XL")
     pretrained.add_argument("database", help="a folder of PTB-XL")
     pretrained.add_argument("--caller", help=argparse.SUPPRESS)
@@ -62,6 +76,10 @@ def _results(options):
 
 def _pretrained(options):
     pretrain(resolve_database(options.database, options.caller))
+
+
+def _scale(options):
+    print(measure_scaling(options.database, options.folder, options.sizes).round(2).to_string(index=False))
 
 
 def _worlds(options):

@@ -237,17 +237,17 @@ def _suspect_labels(study):
 
 def _reconstruction(study):
     rows = study.rows[study.rows.beats.usable]
-    seed, masks = study.seeds[0], rotation_masks(rows.fold, study.rotations)
+    beats, seed, masks = rows.beats, study.seeds[0], rotation_masks(rows.fold, study.rotations)
     jobs = [
         (
             ("reconstruction", rows.ids, rows.fold, rotation, seed, study.budget),
             reconstruction_errors,
-            (rows.beats, is_test, seed, study.budget),
+            (beats, is_test, seed, study.budget),
         )
         for rotation, is_test in masks.items()
     ]
     bar = {"description": "reconstruction", "unit": "VAE", "progress": study.progress}
-    parts = run_jobs(jobs, keep=study.keep, n_jobs=study.n_jobs, **bar)
+    parts = run_jobs(jobs, shared=[beats], keep=study.keep, n_jobs=study.n_jobs, **bar)
     parts = [part.assign(rotation=rotation) for rotation, part in zip(masks, parts)]
     return {"reconstruction": pd.concat(parts, ignore_index=True)}, {}
 
@@ -260,7 +260,7 @@ def _requirements(study):
     key = ("requirements", rows.ids, rows.fold, *settings)
     jobs = [((*key, r), measured_requirements, (rows, is_test, r, *settings)) for r, is_test in masks.items()]
     bar = {"description": "requirements", "unit": "rotation", "progress": study.progress}
-    rotations = run_jobs(jobs, keep=study.keep, n_jobs=study.n_jobs, **bar)
+    rotations = run_jobs(jobs, shared=[rows], keep=study.keep, n_jobs=study.n_jobs, **bar)
     table = verdict_table(rotations, named_controls({model for averages in rotations for _, model in averages}))
     pairs = table[table["metric"].isin(TRADE_OFFS)]
     tables = {

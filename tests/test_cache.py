@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 
 from vaescan_lite import cache
 from vaescan_lite.cache import run_jobs
+from vaescan_lite.ecg import BeatSet
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path):
@@ -82,6 +84,81 @@ def test_the_source_hash_changes_with_the_source_of_the_named_modules_only(monke
 def test_the_source_hash_is_of_this_package():
     assert (Path(cache.PACKAGE) / "cache.py").samefile(cache.__file__)
     assert len(cache.source_hash("cache")) == 12
+
+
+# forms in which beats and tables are kept
+
+
+def beats_with_all_kinds_of_columns():
+    quality = pd.DataFrame({
+        "usable": [True, False, True], "reason": ["", "too short, \"quoted\"\n", "\u00e9"],
+        "n_beats": [9, 0, 11], "noise_uV": [1.5, np.nan, np.inf],
+    }, index=["a", "b", "03"])  # fmt: skip
+    signals = np.random.default_rng(0).normal(size=(3, 8, 96)).astype(np.float32)
+    signals[1] = np.nan
+    return BeatSet(signals, 100, ids=np.array(["a", "b", "03"]), r_index=40, rr_s=[0.8, np.nan, 0.9], quality=quality)
+
+
+def test_beats_come_back_bit_for_bit_and_their_signals_are_mapped(tmp_path):
+    beats = beats_with_all_kinds_of_columns()
+    cache.save_beats(beats, tmp_path / "beats")
+    again = cache.load_beats(tmp_path / "beats")
+    for name in ("signals", "ids", "rr_s"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(beats, name))
+    assert (again.fs, again.leads, again.r_index) == (beats.fs, beats.leads, beats.r_index)
+    pd.testing.assert_frame_equal(again.quality, beats.quality)
+    assert isinstance(again.signals.base, np.memmap)
+    again.signals[0] = 0  # in memory alone
+    np.testing.assert_array_equal(cache.load_beats(tmp_path / "beats").signals, beats.signals)
+
+
+@pytest.mark.parametrize("index", [pd.Index([3, 1, 2], name="ecg_id"), pd.Index(["x", "y", "z"])])
+def test_a_table_comes_back_with_names_types_and_index(tmp_path, index):
+    table = pd.DataFrame({"file": [1.5, np.nan, -0.0], "names": ["a", "", "c"], "r_V1_mV": np.float32([1, 2, 3])}, index=index)
+    cache.save_table(table, tmp_path / "table")
+    pd.testing.assert_frame_equal(cache.load_table(tmp_path / "table"), table)
+
+
+def test_a_table_that_would_need_a_pickle_is_refused_and_no_pickle_is_read(tmp_path):
+    with pytest.raises(ValueError, match="column 0 .'list'. of a table holds neither numbers nor text alone"):
+        cache.save_table(pd.DataFrame({"list": [[1], "two"]}), tmp_path / "table")
+    with open(tmp_path / "planted", "wb") as file:
+        np.savez(file, names=np.array(["a", ""]), index=np.arange(1), **{"column 0": np.array([{}], dtype=object)})
+    with pytest.raises(ValueError, match="allow_pickle"):
+        cache.load_table(tmp_path / "planted")
+
+
+def test_a_damaged_folder_of_the_cache_is_made_again(tmp_path):
+    beats = beats_with_all_kinds_of_columns()
+    kept = tmp_path / "kept" / "beats"
+    for _ in range(2):
+        cache.load_or_make(kept, lambda: beats, cache.save_beats, cache.load_beats)
+    (kept / "signals.npy").write_bytes(flip((kept / "signals.npy").read_bytes()))
+    with pytest.warns(UserWarning, match="beats: this entry of the cache is damaged"):
+        cache.load_or_make(kept, lambda: beats, cache.save_beats, cache.load_beats)
+    np.testing.assert_array_equal(cache.load_beats(kept).signals, beats.signals)
+
+
+def test_an_array_is_written_block_by_block_then_mapped_and_where_nothing_can_be_kept_it_is_in_memory(tmp_path):
+    blocks = np.random.default_rng(0).normal(size=(5, 3, 4)).astype(np.float32)
+    given = []
+
+    def yielded():
+        for rows in (slice(0, 2), slice(2, 5)):
+            given.append(rows)
+            yield blocks[rows]
+
+    for _ in range(2):
+        mapped = cache.memory_mapped(tmp_path / "mine" / "array.npy", 5, yielded)
+        assert isinstance(mapped, np.memmap) and len(given) == 2
+        np.testing.assert_array_equal(mapped, blocks)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.warns(UserWarning, match="cannot be written"):
+        held = cache.memory_mapped(tmp_path / "file" / "array.npy", 5, yielded)
+    np.testing.assert_array_equal(held, blocks)
+    some = cache.SomeRows(blocks, np.array([4, 0, 2]))
+    np.testing.assert_array_equal(np.concatenate(list(cache.in_blocks(some, 2))), blocks[[4, 0, 2]])
+    assert (len(some), some.shape, some.ndim) == (3, (3, 3, 4), 3)
 
 
 # jobs

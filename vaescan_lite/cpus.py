@@ -1,4 +1,4 @@
-"""How many CPUs and how much memory this process really has, threads to match, and workers that end with it."""
+"""How many CPUs and how much memory this process really has, threads to match, workers that end with it, and clusters."""
 
 import os
 import threading
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import joblib
 from threadpoolctl import threadpool_limits
 
 
@@ -49,6 +50,42 @@ def end_with(parent):
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def in_parallel(calls, n_jobs=1, return_as="generator"):
+    """Yield what calls (made by `joblib.delayed`) give, from `n_jobs` processes; -1 is one for each CPU.
+
+    Inside ``joblib.parallel_config("dask")`` they run on that cluster instead, as many at a time as it has workers.
+    """
+    if is_on_cluster() and max(joblib.parallel.get_active_backend()[0].client.ncores().values(), default=1) > 1:
+        raise ValueError("start Dask workers with --nthreads 1: trainings in two threads would draw from one generator.")
+    calls = ((_alone, (function, *arguments), settings) for function, arguments, settings in calls)
+    return joblib.Parallel(available_cpus() if n_jobs == -1 else n_jobs, return_as=return_as)(calls)
+
+
+def is_on_cluster():
+    """Say whether calls go to other machines, which have to be sent, or to read, what they work on."""
+    return hasattr(joblib.parallel.get_active_backend()[0], "client")  # of joblib's backends only that of Dask has one
+
+
+@contextmanager
+def cluster(address):
+    """Run what is inside on the Dask cluster of a scheduler, such as ``tcp://host:8786``; None: on this machine."""
+    if address is None:
+        yield
+        return
+    try:
+        from dask.distributed import Client
+    except ImportError as error:
+        raise ValueError('a scheduler needs Dask: pip install "vaescan-lite[dask]".') from error
+    with Client(address), joblib.parallel_config("dask"):
+        yield
+
+
+def _alone(function, *arguments, **settings):
+    """Call a function that shares no work out itself: the processes are all in use."""
+    with joblib.parallel_config("sequential"):
+        return function(*arguments, **settings)
 
 
 def _cgroups(root, controller):

@@ -20,6 +20,8 @@ from vaescan_lite.benchmark.representations import (
     TenSeconds,
     VAELatents,
 )
+from vaescan_lite.models import EcgCNN
+from vaescan_lite.training import Budget
 
 N = 80
 
@@ -49,9 +51,33 @@ def test_ten_seconds_and_beats_pass_the_same_band(frequency_hz, kept):
         ids=ecgs.ids, fold=pd.Series(1, index=ecgs.ids), read=lambda ids, fs: ecgs, factors=lambda: pd.DataFrame(index=ecgs.ids)
     )
     middle = slice(250, 750)
-    left = np.std(Recordings(db, fs=100, progress=False).ten_seconds[0, 0, middle]) / np.std(sine[middle])
+    left = np.std(Recordings(db, fs=100, progress=False).ten_seconds[0][0, middle]) / np.std(sine[middle])
     assert left == pytest.approx(kept, abs=0.02)
     assert left == pytest.approx(band_pass_gain(np.array([frequency_hz]), *BAND_HZ)[0], abs=0.02)
+
+
+def test_ten_seconds_are_mapped_from_the_cache_and_only_the_rows_that_are_asked_for_are_read(rows, monkeypatch):
+    first = rows._source.ten_seconds
+    again = Recordings(rows.db, beats=rows.beats)
+    monkeypatch.setattr(type(rows.db), "read", lambda *a, **k: pytest.fail("was read again"))
+    mapped = again._source.ten_seconds
+    assert isinstance(mapped, np.memmap) and isinstance(first, np.memmap) and mapped.shape == (N, 8, 1000)
+    some = again[again.fold > 5].ten_seconds[:2]
+    np.testing.assert_array_equal(some, first[again.fold > 5][:2])
+    other = Recordings(rows.db, rows.ids[:5], beats=rows.beats[:5])
+    with pytest.raises(pytest.fail.Exception, match="read again"):  # other people: another file
+        _ = other.ten_seconds
+
+
+def test_a_network_learns_the_same_from_rows_that_are_mapped_as_from_those_in_memory(rows):
+    y = np.arange(N) % 2
+    mapped, copied = rows.ten_seconds, np.asarray(rows.ten_seconds)
+    models = [EcgCNN(budget=Budget(epochs=1, batch_size=16)).fit(signals, y) for signals in (mapped, copied)]
+    answers = [model.decision_function(signals) for model in models for signals in (mapped, copied)]
+    for answer in answers[1:]:
+        np.testing.assert_array_equal(answer, answers[0])
+    np.testing.assert_allclose(models[0].network_[0].scale[:, 0], copied.std(axis=(0, 2)), rtol=1e-5)
+    np.testing.assert_allclose(models[0].mean_beat_, copied.mean(axis=0), atol=1e-6)
 
 
 def test_what_was_read_once_is_not_read_again(rows, monkeypatch):

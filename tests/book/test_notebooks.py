@@ -29,6 +29,7 @@ ON_REAL_ECGS = [
     "10_trade_off",
     "11_external_validation",
     "A1_simulator",
+    "A2_scale",
 ]
 SECTIONS = ["Quiz", "On real ECGs", "Take-aways", "References"]
 MOST_LINES = 12

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from tqdm.auto import tqdm
 
-from ..cpus import available_cpus
+from ..cpus import in_parallel
 from ..ecg import LEADS_8, BeatSet, EcgSet, to_eight_leads
 from . import alignment, faults
 from .detection import check_rate_and_length, find_qrs
@@ -178,9 +178,11 @@ def _beat_sets(wanted, ecgs_or_db, ids, settings):
     if is_set:
         jobs = (delayed(_beats_of_set)(wanted, ecgs_or_db[number], number, settings) for number in batches)
     else:
-        jobs = (delayed(_beats_of_database)(wanted, ecgs_or_db, ids[number], number, settings) for number in batches)
-    done = Parallel(n_jobs=available_cpus() if settings.n_jobs == -1 else settings.n_jobs, return_as="generator")(jobs)
-    done = tqdm(done, total=len(batches), desc="median beats", unit="batch", disable=not settings.progress)
+        part_of = getattr(ecgs_or_db, "of_ids", lambda ids: ecgs_or_db)
+        jobs = (delayed(_beats_of_database)(wanted, part_of(ids[n]), ids[n], n, settings) for n in batches)
+    done = tqdm(
+        in_parallel(jobs, settings.n_jobs), total=len(batches), desc="median beats", unit="batch", disable=not settings.progress
+    )
     parts, tables = zip(*done)
     table = _stacked(tables)
     return tuple(_beat_set(signals, table, ids, settings) for signals in np.concatenate(parts, axis=1))

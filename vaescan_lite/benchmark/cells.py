@@ -11,8 +11,8 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from ..cache import kept, run_jobs
-from ..cpus import available_cpus, default_threads, limited_threads
+from ..cache import in_blocks, kept, run_jobs
+from ..cpus import available_cpus, default_threads, is_on_cluster, limited_threads
 
 BEAT_COMPONENTS = 160  # of a flattened beat, for models of tables
 
@@ -55,7 +55,7 @@ def run_cells(
     """
     rows.prepare({need for representation, _ in named.values() for need in getattr(representation, "needs", ("beats",))})
     n_jobs = available_cpus() if n_jobs == -1 else n_jobs
-    n_threads = max(1, default_threads() // n_jobs)
+    n_threads = 1 if is_on_cluster() else max(1, default_threads() // n_jobs)
     key = joblib.hash((description, rows.ids, rows.fold, labels, n_training, args)) if keep else None
     cells = []
     for group, seed, r in product(_sharing(named), seeds, masks):
@@ -65,7 +65,7 @@ def run_cells(
         cells.append(Cell(group, r, seed, training, masks[r]))
     # The longest first, so that no process is left alone with them at the end.
     jobs = [(None, _run_cell, (n_threads, fit, rows, cell, keep, key, args)) for cell in reversed(cells)]
-    parts = run_jobs(jobs, n_jobs=n_jobs, description=description, unit="cell", progress=progress)[::-1]
+    parts = run_jobs(jobs, shared=[rows], n_jobs=n_jobs, description=description, unit="cell", progress=progress)[::-1]
     return [part for of_cell in parts for part in of_cell]
 
 
@@ -142,6 +142,6 @@ def seeded(estimator, seed):
 def _finite(name, x, n_rows):
     if len(x) != n_rows or np.ndim(x) not in (2, 3):
         raise ValueError(f"representation {name!r} must give {n_rows} rows of columns, or of leads x times; got {np.shape(x)}.")
-    if not np.isfinite(np.asarray(x)).all():
+    if not all(np.isfinite(block).all() for block in in_blocks(x)):
         raise ValueError(f"representation {name!r} gives NaN or infinite values; fill them inside it, from training rows only.")
     return x

@@ -3,6 +3,7 @@
 from copy import copy
 from functools import cached_property
 
+import joblib
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -11,12 +12,14 @@ from tqdm.auto import tqdm
 
 from ..beats.filters import band_pass
 from ..beats.medians import median_beats
+from ..cache import SomeRows, cache_folder, memory_mapped, source_hash
 from ..ecg import to_eight_leads
 from ..factors import aligned
 from ..measurements.values import measure
 from ..vae import N_LATENTS, BeatPCA, BeatVAE
 
 BATCH = 512  # ECGs read and filtered at a time
+TEN_SECONDS_BY = ("beats", "databases", "ecg", "leads", "cache", "benchmark")  # rooms that filtered ECGs depend on
 
 
 class Recordings:
@@ -30,7 +33,7 @@ class Recordings:
     ids : sequence, optional, which ECGs, in which order; None means all
     beats, factors : BeatSet, DataFrame, optional
         Median beats, one per id in the same order, None makes them; what is known, by id, None takes ``db.factors()``.
-    fs : float, sampling rate in Hz of beats and ten-second signals, which stay in memory: 32 kB an ECG at 100 Hz
+    fs : float, sampling rate in Hz of beats and ten-second signals: 32 kB an ECG at 100 Hz, memory-mapped from the cache
     """
 
     def __init__(self, db, ids=None, *, beats=None, factors=None, fs=100, progress=False):
@@ -55,7 +58,7 @@ class Recordings:
     beats = property(lambda self: self._source.beats[self._rows], doc="Median beats, a BeatSet of 8 leads.")
     measurements = property(lambda self: self._source.measurements.iloc[self._rows], doc="What `measure` gives of the beats.")
     ten_seconds = property(
-        lambda self: self._source.ten_seconds[self._rows],
+        lambda self: SomeRows(self._source.ten_seconds, self._rows),
         doc="The eight independent leads, float32 of shape (n, 8, n_samples) in mV, 0.5-40 Hz without a shift of phase.",
     )
 
@@ -96,14 +99,16 @@ class _Source:
 
     @cached_property
     def ten_seconds(self):
-        signals, starts = None, range(0, len(self.ids), BATCH)
+        if not hasattr(self.db, "fingerprint"):  # a simulated world, in memory anyway
+            return np.concatenate(list(self._filtered()))
+        key = joblib.hash((self.db.fingerprint, self.ids, self.fs, source_hash(*TEN_SECONDS_BY)))
+        return memory_mapped(cache_folder() / "ten_seconds" / f"{key}.npy", len(self.ids), self._filtered)
+
+    def _filtered(self):
+        """Yield the eight leads of some ECGs at a time, in the band of the beats, so that rhythm and detail alone differ."""
+        starts = range(0, len(self.ids), BATCH)
         for start in tqdm(starts, desc="reading ten seconds", leave=False, disable=not self.progress, mininterval=0.5):
-            rows = slice(start, start + BATCH)
-            batch = to_eight_leads(self.db.read(self.ids[rows], fs=self.fs)).signals
-            if signals is None:
-                signals = np.empty((len(self.ids), *batch.shape[1:]), dtype=np.float32)
-            signals[rows] = band_pass(batch, self.fs)  # as the beats, so that rhythm and detail alone differ
-        return signals
+            yield band_pass(to_eight_leads(self.db.read(self.ids[start : start + BATCH], fs=self.fs)).signals, self.fs)
 
 
 class Representation(TransformerMixin, BaseEstimator):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import joblib
 import pandas as pd
 
-from ..cache import cache_folder, load_or_make, source_hash
+from ..cache import cache_folder, load_beats, load_or_make, load_table, save_beats, save_table, source_hash
 from ..factors import DIAGNOSES, FACTOR_NAMES, PERSON, SUPERCLASSES, require_whole
 
 
@@ -80,13 +80,13 @@ class Workspace:
         """Return the median beats at 100 Hz, a BeatSet in the order of the database's ids."""
         from ..beats.medians import median_beats
 
-        return self._cached("beats.joblib", lambda: median_beats(self.database(), fs=100, progress=True))
+        return self._cached("beats", lambda: median_beats(self.database(), fs=100, progress=True), save_beats, load_beats)
 
     def measurements(self):
         """Return intervals, axes and amplitudes of `beats`, a DataFrame."""
         from ..measurements.values import measure
 
-        return self._cached("measurements.joblib", lambda: measure(self.beats()))
+        return self._cached("measurements.npz", lambda: measure(self.beats()), save_table, load_table)
 
     def vae(self):
         """Train a BeatVAE on the beats of folds 1-8, stopped by fold 9; fold 10 stays unseen."""

@@ -6,15 +6,17 @@ import logging
 import os
 import warnings
 from collections import Counter
+from copy import copy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from tqdm.auto import tqdm
 
 from ..cache import MOVE_IT, cache_folder, source_hash
-from ..cpus import available_cpus
+from ..cpus import in_parallel
 from ..ecg import EcgSet
 from ..factors import FACTOR_NAMES, PERSON, clean_ages, clean_sexes, known_names, listed, require_whole
 from ..leads import LEADS_12, computable
@@ -193,13 +195,21 @@ class Database:
             rejected += reasons
         return sets, dict(rejected)
 
+    def of_ids(self, ids):
+        """Copy the database with nothing but the paths of some ECGs: all that another process needs to read them."""
+        part = copy(self)
+        part.ids = self._checked_ids(ids)
+        part._contents = SimpleNamespace(files={id_: self._contents.files[id_] for id_ in part.ids.tolist()})
+        part.labels = part.fold = part.issues = part.ground_truth = None
+        return part
+
     def _in_batches(self, ids, fs, limits, errors, n_jobs=1):
         """Yield what `_read_batch` gives of a few ECGs at a time, and warn in the end which leads were computed."""
         paths = [self._nearest(self._contents.files[id_], fs) for id_ in ids.tolist()]
         batches = [slice(start, start + _BATCH) for start in range(0, max(len(ids), 1), _BATCH)]
         jobs = (delayed(_read_batch)(ids[rows].tolist(), paths[rows], fs, limits, errors) for rows in batches)
         computed = Counter()
-        for blocks, reasons, added in Parallel(available_cpus() if n_jobs == -1 else n_jobs, return_as="generator")(jobs):
+        for blocks, reasons, added in in_parallel(jobs, n_jobs):
             computed += added
             yield blocks, reasons
         for leads, count in computed.items():

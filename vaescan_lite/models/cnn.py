@@ -5,6 +5,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from ..cache import in_blocks
 from ..training import budget_of
 from .fitting import TaskClassifier, checked_labels, checked_signals, cross_entropy, predicted, train_on_signals
 
@@ -79,7 +80,8 @@ class SignalModel(BaseEstimator):
         kind = fitting if self.kind == "auto" else self.kind
         budget = budget_of(self.budget, f"CNN, {kind}")
         self.n_leads_, self.n_times_, self.n_tasks_ = *signals.shape[1:], y.shape[1]
-        self.mean_beat_ = signals.mean(axis=0)  # where explanations start from
+        total = sum(block.sum(axis=0, dtype=float) for block in in_blocks(signals))
+        self.mean_beat_ = (total / len(signals)).astype("float32")  # where explanations start from
 
         def new_network():
             if kind == "beat":

@@ -8,6 +8,7 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import nn
 
+from ..cache import SomeRows, in_blocks
 from ..training import as_device, seeded_weights, torch_threads, train
 
 PREDICTION_BATCH = 256
@@ -78,7 +79,7 @@ def train_on_signals(
     ``error(output, known, *targets)`` is summed over a batch; `known` and each of `targets` are arrays (n, n_tasks).
     """
     augmentation, device = AUGMENTATIONS[kind], as_device(device)
-    scale = torch.from_numpy(np.maximum(signals.std(axis=(0, 2), keepdims=True), 1e-3))  # (1, n_leads, 1), mV
+    scale = torch.from_numpy(np.maximum(lead_sizes(signals), 1e-3)[:, np.newaxis].astype(np.float32))  # (n_leads, 1), mV
     divide, targets = Divide(scale).to(device), (known, *targets)
     known, *targets = (torch.from_numpy(np.asarray(values, dtype=np.float32)).to(device) for values in targets)
 
@@ -94,6 +95,13 @@ def train_on_signals(
             device=device, precision=precision,
         )  # fmt: skip
     return nn.Sequential(divide.cpu(), network).eval(), history
+
+
+def lead_sizes(signals):
+    """Return the standard deviation of each lead over all signals, (n_leads,), in mV, without a copy of them."""
+    total, squares = (sum(np.sum(x**k, axis=(0, 2), dtype=float) for x in in_blocks(signals)) for k in (1, 2))
+    n_values = signals.shape[0] * signals.shape[2]
+    return np.sqrt(np.maximum(squares / n_values - (total / n_values) ** 2, 0))
 
 
 def cross_entropy(logits, known, y):
@@ -128,16 +136,17 @@ class TaskClassifier(ClassifierMixin, BaseEstimator):
 
 def checked_signals(signals):
     """Signals of a set or an array as float32, (n, n_leads, n_times); NaN and other shapes are refused."""
-    signals = np.asarray(getattr(signals, "signals", signals))
+    signals = getattr(signals, "signals", signals)
+    signals = signals if isinstance(signals, SomeRows) else np.asarray(signals)
     if signals.ndim != 3 or len(signals) == 0:
         raise ValueError(f"signals must have shape (n, n_leads, n_times) with at least one row; got {signals.shape}.")
-    is_finite = np.array([np.isfinite(signal).all() for signal in signals])
+    is_finite = np.concatenate([np.isfinite(block).all(axis=(1, 2)) for block in in_blocks(signals)])
     if not is_finite.all():
         raise ValueError(
             f"{(~is_finite).sum()} of {len(signals)} signals hold NaN or infinite values, the first in row "
             f"{is_finite.argmin()}; leave unusable ones out first."
         )
-    return signals if signals.dtype == np.float32 else signals.astype(np.float32)
+    return signals if signals.dtype == np.float32 else np.asarray(signals, dtype=np.float32)
 
 
 def checked_labels(y, n_rows):
