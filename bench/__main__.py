@@ -5,11 +5,11 @@ import logging
 import sys
 from pathlib import Path
 
+from bench.cluster import cluster
 from bench.pretraining import pretrain
 from bench.results import make_results, make_worlds
 from bench.scale import SIZES, measure_scaling
 from vaescan_lite.book.chapters import resolve_database
-from vaescan_lite.cpus import cluster
 
 SCHEDULER = "address of a Dask scheduler, such as tcp://host:8786, whose workers see the same folders (default: this machine)"
 

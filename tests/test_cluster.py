@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 import vaescan_lite as vl
+from bench.cluster import cluster
 from vaescan_lite import benchmark, cache
 from vaescan_lite.benchmark import Recordings
-from vaescan_lite.cpus import cluster, in_parallel, is_on_cluster
+from vaescan_lite.cpus import in_parallel, is_on_cluster
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.slow

@@ -5,8 +5,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -224,7 +223,7 @@ def run_jobs(jobs, *, shared=(), keep=None, n_jobs=1, description="", unit="job"
     # Keys are hashed here, once and in this process; the arguments, which hold all ECGs, are not part of them.
     jobs = [(joblib.hash(key) if keep else None, *work) for key, *work in jobs]
     bar = {"total": len(jobs), "desc": description, "unit": unit, "disable": not progress, "leave": False}
-    with _at_paths(shared if is_on_cluster() else (), keep or cache_folder() / "shared") as paths:
+    with _at_paths(shared, keep or cache_folder() / "shared") if is_on_cluster() else nullcontext({}) as paths:
         calls = [
             delayed(_numbered)(i, os.getpid(), keep, key, function, [paths.get(id(value), value) for value in arguments])
             for i, (key, function, arguments) in enumerate(jobs)
@@ -233,31 +232,23 @@ def run_jobs(jobs, *, shared=(), keep=None, n_jobs=1, description="", unit="job"
     return [done[i] for i in range(len(jobs))]
 
 
-@dataclass(frozen=True)
-class _AtPath:
-    """Stands for an argument that is read from a file where it is needed."""
-
-    path: Path
+class _AtPath(str):
+    """Stands for an argument that is read from the file of this name where it is needed."""
 
 
 @contextmanager
 def _at_paths(arguments, folder):
     """Write arguments to files for a while; `_AtPath` of each by its ``id``."""
-    if not arguments:
-        yield {}
-        return
     Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="shared-", dir=require_private(Path(folder))) as own:
-        paths = {id(argument): _AtPath(Path(own) / f"{i}.joblib") for i, argument in enumerate(arguments)}
-        for argument in arguments:
-            joblib.dump(argument, paths[id(argument)].path)
-        yield paths
+        names = [joblib.dump(argument, f"{own}/{i}.joblib")[0] for i, argument in enumerate(arguments)]
+        yield {id(argument): _AtPath(name) for argument, name in zip(arguments, names)}
 
 
 @lru_cache(maxsize=2)
 def _read(path):
     """Read a shared argument, its arrays memory-mapped, once for all jobs of a worker."""
-    require_private(path.parent)
+    require_private(Path(path).parent)
     return joblib.load(path, mmap_mode="c")
 
 
@@ -271,5 +262,5 @@ def kept(keep, key, function, *arguments):
 def _numbered(number, parent, keep, key, function, arguments):
     if os.getppid() == parent:  # a worker: not the process itself, nor one on another machine
         end_with(parent)
-    arguments = [_read(argument.path) if isinstance(argument, _AtPath) else argument for argument in arguments]
+    arguments = [_read(value) if isinstance(value, _AtPath) else value for value in arguments]
     return number, kept(keep, key, function, *arguments)

@@ -53,9 +53,9 @@ def end_with(parent):
 
 
 def in_parallel(calls, n_jobs=1, return_as="generator"):
-    """Yield what calls (made by `joblib.delayed`) give, from `n_jobs` processes; -1 is one for each CPU.
+    """Yield what calls (`joblib.delayed`) give, from `n_jobs` processes (-1: as many as this one has CPUs) or from a cluster.
 
-    Inside ``joblib.parallel_config("dask")`` they run on that cluster instead, as many at a time as it has workers.
+    A cluster is that of ``joblib.parallel_config("dask")``, if the call is inside one.
     """
     if is_on_cluster() and max(joblib.parallel.get_active_backend()[0].client.ncores().values(), default=1) > 1:
         raise ValueError("start Dask workers with --nthreads 1: trainings in two threads would draw from one generator.")
@@ -66,20 +66,6 @@ def in_parallel(calls, n_jobs=1, return_as="generator"):
 def is_on_cluster():
     """Say whether calls go to other machines, which have to be sent, or to read, what they work on."""
     return hasattr(joblib.parallel.get_active_backend()[0], "client")  # of joblib's backends only that of Dask has one
-
-
-@contextmanager
-def cluster(address):
-    """Run what is inside on the Dask cluster of a scheduler, such as ``tcp://host:8786``; None: on this machine."""
-    if address is None:
-        yield
-        return
-    try:
-        from dask.distributed import Client
-    except ImportError as error:
-        raise ValueError('a scheduler needs Dask: pip install "vaescan-lite[dask]".') from error
-    with Client(address), joblib.parallel_config("dask"):
-        yield
 
 
 def _alone(function, *arguments, **settings):

@@ -180,10 +180,8 @@ def _beat_sets(wanted, ecgs_or_db, ids, settings):
     else:
         part_of = getattr(ecgs_or_db, "of_ids", lambda ids: ecgs_or_db)
         jobs = (delayed(_beats_of_database)(wanted, part_of(ids[n]), ids[n], n, settings) for n in batches)
-    done = tqdm(
-        in_parallel(jobs, settings.n_jobs), total=len(batches), desc="median beats", unit="batch", disable=not settings.progress
-    )
-    parts, tables = zip(*done)
+    bar = {"total": len(batches), "desc": "median beats", "unit": "batch", "disable": not settings.progress}
+    parts, tables = zip(*tqdm(in_parallel(jobs, settings.n_jobs), **bar))
     table = _stacked(tables)
     return tuple(_beat_set(signals, table, ids, settings) for signals in np.concatenate(parts, axis=1))
 
