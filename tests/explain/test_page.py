@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -123,3 +124,19 @@ def test_the_command_writes_the_page_beside_nothing_else(tmp_path, monkeypatch, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.csv", "mine.html"]
     assert main(["explain", "absent.csv"]) == 1
     assert "absent.csv" in capsys.readouterr().err
+
+
+def test_the_lines_of_the_page_on_an_own_ecg_run(ecg, tmp_path, monkeypatch):
+    text = (Path(__file__).parents[2] / "book" / "your_own_ecg.md").read_text(encoding="utf-8")
+    (table,), (code,) = (re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL) for kind in ("text", "python"))
+    monkeypatch.chdir(tmp_path)
+    Path("mine.csv").write_text(table)
+    assert vl.read_record("mine.csv").fs == 500
+    pd.DataFrame(np.repeat(ecg.signals[0], 5, axis=1).T, columns=ecg.leads).to_csv("mine.csv", index=False)
+    exec(code, {})
+    assert "In short" in Path("mine.html").read_text(encoding="utf-8") and len(code.splitlines()) <= 10
+
+
+def test_a_page_without_an_explorer_is_small_and_its_text_is_short(ecg):
+    page = report(ecg, interactive=False)
+    assert "<script" not in page.html and len(page.html) < 6e5 and "<html" not in repr(page)

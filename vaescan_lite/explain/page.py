@@ -4,7 +4,7 @@ import base64
 import html
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
@@ -52,7 +52,7 @@ class Report:
     factors: pd.DataFrame
     measurements: pd.DataFrame
     faults: list
-    html: str
+    html: str = field(repr=False)
 
     def save(self, path):
         """Write the page, whole or not at all, and return its path."""
@@ -64,11 +64,12 @@ class Report:
         return f'<iframe title="ECG report" style="width:100%;height:70vh;border:0" srcdoc="{html.escape(self.html)}"></iframe>'
 
 
-def report(ecg, *, vae=None, scan=None, folder=None):
+def report(ecg, *, vae=None, scan=None, folder=None, interactive=True):
     """Explain one ECG on one page: a `Report`.
 
     `ecg` is an EcgSet of one ECG, as `read_record` gives it. The model is `vae` and `scan`, or what ``vaescan-lite train``
     wrote to `folder`; default: what `load_pretrained` gives, beside its other trainings, whose spread is shown.
+    Without `interactive` the page has no explorer and half the size.
     """
     if not isinstance(ecg, EcgSet) or len(ecg) != 1:
         given = f"{len(ecg)} ECGs" if isinstance(ecg, EcgSet) else type(ecg).__name__
@@ -77,10 +78,11 @@ def report(ecg, *, vae=None, scan=None, folder=None):
         raise ValueError("give a VAE and a Scan, or a folder with both, or neither.")
     trainings = load_trainings(folder) if scan is None else [(vae, scan)]
     with plt.style.context(STYLE):
-        return _report(ecg, [scan for _, scan in trainings], None if vae is not None else Path(folder or WEIGHTS))
+        folder = None if vae is not None else Path(folder or WEIGHTS)
+        return _report(ecg, [scan for _, scan in trainings], folder, interactive)
 
 
-def _report(ecg, scans, folder):
+def _report(ecg, scans, folder, interactive):
     """Put the page together; the first of the trainings explains, the others tell the spread."""
     scan, beats, is_read = scans[0], [None, None], False
     faults = [words for words in [doubt_of_rate(ecg.signals[0], ecg.fs)] if words]
@@ -98,7 +100,7 @@ def _report(ecg, scans, folder):
     if is_read:
         sections = [_summary(measurements, factors, faults), *sections, _measurements(beats[0], measurements)]
         sections += [_factors(factors, len(scans)), *_reasons(scan, beats[1], factors)]
-        sections += [_neighbours(scan, beats[1]), _explorer(scan, beats[1])]
+        sections += [_neighbours(scan, beats[1]), *([_explorer(scan, beats[1])] if interactive else [])]
     sections.append(_model(folder, scan))
     page = Template(PAGE.read_text(encoding="utf-8")).substitute(
         name=html.escape(str(ecg.ids[0])), sections="\n".join(sections)
