@@ -51,7 +51,7 @@ def test_the_grid_on_a_cluster_gives_the_predictions_of_this_process(two_workers
     with cluster(two_workers.scheduler_address):
         there = run(tmp_path / "kept")
     pd.testing.assert_frame_equal(there, here)
-    assert list((tmp_path / "kept").rglob("output.pkl"))  # the workers keep what is finished
+    assert list((tmp_path / "kept").rglob("*.joblib"))  # the workers keep what is finished
 
 
 def test_a_killed_worker_changes_nothing_and_shared_data_are_read_from_a_file_that_goes_away(two_workers, tmp_path):
