@@ -3,6 +3,7 @@
 #                                                              EDITION=student leaves the solutions out
 #                                                              FRESH=1 runs unchanged chapters, too   AT_ONCE=<chapters>
 # make pdf           the built pages as one file, _build/book.pdf; needs Chromium or Chrome
+# make sphinx        the pages of `make book` built by Sphinx without Jupyter Book, in _build/sphinx/html
 # make bundle        pages, notebooks, wheels and what training made, in _build/bundle, for a classroom without a network;
 #                    runs the chapters with a cache of its own     PROFILE=smoke|workshop|full
 # make test          run the tests                             TESTS=<files and options of pytest>
@@ -33,7 +34,7 @@ INSTALLED = $(VENV)/installed
 CALLER := $(PWD)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help book pdf bundle test check bench-signals bench-realism results worlds environment pretrained clean
+.PHONY: help book pdf sphinx bundle test check bench-signals bench-realism results worlds environment pretrained clean
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' $(firstword $(MAKEFILE_LIST))
 
@@ -42,6 +43,9 @@ book: $(INSTALLED)
 
 pdf: $(INSTALLED)
 	@$(VENV)/bin/python -m publish pdf --profile "$(PROFILE)"
+
+sphinx: $(INSTALLED)
+	@$(VENV)/bin/python -m publish sphinx --profile "$(PROFILE)"
 
 bundle: $(INSTALLED)
 	@$(VENV)/bin/python -m publish bundle --profile "$(PROFILE)"

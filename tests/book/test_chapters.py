@@ -20,6 +20,7 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from publish.sphinx import build_with_sphinx
 from vaescan_lite.book import chapters as book
 from vaescan_lite.book import pages
 
@@ -353,6 +354,16 @@ def test_the_page_shows_figures_with_number_caption_and_alt_text(html):
     page = (html / "notebooks/01_good.html").read_text(encoding="utf-8")
     assert 'alt="A straight line that rises from nought to two."' in page
     assert re.search(r'caption-number">Fig. 1 </span><span class="caption-text">A line\.', page)
+
+
+def test_sphinx_without_jupyter_book_builds_the_same_page(site, html, tmp_path):
+    assert build_with_sphinx(site / "_build/staged", tmp_path / "sphinx/html") == tmp_path / "sphinx/html/index.html"
+    articles = []
+    for folder in (html, tmp_path / "sphinx/html"):
+        page = (folder / "notebooks/01_good.html").read_text(encoding="utf-8")
+        articles.append(re.sub(r"<[^>]+>|\s+", " ", page[page.index("<article") : page.index("</article>")]))
+    assert articles[0] == articles[1] and "a message" in articles[0]
+    assert not (site / "_build/staged/conf.py").exists()
 
 
 def test_no_page_loads_anything_from_another_host(html):

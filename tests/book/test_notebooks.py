@@ -10,6 +10,7 @@ import tempfile
 import venv
 from pathlib import Path
 
+import expected_numbers
 import nbformat
 import pytest
 import yaml
@@ -395,6 +396,12 @@ def test_its_exercises_wait_for_an_answer_and_its_solutions_are_right(chapter, s
         assert not any("Right." in text_of(output) for output in cell.outputs), cell.source
     n_right = sum("Right." in text_of(output) for cell in code_cells(notebook, "solution") for output in cell.outputs)
     assert n_right >= prose(notebook).count("```{solution-start}")
+
+
+@each_chapter
+def test_its_numbers_are_those_of_the_table(chapter, smoke):
+    lines = list(expected_numbers.differences(read(chapter, smoke(chapter)[1]), chapter))
+    assert not lines, "\n".join([*lines, "tests/expected_numbers.py says how to renew the table."])
 
 
 @pytest.mark.real
