@@ -50,7 +50,7 @@ def read_leads(path, fs):
             raise ValueError(f"{path}: fs = {fs:g} Hz was given, and the column time_s has {fs_of_times:g} Hz; leave one out.")
         fs = fs or fs_of_times
     if fs is None:
-        raise ValueError(f"{path}: the sampling rate is not known; give fs in Hz, or a column time_s in seconds.")
+        raise ValueError(f"{path}: the sampling rate is not known; give fs in Hz (the command: --fs), or a column time_s in s.")
     rows = [i for i, (lead, _) in enumerate(columns) if lead in leads]
     scale = [[mv_per_unit(columns[i][1] or units[i], columns[i][0], path)] for i in rows]
     return (table[rows].to_numpy(dtype=float).T * scale).astype(np.float32), float(fs), leads
