@@ -162,7 +162,7 @@ def _measurements(beats, table):
     beat = _picture(plot_beats(beats), f"The median of {beats.quality['n_used'].iloc[0]:.0f} beats.")
     caption = "Bold: outside the range of 96 in 100 healthy adults (Mason et al. 2007), which is no diagnosis."
     head = "<tr><th>Measurement</th><th>Here</th><th>Healthy adults</th></tr>"
-    return f"<h2>Its beat and what is measured</h2>{beat}<table><caption>{caption}</caption>{head}{rows}</table>"
+    return f"<h2>Its beat and what is measured</h2>{beat}{_table(caption, head, rows)}"
 
 
 def _factors(table, n_trainings):
@@ -177,8 +177,11 @@ def _factors(table, n_trainings):
         f" the training ECGs (last column). Spread: {spread}."
     )
     head = "<tr><th>Factor</th><th>Here</th><th>Spread</th><th>Training ECGs</th></tr>"
-    table = f"<table><caption>{caption}</caption>{head}{rows}</table>"
-    return f'<h2>What the model reads</h2><div class="wide" tabindex="0">{table}</div>'
+    return f"<h2>What the model reads</h2>{_table(caption, head, rows)}"
+
+
+def _table(caption, head, rows):
+    return f'<div class="wide" tabindex="0"><table><caption>{caption}</caption>{head}{rows}</table></div>'
 
 
 def _said(value, row):
