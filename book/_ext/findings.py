@@ -39,7 +39,7 @@ def _glass_box(tables):
         said.append(
             f"{row.after} {word} {row.before} ({gain}; over other trainings {_ends(-row.high_trainings, -row.low_trainings)})"
         )
-    return "**A glass box against the network**: " + "; ".join(said) + "."
+    return "**A glass box against the network** (a number above zero is a gain of the glass box): " + "; ".join(said) + "."
 
 
 def _ends(low, high):
@@ -55,7 +55,7 @@ def _cost(tables):
         return None
     rows = tables["cost"][tables["cost"]["task"] == MACRO]
     said = [f"*{row.step}* {VERDICTS[row.verdict]} ({_number(row.cost, row.low, row.high)})" for row in rows.itertuples()]
-    return "**Where the cost arises**: " + "; ".join(said) + "."
+    return "**Where the cost arises** (a number above zero is a loss): " + "; ".join(said) + "."
 
 
 def _reconstruction(tables):
@@ -97,10 +97,13 @@ def _rhythm(tables):
     if "tasks" not in tables:
         return None
     rows = tables["tasks"][tables["tasks"]["task"] == "AF"]
-    names = [name for name in ("VAE latents, logistic", "latents + rhythm, logistic", "ten seconds, CNN") if name in rows]
+    tables_of = ("VAE latents, logistic", "latents + rhythm, logistic", "measurements, logistic")
+    names = (*tables_of, "median beat, CNN", "ten seconds, CNN")
+    names = [name for name in names if name in rows]
     if rows.empty or len(names) < 3:
         return None
-    return "**Atrial fibrillation**: " + "; ".join(f"{name} {rows[name].iloc[0]}" for name in names) + "."
+    said = "; ".join(f"{name} {rows[name].iloc[0]}" for name in names)
+    return f"**Atrial fibrillation** (networks learn all tasks at once, the others one by one): {said}."
 
 
 def _elsewhere(tables):
