@@ -8,6 +8,7 @@
 #                    runs the chapters with a cache of its own     PROFILE=smoke|workshop|full
 # make test          run the tests                             TESTS=<files and options of pytest>
 # make check         the tests that need no chapter, page, browser or real ECGs: two minutes     TESTS=<the same>
+# make faults        plant faults in a copy of the package and see which the tests notice; goes on where it stopped
 # make bench-signals  signal layer, NeuroKit2 and wfdb side by side   DATA=<folder with LUDB and PTB-XL>
 # make bench-realism  real against simulated ECGs, measurement by measurement   DATABASE=<folder of real ECGs>
 # make results       the whole benchmark for the results page; goes on where it was interrupted      DATABASE=<folder>
@@ -55,6 +56,9 @@ test: $(INSTALLED)
 
 check: $(INSTALLED)
 	@$(VENV)/bin/python -m pytest -n auto --dist loadfile -m "not (chapter or book or browser or real or slow)" $(TESTS)
+
+faults: $(INSTALLED)
+	@$(VENV)/bin/python tests/plant_faults.py
 
 bench-signals: $(INSTALLED)
 	@$(VENV)/bin/python bench/signals.py --data "$(DATA)"

@@ -210,6 +210,8 @@ def test_a_step_that_was_not_run_is_named(result):
 )
 def test_a_cost_is_a_conclusion_only_where_other_people_and_other_trainings_would_say_the_same(bootstrap, trainings, says):
     assert costs.verdict(bootstrap, trainings) == says
+    assert costs.verdict(bootstrap, trainings, p_holm=0.049) == says
+    assert costs.verdict(bootstrap, trainings, p_holm=0.05) == "no evidence"
 
 
 def test_what_differs_in_every_rotation_is_a_conclusion_and_what_differs_in_one_is_not(rows):

@@ -526,7 +526,9 @@ def test_ecgs_are_read_in_the_order_asked_for(ptbxl):
     assert open_database(ptbxl).read(2).ids.tolist() == [2]
 
 
-@pytest.mark.parametrize(("fs", "from_low"), [(100, True), (120, True), (400, False), (500, False), (1000, False)])
+@pytest.mark.parametrize(
+    ("fs", "from_low"), [(100, True), (120, True), (250, False), (400, False), (500, False), (1000, False)]
+)
 def test_the_file_nearest_in_rate_is_read(ptbxl, fs, from_low):
     low = ptbxl / "records100/00000/00001_lr"
     write_record(low, signal_of(9, 100), 100)  # another signal than at 500 Hz, to tell the files apart

@@ -457,6 +457,7 @@ def rows_of(metric, better, values, void=False):
 def test_the_front_holds_those_that_no_other_beats_in_both(better, sign):
     metric = {"higher": "additive R2", "lower": "change of logit"}[better]
     values = {"open": (0.9, 0.8), "closed": (0.2, 0.95), "worse": (0.5, 0.7), "as good": (0.9, 0.8), "constant": (1.0, 0.99)}
+    values["level with the first in one"] = (0.9, 0.7)
     found = trade_off(rows_of(metric, better, {name: (sign * v, a) for name, (v, a) in values.items()}), metric)
     found = found.set_index("model")
     assert found.index[found["front"]].tolist() == ["open", "closed", "as good"]
