@@ -267,7 +267,8 @@ def soon(condition):
 def test_no_kernel_outlives_a_run_that_is_stopped_and_the_next_run_ends(tmp_path, sent):
     code = "import os, time\nfrom pathlib import Path\nPath('pid').write_text(str(os.getpid()))\n"
     write_chapter(tmp_path / "01_slow.ipynb", [code + "time.sleep(0 if Path('go').exists() else 900)\n'done'"])
-    call = f"from vaescan_lite.book import run_chapters; run_chapters({str(tmp_path)!r}, 'out', **{SETTINGS})"
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # what runs in the background ignores it
+    call = f"{heeds}; from vaescan_lite.book import run_chapters; run_chapters({str(tmp_path)!r}, 'out', **{SETTINGS})"
     first = subprocess.Popen([sys.executable, "-c", call], cwd=tmp_path, stderr=subprocess.DEVNULL)
     assert soon(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
     family = psutil.Process(first.pid).children(recursive=True)
