@@ -1,5 +1,9 @@
 """Figures: paper is paper, curves are the data, intervals stand where the table says."""
 
+import os
+import subprocess
+import sys
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -221,3 +225,15 @@ def test_the_front_runs_through_its_models_and_lower_is_better_to_the_right():
     assert faces[1]["open"] == faces[1]["control"] == "white" != faces[0]["open"]  # void for that model, and a control
     names = [text.get_text() for text in axes[1].get_legend().get_texts()]
     assert names.count("open") == 1 and {"closed", "worse", "control", "front"} <= set(names)
+
+
+def test_figures_of_a_notebook_show_after_one_was_drawn_in_the_style_of_the_book():
+    """The backend of notebooks turns interactive when it is loaded, which a style that ends must not take back."""
+    code = (
+        "import matplotlib as m, matplotlib.pyplot as plt\nfrom IPython.core.interactiveshell import InteractiveShell\n"
+        "InteractiveShell.instance()\nfrom vaescan_lite.plots.ecgs import in_style\n"
+        "with in_style():\n    plt.close(plt.figure())\nprint(m.is_interactive())"
+    )
+    environment = os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
+    assert said.split()[-1] == "True"

@@ -19,7 +19,8 @@ from ..databases.records import doubt_of_rate
 from ..ecg import EcgSet
 from ..factors import FACTOR_LABELS
 from ..measurements import measure
-from ..plots import STYLE, plot_beats, plot_contributions, plot_ecg
+from ..plots import plot_beats, plot_contributions, plot_ecg
+from ..plots.ecgs import in_style
 from ..scan import load_trainings
 from ..scan.pretrained import WEIGHTS
 from .gradients import wave_contributions
@@ -77,7 +78,7 @@ def report(ecg, *, vae=None, scan=None, folder=None, interactive=True):
     if (vae is None) != (scan is None) or (scan is not None and folder is not None):
         raise ValueError("give a VAE and a Scan, or a folder with both, or neither.")
     trainings = load_trainings(folder) if scan is None else [(vae, scan)]
-    with plt.style.context(STYLE):
+    with in_style():
         folder = None if vae is not None else Path(folder or WEIGHTS)
         return _report(ecg, [scan for _, scan in trainings], folder, interactive)
 

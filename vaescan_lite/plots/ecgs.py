@@ -1,5 +1,6 @@
 """Figures of the book: ECG paper, beats, latents, associations, scores. Each function returns a Figure or Axes."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -30,6 +31,14 @@ MM_PER_S, MM_PER_MV = 25, 10
 SMALL_SQUARE = 0.04, 0.1  # s, mV: 1 mm by 1 mm; a large one is five a side
 TALLEST_MV = 120  # of a printed ECG: 1.2 m of paper
 INCH_PER_MM = 1 / 25.4
+
+
+@contextmanager
+def in_style():
+    """Draw in the book's style for a while; the backend is loaded before, since one that turns interactive has to stay so."""
+    plt.close(plt.figure())
+    with plt.style.context(STYLE):
+        yield
 
 
 class _Squares(LineCollection):

@@ -121,10 +121,10 @@ class Explorer(anywidget.AnyWidget):
         import matplotlib.pyplot as plt
         from PIL import Image
 
-        from ..plots.ecgs import STYLE, plot_beats
+        from ..plots.ecgs import in_style, plot_beats
 
         stream = io.BytesIO()
-        with plt.style.context(STYLE):
+        with in_style():
             figure = plot_beats(self.beat, title=self.description())
             figure.savefig(stream, format="png", dpi=80)
         plt.close(figure)
