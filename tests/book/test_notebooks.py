@@ -21,17 +21,6 @@ from vaescan_lite.book import pages
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 CHAPTERS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-ON_REAL_ECGS = [
-    "02_median_beats",
-    "05_latent_space",
-    "06_scan",
-    "07_associations",
-    "08_reading_explanations",
-    "10_trade_off",
-    "11_external_validation",
-    "A1_simulator",
-    "A2_scale",
-]
 SECTIONS = ["Quiz", "On real ECGs", "Take-aways", "References"]
 MOST_LINES = 12
 OF_THE_SESSION = (
@@ -402,18 +391,6 @@ def test_its_exercises_wait_for_an_answer_and_its_solutions_are_right(chapter, s
 def test_its_numbers_are_those_of_the_table(chapter, smoke):
     lines = list(expected_numbers.differences(read(chapter, smoke(chapter)[1]), chapter))
     assert not lines, "\n".join([*lines, "tests/expected_numbers.py says how to renew the table."])
-
-
-@pytest.mark.real
-@pytest.mark.parametrize("chapter", ON_REAL_ECGS)
-def test_it_runs_on_real_ecgs(chapter, real_data, tmp_path):
-    table = book.run_chapters(
-        NOTEBOOKS, tmp_path, profile="smoke", database=real_data / "ptbxl", only=[chapter], progress=False
-    )
-    assert table["error"].isna().all()
-    (cell,) = code_cells(read(chapter, tmp_path), "database")
-    text = "".join(text_of(output) for output in cell.outputs)
-    assert "simulated" not in text and re.search(r"recorded|real", text)
 
 
 # ---- the book of all chapters
