@@ -102,6 +102,12 @@ def people(n=4000, seed=0):
     return factors, (rng.random(n) < true).astype(float), read
 
 
+def test_chance_is_that_of_two_means_those_of_the_new_people_and_those_of_training():
+    for n_training, n in ((25, 25), (25, 400), (400, 25)):
+        training = np.random.default_rng(n).normal(size=(n_training, 4))
+        assert (chance_shift(training, n) ** 2).mean() == pytest.approx(1 / n + 1 / n_training, rel=0.1)
+
+
 def test_groups_are_told_by_sex_and_age_and_the_unknown_are_in_none():
     table = pd.DataFrame({"sex_female": [1, 0, np.nan], "age_years": [49.9, 50, np.nan]})
     groups = person_groups(table)

@@ -68,6 +68,14 @@ def test_wide_and_early_ectopic_beats_are_found_and_pacing_spikes_are_not():
     assert np.abs(found / fs - times_s).max() < 0.05
 
 
+def test_a_small_beat_between_two_others_without_a_pause_is_found():
+    """Nothing but its own size speaks for it: half as high as the others, a quarter of their energy."""
+    times_s, extra_s = np.arange(0.7, 9.5, 1.2), 4.9
+    (found,) = r_peaks(ecg(train(times_s) + 0.5 * train(np.array([extra_s]))))
+    assert len(found) == len(times_s) + 1
+    assert np.abs(found / 100 - np.sort([*times_s, extra_s])).max() < 0.05
+
+
 def test_an_ecg_without_beats_has_no_r_peaks():
     ecgs = ecg(np.zeros((12, 1000)), np.full((12, 1000), 2.5), np.full((12, 1000), np.nan))
     assert [len(found) for found in r_peaks(ecgs)] == [0, 0, 0]
