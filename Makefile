@@ -35,7 +35,7 @@ INSTALLED = $(VENV)/installed
 CALLER := $(PWD)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help book pdf sphinx bundle test check bench-signals bench-realism results worlds environment pretrained clean
+.PHONY: help book pdf sphinx bundle test check faults bench-signals bench-realism results worlds environment pretrained clean
 help:
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } { exit }' $(firstword $(MAKEFILE_LIST))
 
