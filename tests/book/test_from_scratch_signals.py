@@ -149,9 +149,10 @@ def test_the_exercises_of_chapter_2_refuse_near_misses_and_say_why(beat_chapter)
 
     check = names["check_pause"]
     assert "nothing back" in hint(check, lambda peaks, faint: None)
-    assert "1.6 s is a beat" in hint(check, lambda peaks, faint: peaks)
+    assert "1.6 s: a beat" in hint(check, lambda peaks, faint: peaks)
     assert "ascending" in hint(check, look_again(order=lambda peaks: peaks))
     assert "not longer" in hint(check, look_again(longer=0.9))
+    assert "each alone" in hint(check, lambda p, f: look_again()(p, f[:1]))
     assert "T wave" in hint(check, look_again(least=0))
     assert "on one side" in hint(check, lambda p, f: look_again()(p, f) if f[0] > 100 else np.sort(np.append(p, f)))
     assert "moves the mean" in hint(check, look_again(usual=np.mean))

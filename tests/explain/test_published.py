@@ -43,7 +43,7 @@ def test_the_sentence_counts_and_names_what_disagrees():
     rows = [effect("sex_female", "qrs_ms", -9, -5, 0.3), effect("sex_female", "pr_ms", 1, 2, 0.01)]
     words = in_words(compare_with_published(pd.DataFrame(rows)))
     assert words.startswith("1 of 2 as published, 0 undecided, 1 the other way; of the 1 large ones 1 as published.")
-    assert words.endswith("pr_ms by sex_female (small).")
+    assert words.endswith("The other way: PR by sex (small).")
 
 
 def test_every_published_effect_is_one_that_measure_gives():

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..plots.reading import name_of
+
 LARGE_SD = 0.1  # an effect of so many SDs of the measurement (of sex, or of ten years) counts as large; our convention
 _SIGNS = {"up": (1,), "down": (-1,), "none or up": (0, 1), "none or down": (0, -1)}
 
@@ -60,5 +62,6 @@ def in_words(compared):
     words = f"{published} of {len(compared)} as published, {undecided} undecided, {opposite} the other way"
     words += f"; of the {len(of_large)} large ones {(of_large == 'as published').sum()} as published."
     against = compared[compared["verdict"] == "the other way"]
-    named = [f"{row.measurement} by {row.factor} ({'large' if row.large else 'small'})" for row in against.itertuples()]
+    names = [f"{name_of(row.measurement).split(',')[0]} by {row.factor.split('_')[0]}" for row in against.itertuples()]
+    named = [f"{name} ({'large' if large else 'small'})" for name, large in zip(names, against["large"], strict=True)]
     return f"{words} The other way: {', '.join(named)}." if named else words
