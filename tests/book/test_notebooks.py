@@ -97,6 +97,16 @@ def test_labels_of_figures_and_exercises_occur_once_in_the_book():
     assert labels and len(labels) == len(set(labels))
 
 
+def test_captions_of_tables_are_sentences_that_end_and_stand_at_code():
+    captions = [
+        cell.metadata["table"]["caption"]
+        for chapter in CHAPTERS
+        for cell in read(chapter).cells
+        if "table" in cell.metadata and cell.cell_type == "code"
+    ]
+    assert len(captions) > 100 and not [text for text in captions if not re.fullmatch(r"[A-Z].{10,110}\.", text)]
+
+
 # ---- each chapter as it is stored
 
 

@@ -86,6 +86,6 @@ def _text(value, decimals=None):
     if isinstance(value, str) and re.fullmatch(KEYS, value):
         return name_of(value)
     if not isinstance(value, float | np.floating):
-        return "–" if str(value) in ("", "None", "<NA>", "NaT") else re.sub(r"^-(?=\d)", "−", str(value))
+        return "–" if str(value) in ("", "None", "<NA>", "NaT") else re.sub(r"(?<![\w.])-(?=\.?\d|inf)", "−", str(value))
     decimals = _decimals(np.array([value], float)) if decimals is None else decimals
     return "–" if np.isnan(value) else f"{round(float(value), decimals) + 0:.{decimals}f}".replace("-", "−")
