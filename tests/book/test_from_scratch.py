@@ -410,7 +410,7 @@ def test_the_beat_of_the_appendix_is_the_simulators_typical_man_of_fifty(simulat
     waves, _ = heart.make_beats(factors, traits, people.draw_parameters(factors, traits))
     time_ms = 10.0 * np.arange(-40, 56) + 4
     package = sum(heart.evaluate(time_ms, wave.centre, wave.width, wave.leads)[0] for wave in waves).T
-    written_out = simulator_chapter["with_gains"][0]
+    written_out = simulator_chapter["scaled"][0]
     assert np.abs(written_out - package).max() < 0.05, "numbers rounded to two digits"
     assert np.corrcoef(written_out.ravel(), package.ravel())[0, 1] > 0.999
     np.testing.assert_array_equal(simulator_chapter["dower"], DOWER)
@@ -420,7 +420,7 @@ def test_the_beat_of_the_appendix_is_nearer_to_the_mean_simulated_man_than_these
     men = pd.DataFrame({"sex_female": 0, "age_years": 50}, index=range(60))
     simulated = vl.median_beats(vl.simulate(men, seed=5, noise=False)).signals
     apart = np.sqrt(np.mean((simulated - simulated.mean(axis=0)) ** 2, axis=(1, 2)))
-    own = np.sqrt(np.mean((simulator_chapter["with_gains"] - simulated.mean(axis=0)) ** 2))
+    own = np.sqrt(np.mean((simulator_chapter["scaled"] - simulated.mean(axis=0)) ** 2))
     assert own < 0.5 * np.median(apart)
 
 
