@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from bench.cluster import cluster
+from bench.devices import differences, measure_grid, measure_steps
 from bench.pretraining import pretrain
 from bench.results import make_results, make_worlds
 from bench.scale import SIZES, measure_scaling
@@ -59,6 +60,14 @@ def _parser():
     scale.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of ECGs (default: 500 to 21,799)")
     scale.set_defaults(command=_scale)
 
+    devices = commands.add_parser("devices", help="a GPU beside the CPU: steps a second, and one rotation of the grid")
+    devices.add_argument("database", nargs="?", help="a folder of ECGs for the grid (default: steps alone)")
+    devices.add_argument("--folder", type=Path, default=Path("book/results"), help="where to write (default: book/results)")
+    devices.add_argument("--no-steps", action="store_true", help="the grid alone")
+    devices.add_argument("--budget", choices=("smoke", "workshop", "full"), default="full", help="of the grid's training")
+    devices.add_argument("--n-jobs", type=int, default=-1, help="processes of the grid on the CPU (default: one for each CPU)")
+    devices.set_defaults(command=_devices)
+
     pretrained = commands.add_parser("pretrained", help="train the weights that come with the package on PTB-XL")
     pretrained.add_argument("database", help="a folder of PTB-XL")
     pretrained.add_argument("--caller", help=argparse.SUPPRESS)
@@ -80,6 +89,16 @@ def _pretrained(options):
 
 def _scale(options):
     print(measure_scaling(options.database, options.folder, options.sizes).round(2).to_string(index=False))
+
+
+def _devices(options):
+    if not options.no_steps:
+        print(measure_steps(options.folder).round(1).to_string(index=False))
+    if options.database:
+        table = measure_grid(options.database, options.folder, budget=options.budget, n_jobs=options.n_jobs)
+        print(table.round(4).to_string(index=False))
+        if "GPU" in set(table["device"]):
+            print(differences(table).round(4).to_string())
 
 
 def _worlds(options):

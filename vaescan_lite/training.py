@@ -120,7 +120,7 @@ def train(
     n_threads : int, optional, of torch; default `cpus.default_threads`; networks of a few thousand weights are faster with one
     device : str, as for `as_device`
         Where the steps are taken; the network comes back to the CPU. The order of the rows is the same on each device; on a GPU
-        `generator` is another, on that device, and so is every tensor that a loss makes anew.
+        `generator` is another, on that device, and so is every tensor that a loss makes anew. Both repeat what they did.
     precision : {"float32", "bfloat16"}, of products and convolutions: bfloat16 is faster where the hardware has it, and rounds
 
     Returns
@@ -140,7 +140,8 @@ def train(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, partial(_share_of_peak, n_steps=budget.epochs * n_batches))
     history, best, best_weights, best_epoch = [], float("inf"), None, 0
     bar = tqdm(range(budget.epochs), desc=description, unit="epoch", disable=not progress, leave=False, mininterval=0.5)
-    with torch_threads(n_threads), bar:
+    repeatable = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=torch.backends.cudnn.allow_tf32)
+    with torch_threads(n_threads), repeatable, bar:
         for epoch in bar:
             batches = torch.randperm(n_rows, generator=generator).tensor_split(n_batches)
             means = _one_epoch(network, loss, batches, schedule, draws, precision, f"{description}, epoch {epoch + 1}")

@@ -8,11 +8,12 @@ import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from bench import studies
 from vaescan_lite import benchmark
-from vaescan_lite.benchmark import costs
+from vaescan_lite.benchmark import costs, running
 from vaescan_lite.benchmark import result as result_module
 from vaescan_lite.benchmark.representations import Recordings
 from vaescan_lite.ecg import BeatSet
@@ -380,3 +381,50 @@ def test_what_two_representations_learn_of_beats_is_trained_once_and_found_again
     run(rows, representations={"narrow": Learner()}, rotations=2, keep=tmp_path, n_training=50)
     run(rows, representations={"narrow": Learner()}, rotations=2, keep=tmp_path, seeds=(1,))  # nothing in it has a seed
     assert len(Learner.trained) == 10
+
+
+class Placed(Counted):
+    """A model of beats or of tables that says where it would train."""
+
+    places = []
+
+    def __init__(self, size=2, device="cpu"):
+        self.size, self.device = size, device
+
+    def fit(self, x, y=None):
+        Placed.places.append(self.device)
+        self.classes_ = np.array([0, 1])
+        return self
+
+    def predict_proba(self, x):
+        return np.full((len(x), 2), 0.5)
+
+
+class PlacedBeats(Learner):
+    def beat_model(self):
+        return Placed()
+
+
+def test_the_device_reaches_models_and_models_of_beats_and_cells_of_the_cpu_stay_apart(rows, tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "as_device", lambda name: {"auto": "cuda"}.get(name, name))  # as where there is a GPU
+    own = {"placed": Placed(), "nested": Pipeline([("inner", Placed())]), "plain": LogisticRegression(max_iter=50)}
+
+    def trained_on(**settings):
+        Placed.places.clear()
+        chosen = {"representations": {"beats": PlacedBeats()}, "models": own, "tasks": ["clear"], "rotations": 1}
+        run(rows, keep=tmp_path, **chosen, **settings)
+        return list(Placed.places)
+
+    assert trained_on() == ["cpu"] * 3
+    assert trained_on(device="cpu") == []  # found again
+    assert trained_on(device="auto") == ["cuda"] * 3
+    assert trained_on(device="cuda") == [] and trained_on() == []
+    own["placed"] = Placed(device="mps")  # what a model says of its own stands where nothing else is asked
+    assert trained_on() == ["mps"]
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_fitted(rows):
+    FirstLead.seen.clear()
+    with pytest.raises(ValueError, match="device must be .*got 'abacus'"):
+        run(rows, device="abacus")
+    assert not FirstLead.seen

@@ -45,8 +45,9 @@ def collect_cells(representations, models, pairs):
 
 
 def run_cells(
-    fit, rows, named, masks, *args, labels, seeds, n_training=None, keep=None, n_jobs=1, description="benchmark", progress=True
-):
+    fit, rows, named, masks, *args, labels, seeds, n_training=None, keep=None, n_jobs=1, description="benchmark", progress=True,
+    device="cpu",
+):  # fmt: skip
     """Return ``fit(inputs, name of the model, model, *args)`` for each pair, seed and rotation.
 
     `named` has (representation, its models by name) by name. Representations whose ``beat_model()`` is the same have it trained
@@ -56,7 +57,8 @@ def run_cells(
     rows.prepare({need for representation, _ in named.values() for need in getattr(representation, "needs", ("beats",))})
     n_jobs = available_cpus() if n_jobs == -1 else n_jobs
     n_threads = 1 if is_on_cluster() else max(1, default_threads() // n_jobs)
-    key = joblib.hash((description, rows.ids, rows.fold, labels, n_training, args)) if keep else None
+    elsewhere = () if device == "cpu" else (device,)
+    key = joblib.hash((description, rows.ids, rows.fold, labels, n_training, args, *elsewhere)) if keep else None
     cells = []
     for group, seed, r in product(_sharing(named), seeds, masks):
         training = np.flatnonzero(~masks[r])
@@ -64,7 +66,7 @@ def run_cells(
             training = np.sort(np.random.default_rng((seed, r)).permutation(training)[:n_training])
         cells.append(Cell(group, r, seed, training, masks[r]))
     # The longest first, so that no process is left alone with them at the end.
-    jobs = [(None, _run_cell, (n_threads, fit, rows, cell, keep, key, args)) for cell in reversed(cells)]
+    jobs = [(None, _run_cell, (n_threads, device, fit, rows, cell, keep, key, args)) for cell in reversed(cells)]
     parts = run_jobs(jobs, shared=[rows], n_jobs=n_jobs, description=description, unit="cell", progress=progress)[::-1]
     return [part for of_cell in parts for part in of_cell]
 
@@ -78,14 +80,14 @@ def _sharing(named):
     return list(groups.values())
 
 
-def _run_cell(n_threads, fit, rows, cell, keep, key, args):
+def _run_cell(n_threads, device, fit, rows, cell, keep, key, args):
     """Return what `fit` gives for each pair of a cell; only what is not kept is computed."""
     training, test, parts = rows[cell.training], rows[cell.is_test], []
     first = seeded(next(iter(cell.named.values()))[0], cell.seed)
 
     @cache
     def learnt():  # by the first representation, for all of the cell
-        model = first.beat_model()
+        model = seeded(first.beat_model(), cell.seed, device)
         return {"model": kept(keep, ("model of beats", training.ids, model), model.fit, training.beats)}
 
     with limited_threads(n_threads):
@@ -94,7 +96,7 @@ def _run_cell(n_threads, fit, rows, cell, keep, key, args):
             inputs = Inputs(name, seeded(representation, cell.seed), training, test, cell, learns)
             for model_name, model in models.items():
                 own_key = (key, name, representation, model_name, model, cell.rotation, cell.seed)
-                parts.append(kept(keep, own_key, fit, inputs, model_name, seeded(model, cell.seed), *args))
+                parts.append(kept(keep, own_key, fit, inputs, model_name, seeded(model, cell.seed, device), *args))
     return parts
 
 
@@ -132,11 +134,12 @@ class Inputs:
         return pca.transform(training / scale), pca.transform(test / scale), None
 
 
-def seeded(estimator, seed):
-    """Copy an estimator, unfitted, and set every seed in it."""
+def seeded(estimator, seed, device="cpu"):
+    """Copy an estimator, unfitted, and set every seed in it, and where it trains, which "cpu" leaves as it is."""
+    values = {"seed": seed, "random_state": seed} | ({} if device == "cpu" else {"device": device})
     estimator = clone(estimator)
-    names = [name for name in estimator.get_params() if name.rsplit("__", 1)[-1] in ("seed", "random_state")]
-    return estimator.set_params(**dict.fromkeys(names, seed))
+    names = {name: name.rsplit("__", 1)[-1] for name in estimator.get_params()}
+    return estimator.set_params(**{name: values[last] for name, last in names.items() if last in values})
 
 
 def _finite(name, x, n_rows):

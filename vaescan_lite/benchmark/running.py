@@ -8,6 +8,7 @@ from sklearn.base import clone
 
 from ..factors import PERSON, SUPERCLASSES, known_names, repeated_factors
 from ..models.tables import standard_models
+from ..training import as_device
 from .cells import collect_cells, rotation_masks, run_cells
 from .representations import AgeSex, Recordings, standard_representations
 from .result import BASELINE, Result, estimates_of, scores_of
@@ -32,7 +33,7 @@ def grid(budget="workshop", *, whole=None):
 
 def run(
     db, *, tasks=SUPERCLASSES, representations=None, models=None, pairs=None, rotations=5, seeds=(0,), n_training=None,
-    n_resamples=1000, budget="workshop", keep=None, n_jobs=1, progress=True,
+    n_resamples=1000, budget="workshop", keep=None, n_jobs=1, progress=True, device="cpu",
 ):  # fmt: skip
     """Score representations x models by rotations, everything refitted inside each rotation: a `Result`.
 
@@ -53,8 +54,9 @@ def run(
         Training ECGs, drawn by seed, a smaller number from a larger one (None: all); bootstrap resamples of each interval.
     budget : {"smoke", "workshop", "full"}, of representations and models that are given by name
     keep, n_jobs, progress : as in `cache.run_jobs`: folder that keeps finished cells; processes, -1 for one per CPU; a bar
+    device : str, as for `training.train`, where networks train; "cpu" leaves it to the `device` that each has of its own
     """
-    cells = _cells(representations, models, pairs, budget)
+    cells, place = _cells(representations, models, pairs, budget), str(as_device(device))  # "auto" is what it stands for here
     if isinstance(rotations, bool) or rotations not in (1, 2, 3, 4, 5):
         raise ValueError(f"rotations must be 1 to 5; got {rotations!r}.")
     if len(seeds) == 0 or len(set(seeds)) != len(seeds):
@@ -65,7 +67,7 @@ def run(
     tasks, left_out = _scorable(list(tasks), rows.factors, masks)
     labels = rows.factors[[*tasks, *(name for name in PERSON if name not in tasks and name in rows.factors)]]
     settings = {"n_training": n_training, "keep": keep, "n_jobs": n_jobs, "progress": progress}
-    parts = run_cells(_score_pair, rows, cells, masks, tasks, labels=labels, seeds=seeds, **settings)
+    parts = run_cells(_score_pair, rows, cells, masks, tasks, labels=labels, seeds=seeds, device=place, **settings)
     predictions, seconds = _in_order(*map(pd.concat, zip(*parts)), tasks, cells)
     estimates = estimates_of(predictions, n_resamples)
     left_out += [("ECG", id_, "no usable median beat") for id_ in unusable]
