@@ -87,10 +87,15 @@ def _faithful(tables):
 def _hybrid(tables):
     if "hybrids" not in tables:
         return None
-    rows = tables["hybrids"].dropna(subset=["cost"])
+    rows = tables["hybrids"].dropna(subset=["cost"]).query("model != 'affine'")
     row = rows.loc[rows["cost"].idxmin()]
     below = _number(row["cost"], row["low"], row["high"])
-    return f"**The best hybrid**, {row['model']}, lies {below} of macro-AUROC below the beat CNN."
+    said = f"**The best hybrid**, {row['model']}, lies {below} of macro-AUROC below the beat CNN"
+    if "within" not in rows:
+        return f"{said}."
+    within = rows["within"].astype(bool)
+    shown, others = (", ".join(rows.loc[those, "model"]) or "none" for those in (within, ~within))
+    return f"{said}; shown to be within .01 of it: {shown}; not shown: {others}."
 
 
 def _rhythm(tables):

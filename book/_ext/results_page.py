@@ -17,6 +17,8 @@ from sphinx.util.docutils import SphinxDirective
 from vaescan_lite.plots import as_text, name_of
 
 FOLDER = "book/results"
+NAMES = ("factor", "label", "learnt", "metric", "task")  # columns of names of the code
+WORDS = {"True": "yes", "False": "no"}
 
 
 class _FromResults(SphinxDirective):
@@ -130,7 +132,10 @@ def _as_frame(rows, columns):
     try:
         frame = frame.replace("", None).astype(float)
     except ValueError:
-        return frame.replace(r"0?(1?\.\d+) \(0?(1?\.\d+) to 0?(1?\.\d+)\)", r"\1 [\2, \3]", regex=True)
+        frame = frame.replace(r"0?(1?\.\d+) \(0?(1?\.\d+) to 0?(1?\.\d+)\)", r"\1 [\2, \3]", regex=True)
+        if columns[0] in NAMES:
+            frame = frame.map(name_of)
+        return frame.replace(WORDS).replace(r"\bauroc\b", "AUROC", regex=True)
     is_whole = len(columns) == 1 and not any("." in row[columns[0]] or "inf" in row[columns[0]] for row in rows)
     return frame.astype("Int64") if is_whole else frame
 
