@@ -746,10 +746,31 @@ def test_an_error_message_in_place_of_the_live_figure_goes_and_the_static_one_st
     path = tmp_path / "page.html"
     cell = f"""<div class="jp-OutputArea"><div class="jp-OutputArea-child"><div class="jp-OutputArea-output">
       {explorer.html()}</div></div><div class="jp-OutputArea-child" id="error">
-      <div class="jp-OutputArea-output">Loading widget...</div></div></div>"""
+      <div class="jp-OutputArea-output">Loading widget...</div></div></div>
+      <div class="jp-OutputArea"><div class="jp-OutputArea-child"><div class="jp-OutputArea-output" id="list">
+      Error displaying widget: model not found</div></div></div>"""
+    cell = f'<div class="jp-Notebook">{cell}</div>'
     path.write_text(f'<!doctype html><meta charset="utf-8">{cell}', encoding="utf-8")
     page = browser.open(path)
     shown = "getComputedStyle(document.querySelector('#error')).display"
     assert page.run(shown) != "none"
     page.run("document.querySelector('#error div').textContent = 'Error displaying widget: model not found'; 0")
     assert page.run(shown) == "none" and page.run("document.querySelectorAll('path.beat').length") == 12
+    assert page.run("document.querySelector('#list').textContent").startswith("Run this cell again")
+
+
+def test_a_figure_that_enters_the_page_after_it_was_made_marks_no_wave_on_its_paper(explorer, browser, tmp_path):
+    state = {"z": explorer.z.tolist(), "factors": {}, "unspecified": "observe", "_network": explorer._network}
+    path = tmp_path / "page.html"
+    path.write_text(
+        f"""<!doctype html><meta charset="utf-8"><script type="module">{explorer._esm}
+      const el = document.createElement("div");
+      render({{ model: standIn({json.dumps(state)}), el }});
+      setTimeout(() => document.body.append(el), 50);</script>""",
+        encoding="utf-8",
+    )
+    page = browser.open(path)
+    page.run("new Promise(done => setTimeout(done, 400))")
+    assert page.run("document.querySelector('.leads').offsetHeight") > 100
+    assert page.run("[...document.querySelectorAll('path.mark')].every(m => !m.getAttribute('d'))")
+    assert "mV)" not in page.run(STATUS)

@@ -346,7 +346,8 @@ function render({ model, el }) {
     const bars = isFull() ? 0 : heightOfBars(root), below = hasWordsBeside ? 10 : 10 + stage.lastChild.offsetHeight;
     root.style.setProperty("--below", `${bars}px`);
     const high = isBeside ? (isFull() ? innerHeight - 20 : 0.72 * innerHeight) - bars - below : innerHeight / 2 - 24 - bars - below;
-    paper.arrange(isBeside ? stage.clientWidth : width - (hasWordsBeside ? 172 : 0), Math.max(110, high));
+    const isNew = paper.arrange(isBeside ? stage.clientWidth : width - (hasWordsBeside ? 172 : 0), Math.max(110, high));
+    if (isNew) update(true); // what leaves the paper depends on how high it is
   }
   const sizes = new ResizeObserver(() => { freeFromScrollers(root); arrange(); });
   sizes.observe(root);
@@ -423,16 +424,20 @@ function hideTwin(root, tries = 50) {
   if (twin) (twin.closest(".jp-OutputArea-child") ?? twin).style.display = "none";
 }
 
-// Where the live figure is gone with its kernel, the static one stays and the error message goes.
+// Where live widgets are gone with their kernel, a static figure stays and its error message goes; others say what helps.
 function hideError(place) {
-  const child = place.closest(".jp-OutputArea-child");
+  const child = place.closest(".jp-OutputArea-child"), within = place.closest(".jp-Notebook") ?? child?.parentElement;
   if (!child) return;
   const look = () => {
-    const next = child.nextElementSibling;
-    if (next && /^Error displaying widget/.test(next.querySelector(".jp-OutputArea-output")?.textContent.trim() ?? "")) next.style.display = "none";
+    for (const output of within.querySelectorAll(".jp-OutputArea-output")) {
+      if (output.childElementCount || !/^Error displaying widget/.test(output.textContent.trim())) continue;
+      const its = output.closest(".jp-OutputArea-child");
+      if (its.previousElementSibling?.querySelector(".vaescan-static")) its.style.display = "none";
+      else output.textContent = "Run this cell again: what it shows went with its kernel.";
+    }
   };
   look();
-  new MutationObserver(look).observe(child.parentElement, { childList: true, subtree: true, characterData: true });
+  new MutationObserver(look).observe(within, { childList: true, subtree: true, characterData: true });
 }
 
 // What a page without a kernel gives `render` in place of a widget's model.

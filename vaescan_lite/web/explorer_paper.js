@@ -56,7 +56,7 @@ function drawPaper(network) {
       return { rows, spans, width, height, scale: Math.min(maxWidth / width, maxHeight / height) };
     });
     const { rows, spans, width, height, scale } = options.reduce((best, option) => (option.scale > best.scale ? option : best));
-    if (size.rows === rows && Math.abs(size.scale - scale) < 1e-3) return;
+    if (size.rows === rows && Math.abs(size.scale - scale) < 1e-3) return false;
     Object.assign(size, { rows, width, height, scale });
     element.style.width = `${Math.floor(width * scale)}px`;
     element.style.height = `${Math.floor(height * scale)}px`;
@@ -75,6 +75,7 @@ function drawPaper(network) {
       for (const [key, value] of Object.entries({ x: x + 0.5, y: top + letters, "font-size": letters })) label.setAttribute(key, value);
       waves.append(strip, label);
     }
+    return true;
   }
 
   // Draw eight leads as twelve; returns the names of the leads whose beat leaves the paper, each with its extreme in mV.
@@ -92,7 +93,7 @@ function drawPaper(network) {
       const { marks, low, high, [kind]: path } = strips[leads[i]];
       path.setAttribute("d", d);
       if (kind !== "beat") return;
-      const over = row[top] > high, under = row[bottom] < low;
+      const over = high > low && row[top] > high, under = high > low && row[bottom] < low; // once it is arranged
       marks[0].setAttribute("d", over ? `M${Number(xs[top]) + 0.8} ${-MM_PER_MV * high + 2.6}l1.5 -2.4l1.5 2.4z` : "");
       marks[1].setAttribute("d", under ? `M${Number(xs[bottom]) + 0.8} ${-MM_PER_MV * low - 2.6}l1.5 2.4l1.5 -2.4z` : "");
       if (over) leaving.push([leads[i], row[top]]);
