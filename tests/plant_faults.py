@@ -32,7 +32,7 @@ TAKES_LONG = (
     "sklearn.linear_model",
     "sklearn.ensemble",
     "torch",
-    "tqdm.auto",
+    "tqdm",
 )
 OPTIONS = ("-x", "-q", "--no-header", "--tb=no", "-rfE", "-p", "no:cacheprovider")
 LIMIT_S = 900

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 from joblib import delayed
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from .cpus import end_with, in_parallel, is_on_cluster
 from .ecg import BeatSet

@@ -8,7 +8,7 @@ from functools import partial
 
 import pandas as pd
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from .cpus import default_threads
 

@@ -331,6 +331,13 @@ def test_a_widget_that_is_not_a_progress_bar_stays():
     assert pages.WIDGET in notebook.cells[0].outputs[0]["data"] and "widgets" in notebook.metadata
 
 
+def test_what_is_said_beside_a_bar_stays():
+    bar = "\rreading:  50%|###   | 1/2 [00:01<00:01]\rreading: 100%|######| 2/2 [00:02<00:00]\n"
+    outputs = [new_output("stream", name="stderr", text=text) for text in (bar, f"a warning\n{bar}another\n")]
+    notebook = pages.publishable(new_notebook(cells=[new_code_cell("read()", outputs=outputs)]))
+    assert [output.text for output in notebook.cells[0].outputs] == ["a warning\nanother\n"]
+
+
 def test_of_a_figure_with_an_html_form_the_page_keeps_that_and_not_the_widgets_state():
     forms = {"text/html": "<p>100%|###| 3/3</p>", "image/png": "iVBO"}
     notebook = pages.publishable(notebook_with_widget(**forms))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from joblib import delayed
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..cpus import in_parallel
 from ..ecg import LEADS_8, BeatSet, EcgSet, to_eight_leads

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.impute import SimpleImputer
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..beats.filters import band_pass
 from ..beats.medians import median_beats

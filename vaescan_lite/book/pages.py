@@ -137,11 +137,15 @@ def _leave_solutions_out(source, staged, folder):
 
 
 def _belongs_to_the_run(output):
-    """Whether an output is an explorer that is live, or a tqdm bar: a widget alone, or lines on stderr with a share done."""
+    """Whether an output is an explorer that is live, or a tqdm bar: a widget alone, or lines on stderr, which are taken out."""
     if output.get("metadata", {}).get("vaescan") == "live":  # its static form is the output before it
         return True
     bar = r"\d+%\|.*\||\d+\w* \[\d\d:\d\d"
+    if output.get("output_type") == "stream" and output.get("name") == "stderr" and re.search(bar, output["text"]):
+        parts = [part for part in re.split(r"[\r\n]+", output["text"]) if part.strip() and not re.search(bar, part)]
+        output["text"] = "".join(f"{part}\n" for part in parts)
+        return not parts
     if output.get("output_type") == "stream":
-        return output.get("name") == "stderr" and bool(re.search(bar, output["text"]))
+        return False
     data = output.get("data", {})
     return WIDGET in data and "text/html" not in data and bool(re.search(bar, data.get("text/plain", "")))

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 from joblib import delayed
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..cache import MOVE_IT, cache_folder, source_hash
 from ..cpus import in_parallel

@@ -19,7 +19,7 @@ from urllib.request import url2pathname
 import numpy as np
 import pandas as pd
 import requests
-from tqdm.auto import tqdm
+from tqdm import tqdm
 from urllib3.exceptions import InvalidHeader
 from urllib3.util.retry import Retry
 
