@@ -24,6 +24,7 @@ from vaescan_lite.plots import as_text, name_of, table_html
         ([True, False], ["yes", "no"]),
         (["a", 0.3333333, None, -2], ["a", "0.333", "–", "−2"]),
         ([np.inf, 1.5], ["inf", "1.5"]),
+        (["+0.8 (-0.2 to +1.1)", "2020-01-02"], ["+0.8 (−0.2 to +1.1)", "2020-01-02"]),
         (["a", -0.0], ["a", "0"]),  # no minus before nothing
         ([57.2, -0.16], ["57.2", "−0.16"]),  # of other units, digits of their own
         (["st_V2_mV", "sex_female", "records100"], ["ST V2, mV", "sex female", "records100"]),
@@ -48,6 +49,9 @@ def test_an_interval_stands_behind_its_value():
     [
         ("r_peak_time_V5_ms", "R peak time V5, ms"),
         ("auroc", "AUROC"),
+        ("q_aVF_mV", "Q aVF, mV"),
+        ("sokolow_lyon_mV", "Sokolow Lyon, mV"),
+        ("n_with", "number of people with it"),
         ("n_beats", "number of beats"),
         ("noise_uV", "noise, µV"),
         ("p", "p"),
