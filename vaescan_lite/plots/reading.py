@@ -7,28 +7,9 @@ import numpy as np
 import pandas as pd
 
 UNITS = {"ms": "ms", "s": "s", "mV": "mV", "uV": "µV", "deg": "°", "bpm": "beats per minute", "hz": "Hz", "years": "years"}
-WORDS = [
-    "AUROC",
-    "PR",
-    "QRS",
-    "QT",
-    "RR",
-    "ST",
-    "Q",
-    "R",
-    "S",
-    "P",
-    "T",
-    "KL",
-    "VAE",
-    "PCA",
-    "ECG",
-    "Cornell",
-    "Lyon",
-    "Sokolow",
-]
-WORDS = {word.lower(): word for word in WORDS} | {"n": "number of", "with": "people with it", "mae": "mean absolute error"}
-WORDS |= {"qtcb": "QTc (Bazett)", "qtcf": "QTc (Fridericia)"}
+NAMES = ("AUROC", "PR", "QRS", "QT", "RR", "ST", "Q", "R", "S", "P", "T", "KL", "VAE", "PCA", "ECG", "Cornell", "Lyon")
+WORDS = {word.lower(): word for word in NAMES} | {"n": "number of", "with": "people with it"}
+WORDS |= {"sokolow": "Sokolow", "mae": "mean absolute error", "qtcb": "QTc (Bazett)", "qtcf": "QTc (Fridericia)"}
 KEYS = rf"sex_female|[a-z]\w*_({'|'.join(UNITS)})"  # names of factors and measurements in cells
 MOST_ROWS = 20
 
