@@ -283,3 +283,17 @@ def test_findings_speak_of_other_hospitals_and_of_other_seeds(tmp_path, monkeypa
     elsewhere, again = findings(tmp_path)
     assert elsewhere.endswith("without a label from there: AF in A .950 [.850, .990], beat CNN .960.")
     assert again.endswith("are: 2 equal.")
+
+    rows += ["B,LVH,LVH,VAE-SCAN,.6,.5,.7", "B,LVH,LVH,beat CNN,.55,.43,.67"]
+    (tmp_path / "hospitals.csv").write_text("\n".join([head, *rows]))
+    assert findings(tmp_path)[0].endswith("where it may be at chance itself: LVH in B.")
+
+
+def test_the_finding_on_few_ecgs_names_who_is_best_from_where(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "book/_ext"))
+    findings = pytest.importorskip("findings").findings
+    rows = ["50,beat,CNN,.8", "50,latents,logistic,.7", "100,beat,CNN,.8", "100,latents,logistic,.81", "1000,beat,CNN,.9",
+            "1000,latents,logistic,.95"]  # fmt: skip
+    (tmp_path / "learning_curve.csv").write_text("\n".join(["n_training,representation,model,auroc", *rows]))
+    (curve,) = findings(tmp_path)
+    assert curve.endswith("CNN on beat from 50 training ECGs; logistic on latents from 100 training ECGs.")
