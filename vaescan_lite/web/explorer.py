@@ -128,8 +128,8 @@ class Explorer(anywidget.AnyWidget):
             figure = plot_beats(self.beat, title=self.description())
             figure.savefig(stream, format="png", dpi=80)
         plt.close(figure)
-        small = io.BytesIO()  # 64 colours: a third of the bytes
-        Image.open(stream).convert("RGB").quantize(64).save(small, "png", optimize=True)
+        small = io.BytesIO()  # 16 colours: a quarter of the bytes
+        Image.open(stream).convert("RGB").quantize(16).save(small, "png", optimize=True)
         return small.getvalue()
 
     def description(self):
