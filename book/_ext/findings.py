@@ -107,7 +107,8 @@ def _rhythm(tables):
     names = [name for name in names if name in rows]
     if rows.empty or len(names) < 3:
         return None
-    said = "; ".join(f"{name} {rows[name].iloc[0]}" for name in names)
+    with_ends = rows[names].iloc[0].str.replace(r"0?(1?\.\d+) \(0?(1?\.\d+) to 0?(1?\.\d+)\)", r"\1 [\2, \3]", regex=True)
+    said = "; ".join(f"{name} {value}" for name, value in with_ends.items())
     return f"**Atrial fibrillation** (networks learn all tasks at once, the others one by one): {said}."
 
 
@@ -118,8 +119,18 @@ def _curve(tables):
     best = rows.loc[rows.groupby("n_training")["auroc"].idxmax()]
     pair = best["model"] + " on " + best["representation"]
     said = [f"{name} from {n:,} training ECGs" for name, n in zip(pair, best["n_training"])]
-    turns = [text for text, is_new in zip(said, pair != pair.shift()) if is_new]
+    places = [place for place, is_new in enumerate(pair != pair.shift()) if is_new]
+    turns = [said[place] + _not_told(rows, best, pair.iloc[max(place - 1, 0)], place) for place in places]
     return f"**The best with few ECGs to learn from**, by macro-AUROC: {'; '.join(turns)}."
+
+
+def _not_told(rows, best, before, place):
+    """Say where the pair that was best with fewer ECGs is not shown to be behind."""
+    if not place or "behind_low" not in rows:
+        return ""
+    names = rows["model"] + " on " + rows["representation"]
+    behind = rows[(rows["n_training"] == best["n_training"].iloc[place]) & (names == before)]
+    return f" (there not told from {before})" if (behind["behind_low"] <= 0).any() else ""
 
 
 def _elsewhere(tables):
@@ -128,13 +139,13 @@ def _elsewhere(tables):
     rows = tables["hospitals"].query("hospital != 'home' and learnt == factor")
     ours, theirs = (rows[rows["reader"] == reader].set_index(["hospital", "factor"]) for reader in ("VAE-SCAN", "beat CNN"))
     said = [
-        f"{factor} in {hospital} {_number(row['auroc'], row['low'], row['high'])}, "
+        f"{factor.replace('_', ' ')} in {hospital} {_number(row['auroc'], row['low'], row['high'])}, "
         f"beat CNN {_short(theirs.loc[(hospital, factor), 'auroc'])}"
         for (hospital, factor), row in ours.iterrows()
     ]
     if not said:
         return None
-    by_chance = [" in ".join((factor, place)) for (place, factor), row in theirs.iterrows() if row["low"] <= 0.5]
+    by_chance = [f"{factor.replace('_', ' ')} in {place}" for (place, factor), row in theirs.iterrows() if row["low"] <= 0.5]
     warning = f" Being near the beat CNN proves nothing where it may be at chance itself: {', '.join(by_chance)}."
     by_us = "**In hospitals never seen**, by the AUROC of VAE-SCAN without a label from there"
     return f"{by_us}: {'; '.join(said)}.{warning if by_chance else ''}"

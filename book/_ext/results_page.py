@@ -4,6 +4,7 @@ A copy of the book in which a part was not computed says so in place of it, and 
 """
 
 import csv
+import re
 from html import escape
 from pathlib import Path
 
@@ -47,9 +48,10 @@ class _FromResults(SphinxDirective):
         part = self.options.get("part", self.arguments[0])
         for row in self.rows("about") or ():
             if row["part"] == part:
+                usable = re.sub(r"^(\d+) of (\d+) ECGs$", _counted, f"{row['usable']} ECGs")
                 single = "seed" if "," not in row["seeds"] else "seeds"
                 return (
-                    f"{row['database'].split(':')[0]}, {row['usable']} ECGs; test folds {row['test folds']}; "
+                    f"{row['database'].split(':')[0]}, {usable}; test folds {row['test folds']}; "
                     f"{single} {row['seeds']}; {row['budget']} budget; {row['date']}"
                     + (f"; {row['note']}." if row.get("note") else ".")
                 )
@@ -124,6 +126,11 @@ class ResultsFindings(_FromResults):
         for path in sorted(folder.glob("*.csv")):
             self.env.note_dependency(str(path))
         return self.parsed([line for text in findings(folder) for line in (f"- {text}",)]) or self.missing("macro.csv")
+
+
+def _counted(match):
+    usable, n = (f"{int(text):,}" for text in match.groups())
+    return f"{n} ECGs ({usable} usable)"
 
 
 def _as_frame(rows, columns):
