@@ -106,6 +106,22 @@ def test_the_people_of_the_book_carry_one_diagnosis_are_usable_and_unseen_where_
     assert space.people(["AF"]) == {}
 
 
+def test_of_equals_the_book_follows_the_first_whose_measurement_shows_the_block(small, monkeypatch):
+    space = small()
+    usable = space.beats().ids[space.beats().usable & ~space.split()[2]]
+    factors, measured = space.factors().copy(), space.measurements().assign(pr_ms=200.0, qrs_ms=119.0)
+    factors[[*workspace.DIAGNOSES]] = 0.0
+    factors.loc[usable[:4], ["LBBB", "AVB1"]] = 1
+    monkeypatch.setattr(space, "factors", lambda: factors)
+    monkeypatch.setattr(space, "measurements", lambda: measured)
+    assert space.people() == {"LBBB": usable[0], "AVB1": usable[0]}  # at the limit PR is usual, and nobody shows either
+    measured.loc[usable[1:3], "qrs_ms"], measured.loc[usable[0], "pr_ms"] = 120.0, np.nan
+    measured.loc[usable[2:4], "pr_ms"] = 200.1
+    assert space.people() == {"LBBB": usable[1], "AVB1": usable[2]}
+    factors.loc[usable[2], "PVC"] = 1  # who has more diagnoses comes after, whatever is measured
+    assert space.people() == {"LBBB": usable[1], "AVB1": usable[3]}
+
+
 def test_an_example_is_the_first_that_can_be_taught_or_a_sentence_says_what_is_missing(small, monkeypatch):
     monkeypatch.setattr(workspace.Workspace, "scan_factors", lambda self: ["sex_female", "stroke", "LVH"])
     assert small().example("LBBB", "LVH", "stroke") == "LVH"

@@ -493,6 +493,18 @@ def test_an_explorer_starts_from_the_first_person_and_moves_people_as_the_scan_d
     np.testing.assert_allclose(explorer.z, scan.factors_to_latents({"age_years": 80, "LVH": 0})[0], atol=1e-5)
 
 
+def test_a_caliper_reads_of_a_shown_person_what_it_reads_of_their_own_beat(model):
+    vae, _, beats = model
+    explorer = Explorer(vae, beats=beats[:4])
+    for row in range(4):
+        explorer.person = beats.ids[row]
+        pd.testing.assert_frame_equal(vl.measure(explorer.beat), vl.measure(beats[[row]]), atol=0.5, check_dtype=False)
+        pd.testing.assert_frame_equal(explorer.beat.quality, beats[[row]].quality)
+    assert explorer.beat.rr_s == beats.rr_s[[3]]
+    explorer.person = None
+    assert np.isnan(explorer.beat.rr_s).all()
+
+
 def test_what_is_known_of_people_counts_before_what_is_read(model, of_people):
     _, scan, beats = model
     explorer, known, _ = of_people

@@ -179,11 +179,19 @@ class Workspace:
         raise ValueError(f"{wanted}; these ECGs teach {', '.join(known) or 'none'}. labels.csv may have a column of that name.")
 
     def people(self, names=("LBBB", "AVB1")):
-        """Return people the book follows, ``{diagnosis: id}``: usable, fewest other diagnoses, in fold 10 if possible."""
+        """Return people the book follows, ``{diagnosis: id}``: usable, fewest other diagnoses, in fold 10 if possible.
+
+        Of equals the first whose measured PR or QRS is beyond the limit of textbooks; where none is, the first.
+        """
+        from ..measurements.criteria import LONG_PR_MS, WIDE_QRS_MS
+
         usable = self.beats().usable
         known = self.factors().loc[self.beats().ids[usable]]
         others = known[list(DIAGNOSES)].sum(axis=1) + 0.5 * ~self.split()[2][usable]
-        return {name: others[known[name] == 1].idxmin() for name in names if (known[name] == 1).any()}
+        pr_ms, qrs_ms = (self.measurements().loc[known.index, column] for column in ("pr_ms", "qrs_ms"))
+        shows = {"LBBB": qrs_ms >= WIDE_QRS_MS, "RBBB": qrs_ms >= WIDE_QRS_MS, "AVB1": pr_ms > LONG_PR_MS}
+        rank = {name: (others - 0.25 * shows.get(name, False))[known[name] == 1] for name in names}
+        return {name: places.idxmin() for name, places in rank.items() if len(places)}
 
     def _once(self, name, make):
         if name not in self._made:

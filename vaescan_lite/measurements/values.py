@@ -16,7 +16,7 @@ MIN_SMOOTH_WAVE_mV = 0.75 * MIN_WAVE_mV
 ST_AFTER_J_MS = 60.0
 LEADS_WITH_P = ("I", "II", "V1")
 
-_INTERVAL_NOTE = "median over leads, not earliest to latest"
+_INTERVAL_NOTE = "one edge for all leads, where the median over leads lies"
 _AXIS_NOTE = "atan2 of the net areas of {} in aVF and I, above -180 and up to 180; 0 = left, 90 = down"
 # fmt: off
 DEFINITIONS = {

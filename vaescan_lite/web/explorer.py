@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import anywidget
@@ -93,13 +94,14 @@ class Explorer(anywidget.AnyWidget):
 
     @property
     def beat(self):
-        """The beat that is shown, a BeatSet with one row, as PyTorch decodes it; of a person with what the VAE leaves out."""
+        """The beat that is shown, a BeatSet with one row, as PyTorch decodes it; of a person: their own, moved as `z` was."""
         fs, r_index = self.vae._timing()
         signals = self.vae.inverse_transform(self.z[np.newaxis])
-        if self.person is not None:
-            place = self.people.index(self.person)
-            signals = signals + self._people.beats.signals[[place]] - self._people.drawn[[place]]
-        return BeatSet(signals, fs, self.vae.leads_, r_index=r_index)
+        if self.person is None:
+            return BeatSet(signals, fs, self.vae.leads_, r_index=r_index)
+        place = self.people.index(self.person)
+        own = self._people.beats[[place]]  # its rhythm and noise, too, which calipers need
+        return replace(own, signals=signals + own.signals - self._people.drawn[[place]])
 
     def html(self, picture=None):
         """Return an element with a picture (default: `picture`; bytes of a PNG) and the script that puts the figure there."""
