@@ -303,6 +303,13 @@ def test_the_exercises_of_chapter_6_refuse_near_misses_and_say_why(scan_chapter)
 
     check, concept = names["check_alone"], names["concept"]
     assert "nothing back" in hint(check, lambda value: None)
+
+    def spoils(value):
+        names["scores"][:, names["position"]] = 9
+        return names["averaged"](value)
+
+    kept = names["scores"].clone()
+    assert "work on a `clone()`" in hint(check, spoils) and bool((names["scores"] == kept).all())
     assert "One number per latent" in hint(check, lambda value: names["mu_x"])
     assert "observe" in hint(check, lambda value: concept({"LBBB": value})[0])
     assert "differ in all else" in hint(check, names["carriers"])

@@ -250,7 +250,7 @@ def test_the_exercises_of_chapter_10_refuse_near_misses_and_say_why(costs_chapte
 class Nearer(BaseEstimator, ClassifierMixin):
     """The right answer to the hard exercise of chapter 10; near misses change one thing."""
 
-    swapped, unscaled, gives, leaks, sums = False, False, "self", False, True
+    swapped, unscaled, gives, leaks, sums, power = False, False, "self", False, True, 2
 
     def fit(self, x, y):
         self.classes_, self.sd_ = np.unique(y), 1 if self.unscaled else x.std(axis=0)
@@ -261,7 +261,7 @@ class Nearer(BaseEstimator, ClassifierMixin):
         if self.gives == "one column":
             return np.zeros(len(x))
         sd = x.std(axis=0) + 1e-9 if self.leaks else self.sd_
-        d0, d1 = (np.sum(((x - mean) / sd) ** 2, axis=1) for mean in self.means_)
+        d0, d1 = (np.sum(np.abs((x - mean) / sd) ** self.power, axis=1) for mean in self.means_)
         p = 1 / (1 + np.exp(np.clip(d1 - d0, -500, 500)))
         p = 1 - p if self.swapped else p
         return np.column_stack([1 - p if self.sums else p, p])
@@ -276,6 +276,7 @@ class Nearer(BaseEstimator, ClassifierMixin):
         ({"leaks": True}, "who else is asked"),
         ({"swapped": True}, "wrong way"),
         ({"unscaled": True}, "divide by SD"),
+        ({"power": 1}, "distances squared"),
         ({}, "Right."),
     ],
 )
