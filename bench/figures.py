@@ -39,11 +39,12 @@ def plot_worlds(table):
     for ax, ((world, task), rows) in zip(axes, groups, strict=True):
         seeds = list(dict.fromkeys(rows["seed"]))
         places = np.linspace(-0.3, 0.3, len(seeds)) if len(seeds) > 1 else np.zeros(1)
+        alpha = 1 if len(seeds) < 8 else 0.4  # of many intervals the dots tell more
         for row in rows.itertuples():
             color = LOSS if row.low > 0 else GAIN if row.high < 0 else "0.45"
             height = steps.index(row.step) + places[seeds.index(row.seed)]
             ends = spans(row.cost, row.low, row.high)
-            ax.errorbar(row.cost, height, xerr=ends, fmt="o", ms=3, elinewidth=0.8, color=color)
+            ax.errorbar(row.cost, height, xerr=ends, fmt="o", ms=3, elinewidth=0.8 * alpha, color=color, alpha=alpha)
         ax.axvline(0, color="0.5", lw=1, ls="--", zorder=0)
         ax.set(title=f"{world}\n{name_of(task)}", xlabel="cost (AUROC)")
         ax.title.set_fontsize(9)

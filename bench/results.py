@@ -30,6 +30,7 @@ from vaescan_lite.explain.four_requirements import measure_requirements
 from vaescan_lite.explain.readers import N_PERMUTED
 from vaescan_lite.explain.verdicts import CEILING, HEADLINES, TEST_SHARE, average_models, named_controls, verdict_table
 from vaescan_lite.factors import DIAGNOSES, FACTOR_NAMES, SUPERCLASSES, known_names
+from vaescan_lite.plots.ecgs import in_style
 from vaescan_lite.scan.scan import Scan
 from vaescan_lite.statistics import interval_over_trainings, mean_estimate
 from vaescan_lite.vae.beat_vae import BeatVAE
@@ -125,7 +126,8 @@ def make_results(database, folder, *, parts=None, keep=None, **settings):
     written = []
     for name in tqdm(parts, desc="results", unit="part", disable=not progress):
         started = time.perf_counter()
-        written += _write_part(Path(folder), _run_of(name, study), *PARTS[name](study))
+        with in_style():
+            written += _write_part(Path(folder), _run_of(name, study), *PARTS[name](study))
         log.info("%s: %.0f s", name, time.perf_counter() - started)
     return [*written, Path(folder) / "about.csv"]
 
@@ -149,7 +151,8 @@ def make_worlds(folder, *, names=None, **settings):
         "budget": " and ".join(dict.fromkeys(WORLDS[name]["budget"] for name in names)),
     }
     tables = {"worlds": table, "worlds_summary": worlds.summary(table), "agreement_simulated": worlds.agreement(**AGREEMENT)}
-    written = _write_part(Path(folder), row, tables, {"worlds": plot_worlds(table)[0].figure})
+    with in_style():
+        written = _write_part(Path(folder), row, tables, {"worlds": plot_worlds(table)[0].figure})
     return [*written, Path(folder) / "about.csv"]
 
 
