@@ -334,6 +334,7 @@ def test_a_widget_that_is_not_a_progress_bar_stays():
 def test_what_is_said_beside_a_bar_stays():
     bar = "\rreading:  50%|###   | 1/2 [00:01<00:01]\rreading: 100%|######| 2/2 [00:02<00:00]\n"
     outputs = [new_output("stream", name="stderr", text=text) for text in (bar, f"a warning\n{bar}another\n")]
+    outputs.append(new_output("stream", name="stderr", text="\n"))  # what a bar leaves behind where it ends
     notebook = pages.publishable(new_notebook(cells=[new_code_cell("read()", outputs=outputs)]))
     assert [output.text for output in notebook.cells[0].outputs] == ["a warning\nanother\n"]
 

@@ -141,7 +141,7 @@ def _belongs_to_the_run(output):
     if output.get("metadata", {}).get("vaescan") == "live":  # its static form is the output before it
         return True
     bar = r"\d+%\|.*\||\d+\w* \[\d\d:\d\d"
-    if output.get("output_type") == "stream" and output.get("name") == "stderr" and re.search(bar, output["text"]):
+    if output.get("output_type") == "stream" and output.get("name") == "stderr" and re.search(rf"{bar}|^\s*$", output["text"]):
         parts = [part for part in re.split(r"[\r\n]+", output["text"]) if part.strip() and not re.search(bar, part)]
         output["text"] = "".join(f"{part}\n" for part in parts)
         return not parts
