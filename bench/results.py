@@ -15,9 +15,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from tqdm.auto import tqdm
 
-from bench import age, hospitals, studies, worlds
+from bench import age, cardiologists, hospitals, realism, studies, worlds
 from bench.figures import plot_learning_curve, plot_worlds
 from vaescan_lite import benchmark, plots
+from vaescan_lite.beats import median_beats
 from vaescan_lite.benchmark import hybrids
 from vaescan_lite.benchmark.cells import rotation_masks
 from vaescan_lite.benchmark.representations import Recordings
@@ -30,8 +31,10 @@ from vaescan_lite.explain.four_requirements import measure_requirements
 from vaescan_lite.explain.readers import N_PERMUTED
 from vaescan_lite.explain.verdicts import CEILING, HEADLINES, TEST_SHARE, average_models, named_controls, verdict_table
 from vaescan_lite.factors import DIAGNOSES, FACTOR_NAMES, SUPERCLASSES, known_names
+from vaescan_lite.measurements import measure
 from vaescan_lite.plots.ecgs import in_style
 from vaescan_lite.scan.scan import Scan
+from vaescan_lite.simulator import simulate
 from vaescan_lite.statistics import interval_over_trainings, mean_estimate
 from vaescan_lite.vae.beat_vae import BeatVAE
 from vaescan_lite.vae.reconstruction import BeatPCA, segment_errors
@@ -98,6 +101,11 @@ class Study:
     def others(self):
         """ECGs of other hospitals by name."""
         return hospitals.opened(self.hospitals, progress=self.progress)
+
+    @property
+    def marked(self):
+        """The hospital whose intervals cardiologists marked, LUDB, or None."""
+        return next((rows for rows in self.others.values() if (Path(rows.db.folder) / "ludb.csv").is_file()), None)
 
     @cached_property
     def settings(self):
@@ -283,6 +291,21 @@ def _hospitals(study):
     return hospitals.scores(read, people, n_resamples=study.n_resamples), {}
 
 
+def _realism(study):
+    rows, seed = study.rows, study.seeds[0]
+    twins = median_beats(simulate(realism.twin_factors(rows.factors), seed=seed))
+    sides = rows[rows.beats.usable].measurements, measure(twins[twins.usable])
+    return {"realism": realism.separability(*sides, seed=seed).rename_axis("measurement").reset_index()}, {}
+
+
+def _cardiologists(study):
+    if study.marked is None:
+        log.info("cardiologists: none of the hospitals is LUDB, whose marks this part reads; its tables are empty.")
+        return {"marked_intervals": _nothing("interval"), "marked_beats": _nothing("beats")}, {}
+    intervals, beats = cardiologists.errors_of_the_package(study.marked.db.folder, study.n_resamples)
+    return {"marked_intervals": intervals, "marked_beats": beats}, {}
+
+
 PARTS = {
     "grid": _grid,
     "age": _age,
@@ -293,8 +316,10 @@ PARTS = {
     "suspect_labels": _suspect_labels,
     "learning_curve": _learning_curve,
     "hospitals": _hospitals,
+    "realism": _realism,
+    "cardiologists": _cardiologists,
 }
-ONE_SEED = ("hospitals", "requirements", "reconstruction", "matched", "suspect_labels", "learning_curve")
+ONE_SEED = ("realism", "hospitals", "requirements", "reconstruction", "matched", "suspect_labels", "learning_curve")
 
 
 def reconstruction_errors(beats, is_test, seed, budget):
@@ -388,7 +413,7 @@ def _by_task(result):
 def _run_of(part, study):
     """Return what was run for a part: its row of ``about.csv``."""
     rows = study.rows
-    return {
+    used = {
         "part": part,
         "database": "; read elsewhere: ".join(
             [rows.db.description, *(r.db.description for r in study.others.values() if part == "hospitals")]
@@ -399,6 +424,14 @@ def _run_of(part, study):
         "resamples": {"requirements": study.n_resamples // 2, "reconstruction": 0}.get(part, study.n_resamples),
         "budget": study.budget,
     }
+    if part == "realism":  # measures all and trains nothing
+        used |= {"test folds": "", "resamples": 0, "budget": ""}
+    if part == "cardiologists":
+        used |= {"database": "no LUDB among the hospitals", "usable": "0 of 0", "test folds": "", "seeds": "", "budget": ""}
+        if study.marked:
+            read = study.marked.db
+            used |= {"database": read.description, "usable": f"{len(study.marked)} of {len(read.ids)}"}
+    return used
 
 
 def _folds(rotations):

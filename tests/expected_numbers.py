@@ -76,6 +76,8 @@ def differences(notebook, chapter):
 
 
 if __name__ == "__main__":
+    if not sys.argv[1:] or not all(any(Path(folder).glob("*.ipynb")) for folder in sys.argv[1:]):
+        sys.exit("give folders of executed chapters, the usual run first; the table is left as it is.")
     made = table(sys.argv[1:])
     made.to_csv(TABLE, index=False, float_format="%.6g")
     print(made.groupby("chapter").size().to_string())

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from vaescan_lite.plots import name_of
+
 VERDICTS = {
     "costs": "costs macro-AUROC", "gains": "gains macro-AUROC", "no evidence": "shows no cost",
     "too few trainings": "is not decided by so few trainings",
@@ -12,7 +14,21 @@ MACRO = "mean of superclasses"
 def findings(folder):
     """Return the sentences that the tables of a folder allow, each with its number and interval."""
     tables = {path.stem: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
-    made = (_best, _glass_box, _cost, _reconstruction, _faithful, _hybrid, _rhythm, _curve, _elsewhere, _for_whom, _agreement)
+    made = (
+        _best,
+        _glass_box,
+        _cost,
+        _reconstruction,
+        _faithful,
+        _hybrid,
+        _rhythm,
+        _curve,
+        _elsewhere,
+        _for_whom,
+        _agreement,
+        _marks,
+        _hearts,
+    )
     return [sentence for make in made if (sentence := make(tables))]
 
 
@@ -169,3 +185,35 @@ def _agreement(tables):
     rows = tables["agreement"][tables["agreement"]["task"] == MACRO]
     said = [f"{n} {word}" for word, n in rows["agreement"].value_counts().items()]
     return f"**With another training seed** the verdicts on the steps of the macro-AUROC are: {', '.join(said)}."
+
+
+def _marks(tables):
+    if not {"marked_beats", "marked_intervals"} <= set(tables) or tables["marked_intervals"].empty:
+        return None
+    beats = tables["marked_beats"].sort_values("fs_hz").iloc[0]
+    rows = tables["marked_intervals"].query("fs_hz == @beats.fs_hz")
+    said = [
+        f"{_without_unit(row.interval)} {row.error_ms:.1f} [{row.low:.1f}, {row.high:.1f}] ms, "
+        f"a constant's {row.constant_ms:.1f}"
+        for row in rows.itertuples()
+    ]
+    return (
+        f"**Against cardiologists' marks** in LUDB, at {beats.fs_hz:.0f} Hz: of {beats.beats:.0f} beats {beats.missed:.0f} are "
+        f"missed, and {beats.false:.0f} found where none is; mean absolute error of {'; '.join(said)}."
+    )
+
+
+def _hearts(tables):
+    if "realism" not in tables:
+        return None
+    rows = tables["realism"]
+    most = rows.loc[rows["auroc"].idxmax()]
+    return (
+        f"**Real or simulated?** The one measurement that tells most is {_without_unit(most['measurement'])} (AUROC "
+        f"{_short(most['auroc'])}); the median of all {len(rows)} is {_short(rows['auroc'].median())}, and .5 would be no "
+        "difference."
+    )
+
+
+def _without_unit(measurement):
+    return name_of(measurement).split(",")[0]

@@ -18,7 +18,7 @@ from sphinx.util.docutils import SphinxDirective
 from vaescan_lite.plots import as_text, name_of
 
 FOLDER = "book/results"
-NAMES = ("factor", "label", "learnt", "metric", "task")  # columns of names of the code
+NAMES = ("factor", "interval", "label", "learnt", "measurement", "metric", "task")  # columns of names of the code
 WORDS = {"True": "yes", "False": "no"}
 
 
@@ -50,11 +50,10 @@ class _FromResults(SphinxDirective):
             if row["part"] == part:
                 usable = re.sub(r"^(\d+) of (\d+) ECGs$", _counted, f"{row['usable']} ECGs")
                 single = "seed" if "," not in row["seeds"] else "seeds"
-                return (
-                    f"{row['database'].split(':')[0]}, {usable}; test folds {row['test folds']}; "
-                    f"{single} {row['seeds']}; {row['budget']} budget; {row['date']}"
-                    + (f"; {row['note']}." if row.get("note") else ".")
-                )
+                used = {"test folds": row["test folds"], single: row["seeds"], "": row["budget"] and f"{row['budget']} budget"}
+                said = [f"{row['database'].split(':')[0]}, {usable}"]
+                said += [f"{name} {value}".strip() for name, value in used.items() if value]
+                return "; ".join([*said, row["date"], *filter(None, [row.get("note")])]) + "."
         return ""
 
     def caption(self):

@@ -45,6 +45,8 @@ FILES = {
     "suspect_labels": {"exclusions.csv", "suspect_labels.csv"},
     "learning_curve": {"learning_curve.csv", "learning_curve.png"},
     "hospitals": {"hospitals.csv", "groups.csv", "group_differences.csv", "label_meanings.csv"},
+    "realism": {"realism.csv"},
+    "cardiologists": {"marked_intervals.csv", "marked_beats.csv"},
 }  # fmt: skip
 WORLD_FILES = {"worlds.csv", "worlds_summary.csv", "agreement_simulated.csv", "worlds.png"}
 
@@ -243,7 +245,7 @@ def test_the_page_shows_every_table_and_figure_that_is_written(made_results, tmp
     n_figures = sum(kind == "results-figure" for kind, _, _ in directives())
     alts = re.findall(r'<img alt="([^"]*)"', article)
     assert len(alts) == n_figures and all(len(alt) >= 30 for alt in alts)
-    assert article.count("220 simulated ECGs") == len(results.PARTS)  # in the table of what was run
+    assert article.count("220 simulated ECGs") == len(results.PARTS) - 1  # but for LUDB's, in the table of what was run
     assert article.count("smoke budget") >= n_figures + 8  # in captions
 
 
@@ -267,6 +269,22 @@ def test_findings_say_what_the_tables_say(made_results, tmp_path):
     assert f"{errors.loc['QRS', 'vae_uV'] / errors.loc['QRS', 'pca_uV']:.2f} in QRS" in text
     differences = pd.read_csv(made_results / "group_differences.csv")
     assert f"of {len(differences)} comparisons of AUROC and calibration" in text
+
+
+def test_findings_speak_of_marks_and_of_simulated_twins(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
+    findings = pytest.importorskip("findings").findings
+    interval = {"error_ms": 5.2, "low": 4.2, "high": 6.2, "constant_ms": 18.4, "interval": "pr_ms"}
+    pd.DataFrame([{"fs_hz": fs} | interval for fs in (500, 100)]).to_csv(tmp_path / "marked_intervals.csv", index=False)
+    beats = pd.DataFrame({"fs_hz": [500, 100], "beats": 9, "missed": [0, 1], "false": [0, 2]})
+    beats.to_csv(tmp_path / "marked_beats.csv", index=False)
+    pd.DataFrame({"measurement": ["pr_ms", "qrs_ms"], "auroc": [0.55, 0.65]}).to_csv(tmp_path / "realism.csv", index=False)
+    marks, hearts = findings(tmp_path)
+    assert "at 100 Hz: of 9 beats 1 are missed, and 2 found where none is" in marks
+    assert marks.endswith("PR 5.2 [4.2, 6.2] ms, a constant's 18.4.")
+    assert "QRS (AUROC .650); the median of all 2 is .600" in hearts
+    pd.DataFrame(columns=["interval"]).to_csv(tmp_path / "marked_intervals.csv", index=False)
+    assert len(findings(tmp_path)) == 1  # no LUDB was read
 
 
 def test_findings_speak_of_other_hospitals_and_of_other_seeds(tmp_path, monkeypatch):

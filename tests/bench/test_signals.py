@@ -46,6 +46,25 @@ def test_intervals_of_marks_are_the_medians_over_leads_done_by_hand(cardiologist
     assert np.isnan(cardiologists.marked_intervals(without_p)[1])
 
 
+def test_the_error_of_an_interval_is_over_those_that_both_know(cardiologists):
+    marked = pd.Series([100.0, 110.0, 120.0, np.nan, 90.0])
+    row = cardiologists.interval_error(pd.Series([104.0, 108.0, 126.0, 95.0, np.nan]), marked, n_resamples=200)
+    assert (row["error_ms"], row["bias_ms"]) == (pytest.approx(4), pytest.approx(8 / 3))
+    assert row["constant_ms"] == pytest.approx((5 + 5 + 15) / 3)  # the median of all that are marked is 105
+    assert (row["n"], row["marked_not_found"], row["found_not_marked"]) == (3, 1, 1)
+    assert 2 <= row["low"] <= 4 <= row["high"] <= 6
+    assert row["correlation"] == pytest.approx(np.corrcoef([104, 108, 126], [100, 110, 120])[0, 1])
+
+
+@pytest.mark.real
+def test_detector_and_calipers_stay_as_near_to_cardiologists_as_they_were(cardiologists, real_data):
+    intervals, beats = cardiologists.errors_of_the_package(real_data / "ludb-dev", n_resamples=50)
+    assert (beats["missed"] + beats["false"] <= 2).all() and (beats["beats"] > 800).all()
+    errors = intervals.set_index(["interval", "fs_hz"])["error_ms"].unstack()
+    assert (errors.loc["qrs_ms"] < 8.5).all() and (errors.loc["pr_ms"] < 6).all() and (errors.loc["qt_ms"] < 10.5).all()
+    assert (intervals["error_ms"] < 0.6 * intervals["constant_ms"]).all()
+
+
 def test_without_neurokit_the_benchmark_says_what_to_install(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
     import signals
