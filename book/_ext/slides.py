@@ -90,11 +90,8 @@ def _data(cell):
 
 
 def as_html(text):
-    """Turn Markdown of a chapter into HTML that stands alone: roles become words, links their text."""
-    text = re.sub(r"\{numref\}`[^`]*`", "the figure", text)
-    text = re.sub(r"\{\w+(?::\w+)?\}`([^`<]+?)\s*(?:<[^>]*>)?`", r"\1", text)
-    text = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", text)
-    return MarkdownIt("commonmark").enable("table").render(re.sub(r"(^|\. )the figure", r"\1The figure", text))
+    """Turn Markdown of a chapter into HTML that stands alone: links become their text."""
+    return MarkdownIt("commonmark").enable("table").render(re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", text))
 
 
 def page(title, chapters):

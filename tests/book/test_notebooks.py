@@ -14,9 +14,13 @@ import expected_numbers
 import nbformat
 import pytest
 import yaml
+from pybtex.database import parse_file
 
 from vaescan_lite.book import chapters as book
 from vaescan_lite.book import pages
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "book/_ext"))
+import plain_references
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -248,8 +252,15 @@ def test_every_answer_of_the_quiz_is_closed_in_jupyterlab_too(chapter):
 
 @each_chapter
 def test_references_can_be_read_where_citations_are_shown_as_keys(chapter):
-    for line in re.findall(r"^- \{cite:t\}.*$", section(read(chapter), "References"), flags=re.MULTILINE):
+    for line in re.findall(r"^- \[.*$", section(read(chapter), "References"), flags=re.MULTILINE):
         assert re.search(r"\[.{15,}\]\(https?://|\*.{15,}\*", line), line  # the title
+
+
+@each_chapter
+def test_a_reader_without_sphinx_sees_words_not_roles(chapter):
+    for cell in read(chapter).cells:
+        if cell.cell_type == "markdown":
+            assert not re.findall(r"\{[\w:-]+\}`[^`]*`", cell.source), "CONTRIBUTING.md says how links stand for roles"
 
 
 @pytest.fixture(scope="module")
@@ -306,21 +317,53 @@ def test_it_ends_with_real_ecgs_take_aways_and_references_in_this_order(chapter)
     assert titles[-4:] == SECTIONS
     assert "PTB-XL" in section(notebook, "On real ECGs")
     assert 3 <= len(re.findall(r"^[-*] ", section(notebook, "Take-aways"), flags=re.MULTILINE)) <= 7
-    assert "{cite:" in section(notebook, "References")
+    assert re.search(r"^- \[.*?\]\(#[a-z]+\d{4}", section(notebook, "References"), flags=re.MULTILINE)
 
 
 @each_chapter
 def test_citations_terms_and_links_lead_somewhere(chapter):
     text = prose(read(chapter))
-    bibliography = (ROOT / "book/references.bib").read_text(encoding="utf-8")
-    for keys in re.findall(r"\{cite:\w+\}`([^`]+)`", text):
-        for key in keys.split(","):
-            assert re.search(rf"^@\w+\{{{re.escape(key.strip())},", bibliography, flags=re.MULTILINE), key
+    bibliography = parse_file(ROOT / "book/references.bib")
+    figures = [cell.metadata["mystnb"]["figure"]["name"] for cell in code_cells(read(chapter)) if "mystnb" in cell.metadata]
+    terms = plain_references.anchors((ROOT / "book/glossary.md").read_text(encoding="utf-8"))
+    for words, target in plain_references.LINK.findall(text):
+        if target.startswith("fig-"):
+            assert target in figures and words.lower().startswith(("the figure", "that of")), (words, target)
+        elif target.startswith("term-"):
+            assert target.removeprefix("term-") in terms, (words, target)
+        else:
+            cited = [in_words(bibliography.entries[key], words.startswith("(")) for key in target.split(",")]
+            assert words in (f"({'; '.join(cited)})", " and ".join(cited)), (words, target)
     for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
         assert (NOTEBOOKS / target).exists(), target
-    glossary = (ROOT / "book/glossary.md").read_text(encoding="utf-8").lower()
-    for term in re.findall(r"\{term\}`(?:[^`<]*<)?([^`>]+)>?`", text):
-        assert re.search(rf"^{re.escape(term.strip().lower())}$", glossary, flags=re.MULTILINE), term
+    newest = None
+    for cell in read(chapter).cells:
+        newest = cell.metadata["mystnb"]["figure"]["name"] if "mystnb" in cell.metadata else newest
+        assert set(re.findall(r"\[the figure above\]\(#([\w-]+)\)", cell.source, flags=re.IGNORECASE)) <= {newest}
+    assert not re.findall(r"\]\(#(?:fig-|term-|[a-z]+\d{4})[^)]*\)", plain_references.LINK.sub("", text))
+
+
+def in_words(entry, in_brackets):
+    """Authors and year of a work, as text cites it."""
+    people = [" ".join([*person.prelast_names, *person.last_names]) for person in entry.persons["author"]]
+    many = len(people) > 2 or people[-1] == "others"
+    who = f"{people[0]} et al." if many else " and ".join(people)
+    return f"{who}, {entry.fields['year']}" if in_brackets else f"{who} ({entry.fields['year']})"
+
+
+def test_links_become_roles_and_a_term_that_no_glossary_has_is_refused():
+    terms = plain_references.anchors(":::{glossary}\nBayes' rule\n  One.\n\nbundle branch block\n  A delay.\n:::\n\nno term\n")
+    assert terms == {"Bayes'-rule": "Bayes' rule", "bundle-branch-block": "bundle branch block"}
+    links = (
+        "[The figure above](#fig-A1-dipole) shows [blocks](#term-bundle-branch-block)s, say [A et al. (2018)](#a2018x) and "
+        "others [(B, 2019; C, 2020)](#b2019,c2020y). [`vl.x`](#vaescan_lite.y.x), [2](02_z.ipynb), [i](#i)"
+    )
+    assert plain_references.with_roles(links, terms) == (
+        "{numref}`fig-A1-dipole` shows {term}`blocks <bundle branch block>`s, say {cite:t}`a2018x` and "
+        "others {cite:p}`b2019,c2020y`. [`vl.x`](#vaescan_lite.y.x), [2](02_z.ipynb), [i](#i)"
+    )
+    with pytest.raises(ValueError, match="glossary has no 'word'; there are .*bundle-branch-block"):
+        plain_references.with_roles("[a word](#term-word)", terms)
 
 
 # ---- each chapter as it runs
@@ -433,7 +476,7 @@ def test_its_page_has_every_figure_with_alt_text(chapter, html):
     for image in re.findall(r"<img[^>]*>", article):
         alt = re.search(r'alt="([^"]*)"', image)
         assert alt and len(alt[1]) >= 30 and "/" not in alt[1].split(" ")[0], image
-    assert "Traceback" not in article and "{numref}" not in article and "{cite" not in article and ":::{" not in article
+    assert not [raw for raw in ("Traceback", "{numref}", "{cite", ":::{", "the figure above") if raw in article]
 
 
 @each_chapter

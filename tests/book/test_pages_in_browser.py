@@ -85,7 +85,7 @@ def write_chapter(path):
         new_markdown_cell(BEFORE.format("A sentence with `code` in it.")),
         new_code_cell(code, outputs=[new_output("stream", text=LINE + "\n")]),
         new_markdown_cell("## A table"), new_code_cell("wide", outputs=[new_output("display_data", data={"text/html": html})]),
-        new_markdown_cell("As {numref}`fig-01-waves` shows."),
+        new_markdown_cell("As [the figure below](#fig-01-waves) shows."),
         new_code_cell("plot()", metadata={"mystnb": shown}, outputs=[figure_output()]),
         new_markdown_cell("So:"),
         new_code_cell(code, metadata={"tags": ["finding", "hide-input"]}, outputs=[

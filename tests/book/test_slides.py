@@ -29,13 +29,13 @@ CHAPTER = new_notebook(
     cells=[
         new_markdown_cell("# 4. Who is <well>?\n\nA question."),
         figure("fig-04-first", "image/png"),
-        new_markdown_cell("In {numref}`fig-04-first` a {term}`lead <lead>` rises. Look up. What was counted:"),
+        new_markdown_cell("In [the figure above](#fig-04-first) a [lead](#term-lead) rises. Look up. What was counted:"),
         figure("fig-04-pair", "text/html", "image/png"),
         new_markdown_cell("And a sentence."),
         said("finding", "In this run **7 of 9** people ([chapter 1](01_x.ipynb)) are."),
         new_markdown_cell("## Another section"),
         figure("fig-04-last", "image/png"),
-        new_markdown_cell("{numref}`fig-04-last` falls."),
+        new_markdown_cell("[The figure above](#fig-04-last) falls."),
         new_markdown_cell("## The answer"),
         said("answer", ":::{admonition} Answer\n:class: important\nSeven.\n:::"),
         figure("fig-04-not-drawn"),
@@ -49,23 +49,23 @@ def test_each_figure_has_its_slide_with_the_finding_of_its_section_or_what_the_p
         "04_well", "fig-04-first", "fig-04-pair", "fig-04-last", "04_well-answer"
     ]  # fmt: skip
     finding = "In this run **7 of 9** people ([chapter 1](01_x.ipynb)) are."
-    assert [slide.text for slide in made[1:4]] == [finding, finding, "{numref}`fig-04-last` falls."]
+    assert [slide.text for slide in made[1:4]] == [finding, finding, "[The figure above](#fig-04-last) falls."]
     assert made[4].text == "**Who is <well>?**\n\nSeven."
 
 
 def test_prose_stands_in_where_nothing_was_computed_without_the_lead_in_to_the_next_cell():
     cells = [cell for cell in CHAPTER.cells if "finding" not in cell.metadata.get("tags", [])]
     said = slides.slides_of(new_notebook(cells=cells), "04_well")[1].text
-    assert said == "In {numref}`fig-04-first` a {term}`lead <lead>` rises. Look up."
-    assert slides.as_html(said) == "<p>In the figure a lead rises. Look up.</p>\n"
+    assert said == "In [the figure above](#fig-04-first) a [lead](#term-lead) rises. Look up."
+    assert slides.as_html(said) == "<p>In the figure above a lead rises. Look up.</p>\n"
 
 
 def test_the_file_stands_alone_and_escapes_what_it_shows():
     page = slides.page("A book", [slides.slides_of(CHAPTER, "04_well")])
     assert page.count("<section") == 6 and page.count("data:image/png;base64,") == 3
     assert "4. Who is &lt;well&gt;?" in page and 'alt="The &lt;alt&gt; of fig-04-pair."' in page
-    assert "<strong>7 of 9</strong> people (chapter 1) are." in page and "<p>The figure falls.</p>" in page
-    assert not re.search(r"""(src|href)=["'](?!#|data:)""", page) and "{numref}" not in page and "2 of 5" in page
+    assert "<strong>7 of 9</strong> people (chapter 1) are." in page and "<p>The figure above falls.</p>" in page
+    assert not re.search(r"""(src|href)=["'](?!#|data:)""", page) and "2 of 5" in page
 
 
 @pytest.mark.browser
