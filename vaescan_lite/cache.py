@@ -56,7 +56,7 @@ def load_or_make(path, make, save=joblib.dump, load=joblib.load, *, reload=False
     with alone(path):
         if path.exists():
             try:
-                if seal.read_text() != _checksum(path):
+                if seal.read_text() != content_hash(path):
                     raise ValueError("its checksum is another")
                 return load(path)
             except Exception as error:  # whatever a loader raises on what was cut off or written over
@@ -66,7 +66,7 @@ def load_or_make(path, make, save=joblib.dump, load=joblib.load, *, reload=False
             with written_whole(path) as temporary:
                 save(made, temporary)
             with written_whole(seal) as temporary:
-                temporary.write_text(_checksum(path))
+                temporary.write_text(content_hash(path))
             made = load(path) if reload else made
         except OSError as error:
             said = f"{path}: the cache cannot be written ({error.strerror}), so that nothing is kept. {MOVE_IT}."
@@ -81,15 +81,6 @@ def alone(path):
         with suppress(OSError):  # where nothing can be written, nothing is shared
             stack.enter_context(FileLock(path.with_name(f".{path.name}.lock")))
         yield
-
-
-def _checksum(path):
-    """SHA-256 over a file, or over the files of a folder, read piece by piece."""
-    digest = hashlib.sha256()
-    for part in sorted(path.iterdir()) if path.is_dir() else [path]:
-        with open(part, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
 
 
 def save_table(table, path):
@@ -202,12 +193,14 @@ def source_hash(*rooms, leave_out=()):
 
 
 def content_hash(*paths):
-    """Hash names and contents of files, and of all files in folders."""
+    """Hash names and contents, read piece by piece, of files, and of all files in folders."""
     digest = hashlib.sha256()
     for path in map(Path, paths):
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(f"{file.relative_to(path)} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+                with open(file, "rb") as content:
+                    of_file = hashlib.file_digest(content, "sha256").hexdigest()
+                digest.update(f"{file.relative_to(path)} {of_file}\n".encode())
     return digest.hexdigest()
 
 

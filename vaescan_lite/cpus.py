@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -33,11 +32,9 @@ def default_threads():
     return int(wanted) if wanted.isdigit() and int(wanted) else available_cpus()
 
 
-@contextmanager
 def limited_threads(n_threads=None):
-    """Run BLAS and OpenMP with `n_threads`, else `default_threads`, and put the old number back afterwards."""
-    with threadpool_limits(n_threads or default_threads()):
-        yield
+    """Context in which BLAS and OpenMP run with `n_threads`, else `default_threads`; the old number comes back afterwards."""
+    return threadpool_limits(n_threads or default_threads())
 
 
 @cache

@@ -204,6 +204,13 @@ def auroc(y, score, rotation=None, n_resamples=1000, seed=0, *, weights=None):
     return replace(area, limits=(0.0, 1.0))
 
 
+def row_correlation(a, b):
+    """Pearson correlation of each row of `a` with that of `b`, NaN where one of them does not vary."""
+    a, b = (part - part.mean(axis=1, keepdims=True) for part in (a, b))
+    size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    return np.divide((a * b).sum(axis=1), size, out=np.full(len(a), np.nan), where=size > 1e-15)
+
+
 def auroc_within(y, score, rotation):
     """Return the value of `auroc` alone; no pair to compare is an error."""
     area = auroc(y, score, rotation, 0).value

@@ -7,9 +7,9 @@ import pytest
 import vaescan_lite as vl
 from vaescan_lite.explain import compare_matched, readers, say_verdicts, summary, trade_off
 from vaescan_lite.explain.verdicts import Average, Figure, average_models, verdict_table
-from vaescan_lite.explain.waves import GROUPS, group_masks, reference_beats, row_correlation
+from vaescan_lite.explain.waves import GROUPS, group_masks, reference_beats
 from vaescan_lite.measurements.edits import EDITS
-from vaescan_lite.statistics import Estimate, bootstrap_weights, estimate_known, weighted_mean
+from vaescan_lite.statistics import Estimate, bootstrap_weights, estimate_known, row_correlation, weighted_mean
 
 QUICK = {"n_explained": 6, "n_subsets": 32, "n_resamples": 50}
 N = 150

@@ -8,8 +8,8 @@ from torch import nn
 
 import vaescan_lite as vl
 from vaescan_lite.explain import GROUPS, group_masks, wave_contributions
-from vaescan_lite.explain.waves import row_correlation
 from vaescan_lite.models import EcgCNN
+from vaescan_lite.statistics import row_correlation
 
 
 class Linear(nn.Module):

@@ -90,10 +90,8 @@ def _known_steps(steps, result):
         steps = {name: step for name, step in STEPS.items() if set(step) <= set(result.pairs)}
     unknown = [pair for step in steps.values() for pair in step if tuple(pair) not in result.pairs]
     if unknown or not steps:
-        raise ValueError(
-            f"not run: {', '.join(' with '.join(pair) for pair in unknown) or 'both ends of any step'}; "
-            f"run were {', '.join(' with '.join(pair) for pair in result.pairs)}."
-        )
+        lost, known = (", ".join(map(" with ".join, pairs)) for pairs in (unknown, result.pairs))
+        raise ValueError(f"not run: {lost or 'both ends of any step'}; run were {known}.")
     return steps
 
 

@@ -53,9 +53,8 @@ def won_back(result, tasks=None):
         spread = norm.ppf(0.95) * cost.between_seeds
         bound = cost.value + float(np.hypot(max(np.nanpercentile(cost.replicates, 95) - cost.value, 0), spread))
         rows[name] = {
-            "auroc": model.value,
-            "cost": cost.value, **dict(zip(("low", "high"), cost.interval())), "bound": bound,
-            "won": won.value, **dict(zip(("won_low", "won_high"), won.interval())),
+            "auroc": model.value, **cost.named("cost", "low", "high"), "bound": bound,
+            **won.named("won", "won_low", "won_high"),
             "share": won.value / whole.value if whole.value > 0 else np.nan,
             "within": bool(cost.value <= WITHIN and bound <= WITHIN_BOUND),
         }  # fmt: skip

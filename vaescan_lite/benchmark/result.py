@@ -49,10 +49,9 @@ class Result:
         tasks = [task for task in SUPERCLASSES if task in self.tasks] if tasks is None else list(tasks)
         missing = [task for task in tasks if (task, *pair) not in self.estimates]
         if missing or not tasks:
-            raise ValueError(
-                f"no score of {' with '.join(pair)} for {', '.join(missing) or 'any superclass'}; "
-                f"scored are the tasks {', '.join(self.tasks)} and the pairs {', '.join(' with '.join(p) for p in self.pairs)}."
-            )
+            scored = f"the tasks {', '.join(self.tasks)} and the pairs {', '.join(map(' with '.join, self.pairs))}"
+            lost = f"{' with '.join(pair)} for {', '.join(missing) or 'any superclass'}"
+            raise ValueError(f"no score of {lost}; scored are {scored}.")
         return mean_estimate([self.estimates[task, *pair] for task in tasks])
 
     def macro(self, tasks=None):
@@ -107,7 +106,4 @@ def scores_of(predictions, estimates):
 
 
 def _auroc_and_gain(estimate, baseline):
-    """Value and interval of an AUROC, and of what it is above the baseline."""
-    gain = estimate - baseline
-    row = {"auroc": estimate.value, **dict(zip(("low", "high"), estimate.interval()))}
-    return row | {"gain": gain.value, **dict(zip(("gain_low", "gain_high"), gain.interval()))}
+    return estimate.named("auroc", "low", "high") | (estimate - baseline).named("gain", "gain_low", "gain_high")

@@ -12,12 +12,20 @@ from ..factors import aligned, known_names
 from ..measurements.edits import EDITS
 from ..measurements.perturbations import PERTURBATIONS, perturb
 from ..measurements.values import measure
-from ..statistics import bootstrap_weights, estimate_known, weighted_auroc, weighted_mean, weighted_median, weighted_r2
+from ..statistics import (
+    bootstrap_weights,
+    estimate_known,
+    row_correlation,
+    weighted_auroc,
+    weighted_mean,
+    weighted_median,
+    weighted_r2,
+)
 from .published import PUBLISHED_SIGNS
 from .readers import decide, own_explanation
 from .surrogate import AdditiveSurrogate
 from .verdicts import CEILING, LOWER_IS_BETTER, VERDICT, Figure, average_models, named_controls, verdict_table
-from .waves import GROUPS, all_correlations, group_masks, reference_beats, row_correlation
+from .waves import GROUPS, all_correlations, group_masks, reference_beats
 
 SINGLY = np.eye(len(GROUPS), dtype=bool)  # subsets of one group each
 FEWEST_BEATS = 10

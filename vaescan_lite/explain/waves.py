@@ -47,10 +47,3 @@ def all_correlations(a, b):
     a, b = (part - part.mean(axis=1, keepdims=True) for part in (a, b))
     size = np.sqrt((a**2).sum(axis=1)[:, None] * (b**2).sum(axis=1))
     return np.divide(a @ b.T, size, out=np.full(size.shape, np.nan), where=size > 1e-15)
-
-
-def row_correlation(a, b):
-    """Pearson correlation of each row of `a` with that of `b`, NaN where one of them does not vary."""
-    a, b = (part - part.mean(axis=1, keepdims=True) for part in (a, b))
-    size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    return np.divide((a * b).sum(axis=1), size, out=np.full(len(a), np.nan), where=size > 1e-15)

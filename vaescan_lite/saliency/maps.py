@@ -5,10 +5,10 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from ..beats.medians import median_beats
-from ..explain.waves import row_correlation, sum_by_wave
+from ..explain.waves import sum_by_wave
 from ..factors import known_names
 from ..simulator.ecgs import simulate
-from ..statistics import mean_over_records
+from ..statistics import mean_over_records, row_correlation
 
 
 def by_wave(maps, beats):

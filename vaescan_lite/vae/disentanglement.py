@@ -12,10 +12,11 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 from threadpoolctl import threadpool_limits
 
-from ..statistics import with_interval
+from ..statistics import weighted_r2, with_interval
 
 MIN_ROWS = 20
 MIN_CORRELATION = 0.5  # below it two latents of two trainings are not called the same
@@ -39,7 +40,6 @@ def linear_r2(codes, truth, *, n_folds=5, n_resamples=500, seed=0):
 
 
 def _read_linearly(codes, y, n_folds, n_resamples, seed):
-    """Return one row of `linear_r2`."""
     known = np.isfinite(y)
     x, y = codes[known], y[known]
     if np.ptp(y) < 1e-12:
@@ -49,8 +49,8 @@ def _read_linearly(codes, y, n_folds, n_resamples, seed):
         from_all[held_out] = LinearRegression().fit(x[fit], y[fit]).predict(x[held_out])
         best = [_best_code(x[fit], y[fit])]
         from_best[held_out] = LinearRegression().fit(x[fit][:, best], y[fit]).predict(x[held_out][:, best])
-    r2, low, high, n = with_interval(_r2, y, from_all, n_resamples=n_resamples, seed=seed)
-    return r2, low, high, _r2(y, from_best)[0], _best_code(x, y), n
+    r2, low, high, n = with_interval(weighted_r2, y, from_all, n_resamples=n_resamples, seed=seed)
+    return r2, low, high, r2_score(y, from_best), _best_code(x, y), n
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def dci(codes, truth, *, n_trees=60, seed=0):
         trees = GradientBoostingRegressor(n_estimators=n_trees, max_depth=3, subsample=0.5, random_state=seed)
         trees.fit(codes[fit], y[fit])
         importance[:, j] = trees.feature_importances_
-        r2.append(_r2(y[held_out], trees.predict(codes[held_out]))[0])
+        r2.append(r2_score(y[held_out], trees.predict(codes[held_out])))
     table = pd.DataFrame(importance, columns=list(columns))
     return DCI(_one_sidedness(importance), _one_sidedness(importance.T), float(np.mean(r2)), table)
 
@@ -148,16 +148,7 @@ def _checked(codes, truth):
 
 
 def _best_code(x, y):
-    """Return the number of the code that correlates best with y."""
     return int(np.argmax(np.abs(_standard(x).T @ (y - y.mean()))))
-
-
-def _r2(y, predicted, weights=None):
-    """R2 for each row of weights; below 0 where predictions are worse than the mean."""
-    weights = np.ones((1, len(y))) if weights is None else weights.astype(float)
-    total = weights.sum(axis=1)
-    variance = weights @ y**2 / total - (weights @ y / total) ** 2
-    return 1 - (weights @ (y - predicted) ** 2 / total) / np.maximum(variance, 1e-300)
 
 
 def _standard(x):

@@ -6,7 +6,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
+from ..beats.detection import vertex
 from ..ecg import LEADS_8, SEGMENTS_S, BeatSet, in_segment, require_beats, to_eight_leads
+from ..statistics import row_correlation
 
 ERROR_ROWS = {**{name: (name,) for name in SEGMENTS_S}, "ST-T": ("ST", "T"), "all": tuple(SEGMENTS_S)}
 N_LATENTS = 40  # of a VAE by default, and components of its yardstick
@@ -150,7 +152,9 @@ def p_wave_fidelity(beats, reconstructed, *, within_ms=20):
     peak_ms, peak_hat_ms = (_p_peaks_ms(signals, time_ms[inside]) for signals in (x, x_hat))
     has_p = np.isfinite(peak_ms)
     is_near = np.abs(peak_hat_ms - peak_ms)[has_p] <= within_ms
-    means = [values.mean() if len(values) else np.nan for values in (_correlation(x, x_hat), 100 * is_near)]
+    shapes = ((signals - signals.mean(axis=2, keepdims=True)).reshape(len(x), -1) for signals in (x, x_hat))
+    correlation = np.nan_to_num(row_correlation(*shapes))  # 0 where one is flat
+    means = [values.mean() if len(values) else np.nan for values in (correlation, 100 * is_near)]
     return pd.Series([known.sum(), *means], index=["n", "correlation", "peak_within"])
 
 
@@ -162,14 +166,6 @@ def _of_shape(reconstructed, beats):
     return reconstructed
 
 
-def _correlation(x, y):
-    """Pearson correlation of each beat over leads and times, the mean of each lead subtracted; 0 where one is flat."""
-    x, y = (signals - signals.mean(axis=2, keepdims=True) for signals in (x, y))
-    product, x_energy, y_energy = (np.einsum("nlt,nlt->n", a, b) for a, b in ((x, y), (x, x), (y, y)))
-    size = np.sqrt(x_energy * y_energy)
-    return np.divide(product, size, out=np.zeros(len(size)), where=size > 0)
-
-
 def _p_peaks_ms(signals, time_ms):
     """Time of the highest local maximum of each beat in the window, (n_beats,), between samples; NaN where there is none."""
     share = np.linspace(0, 1, len(time_ms))
@@ -178,8 +174,5 @@ def _p_peaks_ms(signals, time_ms):
     before, peak, after = size[:, :-2], size[:, 1:-1], size[:, 2:]
     height = np.where((peak >= before) & (peak > after), peak, -np.inf)
     rows, highest = np.arange(len(size)), height.argmax(axis=1)
-    before, peak, after = (values[rows, highest] for values in (before, peak, after))
-    bend = before - 2 * peak + after  # of the parabola through the three samples, whose top is the peak
-    offset = np.divide(0.5 * (before - after), bend, out=np.zeros(len(bend)), where=bend < 0)
-    peak_ms = time_ms[highest + 1] + offset * (time_ms[1] - time_ms[0])
+    peak_ms = time_ms[highest + 1] + vertex(size, rows, highest + 1) * (time_ms[1] - time_ms[0])
     return np.where(np.isfinite(height[rows, highest]), peak_ms, np.nan)
