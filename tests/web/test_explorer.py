@@ -484,7 +484,7 @@ def test_an_explorer_starts_from_the_first_person_and_moves_people_as_the_scan_d
     vae, scan, beats = model
     explorer = Explorer(vae, scan, beats=beats[:4])
     assert explorer.people == list(beats.ids[:4]) and explorer.person == beats.ids[0]
-    np.testing.assert_allclose(explorer.beat.signals, beats.signals[:1], atol=1e-6)
+    np.testing.assert_allclose(explorer.beat.signals, beats.signals[:1], atol=1e-5)  # float32 of some mV
     for to in ({}, {"LBBB": 1}, {"age_years": 80, "LVH": 0}):
         for row in (0, 3):
             explorer.person, explorer.factors = beats.ids[row], to
