@@ -15,7 +15,7 @@ from vaescan_lite.ecg import EcgSet
 from vaescan_lite.factors import known_names
 from vaescan_lite.simulator import simulate
 from vaescan_lite.simulator.people import Population, draw_factors
-from vaescan_lite.statistics import auroc_within
+from vaescan_lite.statistics import auroc
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ def world_costs(name, *, n=1000, seeds=(0,), steps=STEPS, rotations=2, **setting
         table = cost(result, steps, tasks=result.tasks).assign(world=name, seed=seed)
         tested = result.predictions.drop_duplicates("id")[["id", "rotation"]]
         ceiling = {
-            task: auroc_within(db.labels.loc[tested["id"], task], db.truth.loc[tested["id"], task], tested["rotation"])
+            task: auroc(*(table.loc[tested["id"], task] for table in (db.labels, db.truth)), tested["rotation"], 0).value
             for task in result.tasks
         }
         tables.append(table.assign(ceiling=table["task"].map(ceiling)))

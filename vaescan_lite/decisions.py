@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from .plots.tables import colors_of
+from .plots.tables import colors_of, panels
 from .statistics import Estimate, bootstrap, bootstrap_weights
 
 THRESHOLDS = np.arange(0.02, 0.61, 0.02).round(2)
@@ -101,7 +101,7 @@ def _share_wrong(is_wrong, answered, weights):
 
 def plot_decision_curve(curve, ax=None):
     """Draw the table of `decision_curve` on `ax` (default: a new figure) and return it: one line with its band per model."""
-    ax = ax or _new_axes()
+    ax = ax or panels(1, 7, 4)[0]
     defaults = {TREAT_ALL: "0.6", TREAT_NONE: "0.2"}
     colors = colors_of([name for name in curve["model"].unique() if name not in defaults]) | defaults
     for name, part in curve.groupby("model", sort=False):
@@ -118,7 +118,7 @@ def plot_decision_curve(curve, ax=None):
 
 def plot_risk_coverage(curves, ax=None):
     """Draw tables of `risk_coverage` by name of the model on `ax` (default: a new figure) and return it, a line for each."""
-    ax = ax or _new_axes()
+    ax = ax or panels(1, 7, 4)[0]
     colors = colors_of(curves)
     for name, curve in curves.items():
         ax.plot(curve["answered"], curve["error"], "o-", markersize=3, color=colors[name], label=name)
@@ -127,12 +127,6 @@ def plot_risk_coverage(curves, ax=None):
     ax.set_ylim(bottom=0)
     ax.legend()
     return ax
-
-
-def _new_axes():
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=(7, 4))[1]
 
 
 def _checked(y, probability):

@@ -77,23 +77,18 @@ def learnable(factors, continuous, n_least=MIN_LEARNT):
 
 def trainings(parts, factors, folder, continuous, *, seed, n_trainings, budget, progress, device="cpu"):
     """Train VAE and Scan with seeds from `seed` on, write the weights, and return the Scans; `parts` are beats by name."""
-    places = [folder, *(folder / f"training_{number}" for number in range(1, n_trainings))]
-    return [
-        _train_pair(parts, factors, place, continuous, seed + i, budget, progress, device) for i, place in enumerate(places)
-    ]
-
-
-def _train_pair(parts, factors, folder, continuous, seed, budget, progress, device):
-    """Train a VAE and on it a Scan, write their weights into a folder, and return the Scan."""
     validation = parts["validation"] if len(parts["validation"]) else None
-    vae = BeatVAE(seed=seed, budget=budget, progress=progress, device=device).fit(parts["training"], validation)
-    with written_whole(folder / "vae.safetensors") as path:
-        vae.save(path)
-        _halve(path)
-    vae = BeatVAE.load(folder / "vae.safetensors")  # what is scored, and what the Scan learns from, are the rounded weights
-    scan = Scan(vae, list(factors), continuous=[name for name in factors if name in continuous], seed=seed)
-    scan.fit(parts["training"], factors, progress=progress).save(folder / "scan.safetensors", with_vae=False)
-    return scan
+    on_scale, scans = [name for name in factors if name in continuous], []
+    for i, place in enumerate((folder, *(folder / f"training_{number}" for number in range(1, n_trainings)))):
+        vae = BeatVAE(seed=seed + i, budget=budget, progress=progress, device=device).fit(parts["training"], validation)
+        with written_whole(place / "vae.safetensors") as path:
+            vae.save(path)
+            _halve(path)
+        vae = BeatVAE.load(place / "vae.safetensors")  # what is scored, and what the Scan learns from, are the rounded weights
+        scan = Scan(vae, list(factors), continuous=on_scale, seed=seed + i)
+        scans.append(scan.fit(parts["training"], factors, progress=progress))
+        scan.save(place / "scan.safetensors", with_vae=False)
+    return scans
 
 
 def reading_scores(scan, test, factors, *, n_resamples=N_RESAMPLES):
@@ -131,7 +126,6 @@ def score_rows(scores, training_factors):
 
 
 def _card(scans, db, parts, factors, scores, left_out):
-    """Return the model card, in Markdown."""
     scan, vae, test = scans[0], scans[0].vae, parts["test"]
     error = "not known, no test ECGs"
     if len(test):

@@ -211,14 +211,6 @@ def row_correlation(a, b):
     return np.divide((a * b).sum(axis=1), size, out=np.full(len(a), np.nan), where=size > 1e-15)
 
 
-def auroc_within(y, score, rotation):
-    """Return the value of `auroc` alone; no pair to compare is an error."""
-    area = auroc(y, score, rotation, 0).value
-    if np.isnan(area):
-        raise ValueError("no rotation holds both a positive and a negative record: there is no pair to compare.")
-    return area
-
-
 def average_precision_within(y, score, rotation):
     """Average precision of each rotation, averaged with the positives as weights; about their share without information."""
     y, score, rotation = _checked(y, score, rotation)

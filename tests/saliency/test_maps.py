@@ -392,7 +392,7 @@ def test_over_twelve_leads_networks_that_always_agree_have_different_maps():
         ({"beats": beats()[0]}, r"\(n, 8, n_times\)"),
         ({"beats": beats()[:, :3]}, r"got \(6, 3, 24\)"),
         ({"beats": beats()[:0]}, "at least one row"),
-        ({"beats": np.where(np.arange(6)[:, None, None] == 4, np.nan, beats())}, "1 of 6 beats hold NaN .* row 4"),
+        ({"beats": np.where(np.arange(6)[:, None, None] == 4, np.nan, beats())}, "1 of 6 signals hold NaN .* row 4"),
         ({"baseline": np.zeros((8, 23))}, r"beats of shape \(8, 24\).* got shape \(8, 23\)"),
         ({"baseline": np.full((8, 24), np.nan)}, "finite beats"),
         ({"method": "shap"}, "shap needs a background"),

@@ -102,7 +102,7 @@ def test_a_new_network_reads_and_writes_the_principal_components_of_twelve_leads
     pca = PCA(6, random_state=0).fit(twelve.reshape(len(twelve), -1))
     oracle = pca.inverse_transform(pca.transform(twelve.reshape(len(twelve), -1))).reshape(twelve.shape)
     with torch.no_grad():
-        x_hat = network.decode(network.encode(torch.from_numpy(beats.signals))[0]).numpy()
+        x_hat = network.decoder(network.encode(torch.from_numpy(beats.signals))[0]).numpy()
     rebuilt = (to_twelve_leads(x_hat) - to_twelve_leads(beats.signals.mean(axis=0, keepdims=True))) / profile
     np.testing.assert_allclose(rebuilt, oracle, atol=2e-3)
 

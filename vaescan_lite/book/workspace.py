@@ -88,12 +88,11 @@ class Workspace:
 
         return self._cached("measurements.npz", lambda: measure(self.beats()), save_table, load_table)
 
-    def vae(self):
-        """Train a BeatVAE on the beats of folds 1-8, stopped by fold 9; fold 10 stays unseen."""
-        return self._vae(self.seed)
-
-    def _vae(self, seed):
+    def vae(self, seed=None):
+        """Train a BeatVAE on the beats of folds 1-8, stopped by fold 9; fold 10 stays unseen. `seed`: another than its own."""
         from ..vae.beat_vae import BeatVAE
+
+        seed = self.seed if seed is None else seed
 
         def fit():
             training, validation, _ = self.split()
@@ -102,23 +101,22 @@ class Workspace:
 
         return self._cached(f"vae{self._of(seed)}.safetensors", fit, lambda vae, path: vae.save(path), BeatVAE.load)
 
-    def scan(self):
-        """Tie diagnoses, sex and age to the latents of `vae` by a Scan fitted on folds 1-8."""
-        return self._scan(self.seed)
-
-    def _scan(self, seed):
+    def scan(self, seed=None):
+        """Tie diagnoses, sex and age to the latents of `vae` by a Scan fitted on folds 1-8; `seed` is as for `vae`."""
         from ..scan.scan import Scan
+
+        seed = self.seed if seed is None else seed
 
         def fit():
             training, _, _ = self.split()
-            scan = Scan(self._vae(seed), factors=self.scan_factors(), continuous=self.database().continuous, seed=seed)
+            scan = Scan(self.vae(seed), factors=self.scan_factors(), continuous=self.database().continuous, seed=seed)
             return scan.fit(self.beats()[training], self.factors())
 
         return self._cached(f"scan{self._of(seed)}.safetensors", fit, lambda scan, path: scan.save(path), Scan.load)
 
     def trainings(self):
         """Train VAE and Scan `profile.n_trainings` times, `scan` first; only the seed differs. A list of Scan."""
-        return [self._scan(self.seed + i) for i in range(self.profile.n_trainings)]
+        return [self.scan(self.seed + i) for i in range(self.profile.n_trainings)]
 
     def cnns(self, n=5):
         """Train the CNN of chapter 9 `n` times on folds 1-8, seeds apart; an output per binary factor of `scan_factors`."""

@@ -346,7 +346,8 @@ def _open_folder(folder, n, seed, reason, labels, split):
         contents = with_own_tables(contents, labels, split)
         reason = f"; {len(contents.targets)} target(s) and folds of {', '.join(path.name for path in tables)}{reason}"
     if n is not None and n < len(contents.labels):
-        contents = contents.sample(int(n), seed)
+        rows = np.random.default_rng(seed).choice(len(contents.labels), int(n), replace=False)
+        contents = contents.of_rows(np.sort(rows))
         reason = f", a random sample{reason}"
     return Database(folder, contents, files, reason, tables)
 

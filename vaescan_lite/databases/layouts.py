@@ -43,10 +43,6 @@ class Contents:
     targets: tuple = ()  # columns of `labels` that come from a table of one's own
     continuous: tuple = ("age_years",)  # names of factors that are measured on a scale
 
-    def sample(self, n, seed):
-        """Keep `n` of the ECGs, drawn at random, in their order."""
-        return self.of_rows(np.sort(np.random.default_rng(seed).choice(len(self.labels), n, replace=False)))
-
     def of_rows(self, rows):
         """Keep the ECGs of some rows of `labels`."""
         labels = self.labels.iloc[rows]
@@ -124,7 +120,8 @@ def _open_ptbxl(folder, files, records, table_name):
     columns = [column for column in PTBXL_RECORDS if column in table]
     if not columns:
         raise ValueError(f"{path}: no column filename_lr or filename_hr; found {listed(('ecg_id', *table), 30)}.")
-    names = {column: _record_names(table[column]) for column in columns}
+    names = {column: table[column].dropna().astype(str).str.strip() for column in columns}
+    names = {column: cells.str.removesuffix(".hea").str.removesuffix(".dat") for column, cells in names.items()}
     files_of_id, issues = _ptbxl_files(folder, names, files, records)
     if not files_of_id:
         looked_for = names[columns[0]].head(1).tolist()
@@ -171,10 +168,6 @@ def _ptbxl_files(folder, names, files, records):
         issues += [("header without its .dat", f"{record}.hea") for record in record_of[has_header & ~has_signal]]
         issues += [(".dat without its header", f"{record}.dat") for record in record_of[has_signal & ~has_header]]
     return files_of_id, issues
-
-
-def _record_names(cells):
-    return cells.dropna().astype(str).str.strip().str.removesuffix(".hea").str.removesuffix(".dat")
 
 
 def _indexed_by_ecg_id(table, path):

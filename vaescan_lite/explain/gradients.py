@@ -1,7 +1,6 @@
 """What each wave of each lead adds to an answer: integrated gradients through the model itself."""
 
 import copy
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -38,11 +37,12 @@ def wave_contributions(reader, beats, factor, *, reference=None):
     """
     beats = to_eight_leads(require_beats(beats))
     network, column, mean_beat = _explained(reader, factor)
+    network = frozen(network)
     starts = _starts(mean_beat if reference is None else reference, beats)
     usable = beats.usable & np.isfinite(beats.signals).all(axis=(1, 2))
     maps = np.full(beats.signals.shape, np.nan)
     n_rows = max(1, AT_ONCE // N_STEPS)
-    with torch_threads(1), frozen(network):
+    with torch_threads(1):
         for rows in np.split(np.flatnonzero(usable), range(n_rows, usable.sum(), n_rows)):
             pair = (torch.from_numpy(part[rows]) for part in (beats.signals, starts))
             maps[rows] = integrated_gradients(network, *pair, column)
@@ -86,17 +86,9 @@ def network_of(model):
     raise ValueError(f"model must be a fitted EcgCNN, a fitted Scan or a torch network; got {type(model).__name__}.")
 
 
-@contextmanager
 def frozen(network):
-    """Let no gradient flow into the weights, and put everything back afterwards."""
-    before = [(weight, weight.requires_grad) for weight in network.parameters()]
-    try:
-        for weight, _ in before:
-            weight.requires_grad_(False)
-        yield
-    finally:
-        for weight, needed in before:
-            weight.requires_grad_(needed)
+    """Copy a network into whose weights no gradient flows: what is explained is its input."""
+    return copy.deepcopy(network).requires_grad_(False)
 
 
 def _explained(reader, factor):

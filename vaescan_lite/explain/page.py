@@ -2,7 +2,6 @@
 
 import base64
 import html
-import io
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from ..ecg import EcgSet
 from ..factors import FACTOR_LABELS
 from ..measurements import measure
 from ..plots import plot_beats, plot_contributions, plot_ecg
-from ..plots.ecgs import in_style
+from ..plots.ecgs import in_style, png_of
 from ..scan import load_trainings
 from ..scan.pretrained import WEIGHTS
 from .gradients import wave_contributions
@@ -33,7 +32,8 @@ NORMAL = {
     "qtcf_ms": ("QT, corrected by Fridericia", "ms", 359, 445), "qrs_axis_deg": ("QRS axis", "degrees", -40, 91),
 }  # fmt: skip
 NOT_MV = "cannot be millivolts"  # in the words of a fault
-N_EXPLAINED, N_LARGEST, N_NEAREST, N_COLOURS = 2, 3, 3, 128
+N_EXPLAINED, N_LARGEST, N_NEAREST = 2, 3, 3
+PICTURE = {"dpi": 90, "n_colors": 128, "dither": Image.Dither.NONE}
 
 
 @dataclass(frozen=True)
@@ -236,8 +236,8 @@ def _neighbours(scan, beats):
 def _explorer(scan, beats):
     from ..web import Explorer  # needs anywidget, which nothing else in this folder does
 
-    explorer = Explorer(scan.vae, scan, beats=beats)
-    return f"<h2>Try it</h2><p>Move the latents and factors of this beat.</p>{explorer.html(_png(plot_beats(beats)))}"
+    figure = Explorer(scan.vae, scan, beats=beats).html(png_of(plot_beats(beats), **PICTURE))
+    return f"<h2>Try it</h2><p>Move the latents and factors of this beat.</p>{figure}"
 
 
 def _model(folder, scan):
@@ -251,15 +251,6 @@ def _model(folder, scan):
 
 
 def _picture(figure, caption):
-    source = base64.b64encode(_png(figure)).decode()
+    source = base64.b64encode(png_of(figure, **PICTURE)).decode()
     image = f'<img alt="{html.escape(caption)}" src="data:image/png;base64,{source}">'
     return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
-
-
-def _png(figure):
-    """Return the figure as bytes of a PNG of 128 colours, a third as large as one of all; it is closed."""
-    stream, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(stream, format="png", dpi=90)
-    plt.close(figure)
-    Image.open(stream).convert("RGB").quantize(N_COLOURS, dither=Image.Dither.NONE).save(small, format="PNG")
-    return small.getvalue()

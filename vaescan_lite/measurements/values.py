@@ -127,7 +127,6 @@ def _from_quality(beats, column):
 
 
 def _axes(time_ms, leads, edges):
-    """Frontal axes from net areas."""
     spans = {"p": (edges.p_onset_ms, edges.p_offset_ms), "qrs": (edges.qrs_onset_ms, edges.qrs_offset_ms)}
     spans["t"] = edges.qrs_offset_ms + ST_AFTER_J_MS, edges.t_offset_ms
     frontal = leads[:, [LEADS_12.index("I"), LEADS_12.index("aVF")]]

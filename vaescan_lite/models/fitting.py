@@ -142,10 +142,8 @@ def checked_signals(signals):
         raise ValueError(f"signals must have shape (n, n_leads, n_times) with at least one row; got {signals.shape}.")
     is_finite = np.concatenate([np.isfinite(block).all(axis=(1, 2)) for block in in_blocks(signals)])
     if not is_finite.all():
-        raise ValueError(
-            f"{(~is_finite).sum()} of {len(signals)} signals hold NaN or infinite values, the first in row "
-            f"{is_finite.argmin()}; leave unusable ones out first."
-        )
+        where = f"{(~is_finite).sum()} of {len(signals)} signals hold NaN or infinite values, the first in row"
+        raise ValueError(f"{where} {is_finite.argmin()}; leave unusable ones out first.")
     return signals if signals.dtype == np.float32 else np.asarray(signals, dtype=np.float32)
 
 
@@ -162,7 +160,6 @@ def checked_labels(y, n_rows):
     n_positive = y.sum(axis=0)
     poor = np.flatnonzero((n_positive == 0) | (n_positive == is_known.sum(axis=0)))
     if len(poor):
-        raise ValueError(
-            f"task(s) in column(s) {poor.tolist()} of y lack positives or negatives among the known labels; leave them out."
-        )
+        lacking = "lack positives or negatives among the known labels; leave them out"
+        raise ValueError(f"task(s) in column(s) {poor.tolist()} of y {lacking}.")
     return y, is_known

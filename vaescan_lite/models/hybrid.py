@@ -207,7 +207,6 @@ def _capped(x, cap):
 
 
 def _explained_model(explained, budget, seed):
-    """Unfitted classifier of the explained part."""
     if explained == "affine":
         pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
         return GridSearchCV(pipeline, {"logisticregression__C": STRENGTHS}, cv=3, scoring="roc_auc")

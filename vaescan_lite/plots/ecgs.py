@@ -1,5 +1,6 @@
 """Figures of the book: ECG paper, beats, latents, associations, scores. Each function returns a Figure or Axes."""
 
+import io
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
 from matplotlib.ticker import MultipleLocator, NullLocator
+from PIL import Image
 
 from ..ecg import LEADS_12, SEGMENTS_S, in_segment, to_twelve_leads
 
@@ -39,6 +41,15 @@ def in_style():
     plt.close(plt.figure())
     with plt.style.context(STYLE):
         yield
+
+
+def png_of(figure, dpi, n_colors, **palette):
+    """Bytes of a PNG with a palette, a third as large as one of all colours or less; the figure is closed."""
+    stream, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(stream, format="png", dpi=dpi)
+    plt.close(figure)
+    Image.open(stream).convert("RGB").quantize(n_colors, **palette).save(small, "png", optimize=True)
+    return small.getvalue()
 
 
 class _Squares(LineCollection):

@@ -160,5 +160,4 @@ def truth_table(maps, region, *, control, n_resamples=1000, seed=0):
 
 
 def _pairs(maps):
-    """Every pair of trainings."""
     return [(maps[i], maps[j]) for i in range(len(maps)) for j in range(i)]

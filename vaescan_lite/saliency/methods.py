@@ -7,6 +7,7 @@ from torch import nn
 from ..ecg import LEADS_8
 from ..explain.gradients import frozen, integrated_gradients, network_of
 from ..factors import known_names
+from ..models.fitting import checked_signals
 from ..training import torch_threads
 from .networks import last_convolution
 
@@ -62,12 +63,12 @@ def attribute(
         n_background = min(n_background, len(background))
         background = background[np.random.default_rng(seed).choice(len(background), n_background, replace=False)]
         n_steps = -(-n_steps // 4)
-    network = network_of(model)
+    network = frozen(network_of(model))
     column = _checked_task(network, task, x)
     copies = n_steps if method in ("integrated_gradients", "shap") else 1
     settings = {"batch_size": batch_size, "n_steps": n_steps, "window": window, "background": background}
     maps, n_rows = [], max(1, batch_size // copies)
-    with torch_threads(1), frozen(network):
+    with torch_threads(1):
         for start in range(0, len(x), n_rows):
             part = torch.from_numpy(x[start : start + n_rows].copy()).requires_grad_(True)
             maps.append(_MAPS[method](network, part, column, torch.from_numpy(reference)[None], **settings).detach().numpy())
@@ -138,11 +139,7 @@ def _checked_beats(beats):
         raise ValueError(f"got twelve leads, of which {why}; train and explain on eight (to_eight_leads).")
     if x.ndim != 3 or x.shape[1] != len(LEADS_8) or len(x) == 0:
         raise ValueError(f"beats must have shape (n, 8, n_times) with at least one row; got {x.shape}.")
-    unusable = np.flatnonzero(~np.isfinite(x).all(axis=(1, 2)))
-    if len(unusable):
-        where = f"{len(unusable)} of {len(x)} beats hold NaN or infinite values, the first in row {unusable[0]}"
-        raise ValueError(f"{where}; leave unusable ones out first.")
-    return x.astype(np.float32)
+    return checked_signals(x)
 
 
 def _checked_baseline(baseline, shape):

@@ -4,19 +4,27 @@ Networks and loss are in `network`, effects and their tests in `associations`.
 """
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import torch
 from sklearn.exceptions import NotFittedError
 
-from ..ecg import BeatSet
+from ..ecg import BeatSet, require_beats, to_eight_leads
 from ..factors import aligned, known_names, repeated_factors
 from ..training import Budget, seeded_weights, train
 from ..vae.network import sample_gaussian
-from .associations import CONTINUOUS, FEWEST, FactorCoding, associate, bootstrapped_slopes, checked_values, conditional_mean
-from .change import changed_beats
-from .concepts import association_table
+from .associations import (
+    CONTINUOUS,
+    FEWEST,
+    FactorCoding,
+    associate,
+    association_table,
+    bootstrapped_slopes,
+    checked_values,
+    conditional_mean,
+)
 from .network import FactorDecoder, SymbolEncoder, scan_loss, start_decoder, start_encoder
 from .operators import without_unknown
 from .saving import load_scan, save_scan
@@ -225,7 +233,29 @@ class Scan:
         own beat, so that what the VAE cannot say is kept.
         """
         self._check_fitted()
-        return changed_beats(self, beats, to, factors)
+        names = known_names(to, self.coding_.names, "factor(s)")
+        if not names:
+            return require_beats(beats)
+        beats = to_eight_leads(require_beats(beats))
+        table = pd.DataFrame({name: np.full(len(beats), value, dtype=float) for name, value in to.items()}, index=beats.ids)
+        columns = [self.coding_.names.index(name) for name in names]
+        wanted = checked_values(table, self.coding_.continuous[columns])
+        if np.isnan(wanted).any():
+            raise ValueError(f"a factor can be changed to a value only; got {to}. Leave out what is to stay as it is.")
+        mu, _ = self.vae.posterior(beats)
+        scores = (wanted - self.present_factors(beats, names, factors)) / self.coding_.sd[columns]
+        weight = self.encoder_.weight.detach().numpy()[:, columns]  # (n_latents, n_changed), latents per SD of a factor
+        moved = (mu + scores @ weight.T).astype(np.float32)
+        difference = self.vae.inverse_transform(moved) - self.vae.inverse_transform(mu)
+        return replace(beats, signals=beats.signals + difference)
+
+    def present_factors(self, beats, names, factors=None):
+        """Return what is known of people (`factors`, by id), else what this Scan reads: float (n_beats, n_names)."""
+        read = self.ecg_to_factors(beats)[names]
+        if factors is None:
+            return read.to_numpy(dtype=float)
+        known = aligned(factors, beats.ids, [name for name in names if name in factors], "factors")
+        return known.reindex(columns=names).astype(float).where(lambda table: table.notna(), read).to_numpy()
 
     def associations(self, fewest=FEWEST):
         """Tie every factor to every latent, with intervals and tests: a DataFrame, one row per factor and latent.

@@ -1,5 +1,6 @@
 """The files of a simulated database in PTB-XL's layout."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,30 +9,11 @@ from tqdm import tqdm
 
 from ..cache import written_whole
 from ..ecg import LEADS_12
-from ..factors import DIAGNOSES, SCP_CODES, require_whole
+from ..factors import DIAGNOSES, SCP_CODES, SCP_DIAGNOSTIC, require_whole
 from .ecgs import simulate_with_truth
 from .people import DETAIL_FACTORS, RHYTHM_FACTORS, Population, draw_factors, flip_labels
 
-# SCP-ECG codes the database is written with: their rows of scp_statements.csv.
-STATEMENT_COLUMNS = ("description", "diagnostic", "form", "rhythm", "diagnostic_class", "diagnostic_subclass")
-STATEMENTS = {
-    "NORM": ("normal ECG", 1, None, None, "NORM", "NORM"),
-    "CLBBB": ("complete left bundle branch block", 1, None, None, "CD", "CLBBB"),
-    "CRBBB": ("complete right bundle branch block", 1, None, None, "CD", "CRBBB"),
-    "LAFB": ("left anterior fascicular block", 1, None, None, "CD", "LAFB/LPFB"),
-    "1AVB": ("first degree AV block", 1, None, None, "CD", "_AVB"),
-    "2AVB": ("second degree AV block", 1, None, None, "CD", "_AVB"),
-    "WPW": ("Wolff-Parkinson-White syndrome", 1, None, None, "CD", "WPW"),
-    "LVH": ("left ventricular hypertrophy", 1, None, None, "HYP", "LVH"),
-    "IMI": ("inferior myocardial infarction", 1, None, None, "MI", "IMI"),
-    "AMI": ("anterior myocardial infarction", 1, None, None, "MI", "AMI"),
-    "NDT": ("non-diagnostic T abnormalities", 1, 1, None, "STTC", "STTC"),
-    "PVC": ("ventricular premature complex", None, 1, None, None, None),
-    "SR": ("sinus rhythm", None, None, 1, None, None),
-    "AFIB": ("atrial fibrillation", None, None, 1, None, None),
-    "BIGU": ("bigeminal pattern (unknown origin, SV or Ventricular)", None, None, 1, None, None),
-    "SARRH": ("sinus arrhythmia", None, None, 1, None, None),
-}
+STATEMENTS = Path(__file__).with_name("scp_statements.csv")  # rows of PTB-XL's table, of the codes that are written here
 CODE_OF = {factor: SCP_CODES[factor][0] for factor in DIAGNOSES} | {
     "STTC": "NDT", "bigeminy": "BIGU", "wenckebach": "2AVB", "sinus_arrhythmia": "SARRH", "delta_wave": "WPW",
 }  # fmt: skip
@@ -71,7 +53,7 @@ def write_simulated_database(folder, n, *, seed=0, fs=100, population=None, prog
         pd.concat(truths).round(4).to_csv(whole / "ground_truth.csv")
         labels = flip_labels(factors, population.label_flips, seed)
         database_table(labels, seed).to_csv(whole / "ptbxl_database.csv")
-        statement_table().to_csv(whole / "scp_statements.csv")
+        shutil.copy(STATEMENTS, whole)
     return Path(folder)
 
 
@@ -104,15 +86,7 @@ def _codes(row):
     codes = [CODE_OF[name] for name, value in row.items() if name in CODE_OF and value > 0]
     norm = ["NORM"] if not any(row.get(name, 0) > 0 for name in (*DIAGNOSES, "STTC", *RHYTHM_FACTORS, *DETAIL_FACTORS)) else []
     rhythm = [] if {"AFIB", "BIGU", "SARRH"} & set(codes) else ["SR"]
-    return {code: 100.0 if STATEMENTS[code][1] else 0.0 for code in (*norm, *codes, *rhythm)}
-
-
-def statement_table():
-    """Make ``scp_statements.csv`` for the codes that `database_table` uses; columns and classes as in PTB-XL's own."""
-    table = pd.DataFrame.from_dict(STATEMENTS, orient="index", columns=STATEMENT_COLUMNS)
-    for name in ("Statement Category", "SCP-ECG Statement Description", "AHA code", "aECG REFID", "CDISC Code", "DICOM Code"):
-        table[name] = table["description"] if name == "SCP-ECG Statement Description" else None
-    return table.astype({"diagnostic": float, "form": float, "rhythm": float})
+    return {code: 100.0 if code in SCP_DIAGNOSTIC else 0.0 for code in (*norm, *codes, *rhythm)}
 
 
 def write_record(path, signal_mV, fs):

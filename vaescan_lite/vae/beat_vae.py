@@ -207,7 +207,7 @@ class BeatVAE(BeatTransformer):
     def inverse_transform(self, z):
         """Decode latents (n_beats, n_latents) to beats in mV, float32, (n_beats, 8, n_times); NaN in a row stays NaN."""
         check_is_fitted(self, "network_")
-        return self.network_.decode(torch.from_numpy(self._checked_codes(z, self.n_latents))).numpy()
+        return self.network_.decoder(torch.from_numpy(self._checked_codes(z, self.n_latents))).numpy()
 
     def save(self, path):
         """Write weights and everything else a fitted model knows into one safetensors file, whole or not at all."""

@@ -143,14 +143,10 @@ class BeatNetwork(nn.Module):
         """Beats (n_beats, n_leads, n_times) -> mu, logvar, each (n_beats, n_latents)."""
         return self.encoder((x.flatten(1) - self.mean_beat) / self.unit)
 
-    def decode(self, z):
-        """Latents (n_beats, n_latents) -> beats in mV, (n_beats, n_leads, n_times)."""
-        return self.decoder(z)
-
     def forward(self, x, generator):
         """Encode, draw one latent vector per beat, decode."""
         mu, logvar = self.encode(x)
-        return VAEOutput(self.decode(sample_gaussian(mu, logvar, generator)), mu, logvar)
+        return VAEOutput(self.decoder(sample_gaussian(mu, logvar, generator)), mu, logvar)
 
     @torch.no_grad()
     def start_from_components(self, beats, profile, seed):

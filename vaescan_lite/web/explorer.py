@@ -2,7 +2,6 @@
 
 import base64
 import html
-import io
 import itertools
 import json
 import re
@@ -120,19 +119,10 @@ class Explorer(anywidget.AnyWidget):
 
     def picture(self):
         """Draw the beat that is shown, for where no JavaScript runs; the bytes of a PNG."""
-        import matplotlib.pyplot as plt
-        from PIL import Image
+        from ..plots.ecgs import in_style, plot_beats, png_of
 
-        from ..plots.ecgs import in_style, plot_beats
-
-        stream = io.BytesIO()
         with in_style():
-            figure = plot_beats(self.beat, title=self.description())
-            figure.savefig(stream, format="png", dpi=80)
-        plt.close(figure)
-        small = io.BytesIO()  # 16 colours: a quarter of the bytes
-        Image.open(stream).convert("RGB").quantize(16).save(small, "png", optimize=True)
-        return small.getvalue()
+            return png_of(plot_beats(self.beat, title=self.description()), dpi=80, n_colors=16)
 
     def description(self):
         """Return a sentence on what is shown: the alt text of the picture."""
@@ -208,7 +198,6 @@ class Explorer(anywidget.AnyWidget):
 
 
 def _same_network(vae, vae_of_scan):
-    """Whether two VAEs have the same weights."""
     if vae is vae_of_scan:
         return True
     weights, weights_of_scan = (model.network_.state_dict() for model in (vae, vae_of_scan))

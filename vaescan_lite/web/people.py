@@ -24,11 +24,10 @@ class People:
         self.ids = [name.item() if isinstance(name, np.generic) else name for name in self.beats.ids]
         self.mu = vae.posterior(self.beats)[0].astype(float)
         self.drawn = vae.inverse_transform(self.mu)
-        self.known, read = None, None if scan is None else scan.ecg_to_factors(self.beats)
+        names = [] if scan is None else list(scan.coding_.names)
         if known is not None:
-            self.known = aligned(known, self.beats.ids, [name for name in read if name in known], "known_factors")
-            read = self.known.reindex(columns=read.columns).astype(float).where(lambda table: table.notna(), read)
-        self.present = None if read is None else read.to_numpy(dtype=float)
+            known = aligned(known, self.beats.ids, [name for name in names if name in known], "known_factors")
+        self.known, self.present = known, None if scan is None else scan.present_factors(self.beats, names, known)
         self.measured = measure(self.beats)[list(READOUTS)] if is_measurable(vae) else None
 
     def latents(self, place, to):

@@ -58,7 +58,6 @@ def _features(decoder, z):
 
 
 def _fit(features, table):
-    """Return the `Readout` of features for a table of measurements."""
     axis = np.radians(table["qrs_axis_deg"].to_numpy())
     targets = np.column_stack([table[["pr_ms", "qrs_ms", "qt_ms"]], np.cos(axis), np.sin(axis), table["pr_ms"].notna()])
     weights, bias, guesses = (np.full((6, n), np.nan) for n in (features.shape[1], 1, len(table)))
