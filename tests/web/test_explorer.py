@@ -295,6 +295,26 @@ def test_a_drag_of_a_slider_redraws_the_ecg(model, explorer, browser, written):
     assert not page.requests and not page.complaints
 
 
+def test_a_drag_repaints_the_figure_and_not_the_page(explorer, browser, written):
+    page = browser.open(written)
+    page.width(900, 500)
+
+    def times_painted():
+        """How often each layer was painted so far, by its height."""
+        page.run("new Promise(done => setTimeout(done, 500))")
+        told = [event["params"].get("layers") for event in page.events if event["method"] == "LayerTree.layerTreeDidChange"]
+        return {layer["height"]: layer["paintCount"] for layer in next(filter(None, reversed(told))) if layer["drawsContent"]}
+
+    page.send("LayerTree.enable")
+    slider = f"input[data-latent='{explorer.vae.active_latents_[0]}']"
+    page.drag(slider, 0.8)  # brings it into the middle of the window
+    before = times_painted()
+    page.drag(slider, 0.3)
+    painted = {height for height, times in times_painted().items() if times > before.get(height, 0)}
+    page.send("LayerTree.disable")
+    assert len(painted) >= 2 and page.run("document.documentElement.scrollHeight") in before.keys() - painted
+
+
 def test_keys_alone_move_sliders_and_switches(model, explorer, browser, written):
     vae, scan, _ = model
     page = browser.open(written)
