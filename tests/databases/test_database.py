@@ -748,6 +748,6 @@ def test_opening_two_thousand_records_takes_well_under_a_second(real_data):
 
 
 def test_folders_are_scanned_with_sizes_and_times(ptbxl):
-    files = layouts.scan(ptbxl)
+    files = layouts.files_below(ptbxl)
     assert files["records100/00000/00001_lr.dat"][0] == 24000
     assert len(files) == 15

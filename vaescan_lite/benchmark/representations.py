@@ -15,6 +15,7 @@ from ..beats.medians import median_beats
 from ..cache import SomeRows, cache_folder, memory_mapped, source_hash
 from ..ecg import to_eight_leads
 from ..factors import aligned
+from ..measurements import criteria
 from ..measurements.values import measure
 from ..vae import N_LATENTS, BeatPCA, BeatVAE
 
@@ -166,10 +167,9 @@ class Rhythm(Measurements):
 
 
 class Rules(Representation):
-    """Textbook criteria, each met or not; one that cannot be measured counts as not met.
+    """Textbook criteria (thresholds and sources: `measurements.criteria`), each met or not; what cannot be measured is not met.
 
-    PR above 200 ms, QRS of 120 ms and more with the sign of V1 (AHA/ACCF/HRS 2009), Sokolow-Lyon of 3.5 mV and more, Cornell of
-    2.8 mV (men) or 2.0 mV (women) and more. The voltage criteria were made for unfiltered ECGs; a filter and 100 Hz lower them.
+    The voltage criteria were made for unfiltered ECGs; a filter and 100 Hz lower them.
     """
 
     needs = ("measurements",)
@@ -177,20 +177,20 @@ class Rules(Representation):
     def transform(self, rows):
         """Return a DataFrame of 0 and 1, shape (n, n_rules)."""
         m = rows.measurements
-        is_wide = m["qrs_ms"] >= 120
-        v1_is_up = m["r_V1_mV"] > -m[["s_V1_mV", "q_V1_mV"]].min(axis=1)
+        is_wide = m["qrs_ms"] >= criteria.WIDE_QRS_MS
+        v1_is_up = criteria.v1_net_mV(m) > 0
         is_woman = rows.factors["sex_female"].to_numpy() == 1 if "sex_female" in rows.factors else np.zeros(len(rows), bool)
         return pd.DataFrame(
             {
-                "PR above 200 ms": m["pr_ms"] > 200,
+                "PR above 200 ms": m["pr_ms"] > criteria.LONG_PR_MS,
                 "no P wave": m["p_ms"].isna(),
                 "wide QRS, V1 up": is_wide & v1_is_up,
                 "wide QRS, V1 down": is_wide & ~v1_is_up,
-                "Sokolow-Lyon": m["sokolow_lyon_mV"] >= 3.5,
-                "Cornell": m["cornell_mV"] >= np.where(is_woman, 2.0, 2.8),
-                "axis left of -45 degrees": m["qrs_axis_deg"].between(-90, -45),
-                "inferior Q": (m[["q_II_mV", "q_III_mV", "q_aVF_mV"]] <= -0.1).sum(axis=1) >= 2,
-                "anterior Q": (m[["q_V1_mV", "q_V2_mV", "q_V3_mV", "q_V4_mV"]] <= -0.1).sum(axis=1) >= 2,
+                "Sokolow-Lyon": m["sokolow_lyon_mV"] >= criteria.SOKOLOW_LYON_mV,
+                "Cornell": m["cornell_mV"] >= np.where(is_woman, criteria.CORNELL_WOMEN_mV, criteria.CORNELL_MEN_mV),
+                "axis left of -45 degrees": m["qrs_axis_deg"].between(*criteria.LEFT_AXIS_DEG),
+                "inferior Q": criteria.second_deepest_q_mV(m, criteria.INFERIOR) >= criteria.DEEP_Q_mV,
+                "anterior Q": criteria.second_deepest_q_mV(m, criteria.ANTERIOR) >= criteria.DEEP_Q_mV,
                 "T inverted in V5 or V6": (m[["t_V5_mV", "t_V6_mV"]] < -0.1).any(axis=1),
                 "T inverted in II": m["t_II_mV"] < -0.1,
                 "ST down in V5 or V6": (m[["st_V5_mV", "st_V6_mV"]] < -0.05).any(axis=1),

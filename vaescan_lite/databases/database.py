@@ -20,7 +20,7 @@ from ..cpus import in_parallel
 from ..ecg import EcgSet
 from ..factors import FACTOR_NAMES, PERSON, clean_ages, clean_sexes, known_names, listed, require_whole
 from ..leads import LEADS_12, computable
-from .layouts import GROUND_TRUTH, LUDB_TABLE, PTBXL_TABLE, find_contents, read_table, scan
+from .layouts import GROUND_TRUTH, LUDB_TABLE, PTBXL_TABLE, files_below, find_contents, read_table
 from .own_tables import with_own_tables
 from .people import folds
 from .records import resample, samples_made, samples_needed, sound_leads
@@ -309,14 +309,14 @@ def _simulated_folder(n, seed):
     folder = cache_folder() / f"simulated-{n}-{seed}-{source_hash(*SIMULATED_BY)}"
     seal = folder / ".files"  # their names, sizes and times when they were written
     if folder.is_dir():
-        if not seal.is_file() or seal.read_text(encoding="utf-8") == repr(sorted(scan(folder).items())):
+        if not seal.is_file() or seal.read_text(encoding="utf-8") == repr(sorted(files_below(folder).items())):
             return folder
         warnings.warn(f"{folder}: simulated ECGs of the cache are damaged or missing; they are made again.", stacklevel=3)
     from ..simulator import write_simulated_database  # most databases do without
 
     try:
         write_simulated_database(folder, n, seed=seed)
-        seal.write_text(repr(sorted(scan(folder).items())), encoding="utf-8")
+        seal.write_text(repr(sorted(files_below(folder).items())), encoding="utf-8")
     except OSError as error:
         raise type(error)(f"{folder}: the cache cannot be written ({error.strerror}). {MOVE_IT}.") from error
     return folder
@@ -329,7 +329,7 @@ def _open_folder(folder, n, seed, reason, labels, split):
     folder = folder.resolve()
     if folder.name == "data" and not (folder / PTBXL_TABLE).exists() and (folder.parent / LUDB_TABLE).is_file():
         folder = folder.parent
-    files = scan(folder)
+    files = files_below(folder)
     for above in folder.parents[:2]:  # records100 or records500 of a copy of PTB-XL, or a folder in them
         inside = f"{folder.relative_to(above).as_posix()}/"
         if inside.startswith(("records100/", "records500/")) and (above / PTBXL_TABLE).is_file():

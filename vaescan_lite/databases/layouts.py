@@ -63,7 +63,7 @@ class Contents:
 
 
 def find_contents(folder, files):
-    """Tell what kind of database a folder is from its files (as `scan` returns them), and read its labels: `Contents`."""
+    """Tell what kind of database a folder is from its files (those of `files_below`), and read its labels: `Contents`."""
     records = {path[:-4] for path in files if path.endswith(".hea")}
     table = _ptbxl_table(folder, files)
     if table:
@@ -76,7 +76,7 @@ def find_contents(folder, files):
     raise FileNotFoundError(f"{folder} is not a database of ECGs: looked for {wanted}; found {len(files)} file(s), not these.")
 
 
-def scan(folder):
+def files_below(folder):
     """All files below a folder, hidden ones apart: path relative to it, with ``/`` -> (size in bytes, last change in ns)."""
     files, pending, seen = {}, [("", os.fspath(folder))], set()
     while pending:

@@ -7,20 +7,13 @@ import pandas as pd
 from scipy.stats import rankdata
 from sklearn.linear_model import RidgeCV
 
+from .. import statistics
 from ..ecg import require_beats, to_eight_leads
 from ..factors import aligned, known_names
 from ..measurements.edits import EDITS
 from ..measurements.perturbations import PERTURBATIONS, perturb
 from ..measurements.values import measure
-from ..statistics import (
-    bootstrap_weights,
-    estimate_known,
-    row_correlation,
-    weighted_auroc,
-    weighted_mean,
-    weighted_median,
-    weighted_r2,
-)
+from ..statistics import bootstrap_weights, estimate_known, weighted_auroc, weighted_mean, weighted_median, weighted_r2
 from .published import PUBLISHED_SIGNS
 from .readers import decide, own_explanation
 from .surrogate import AdditiveSurrogate
@@ -208,7 +201,7 @@ class _Setting:
                     occlusion = "subset correlation, occlusion", "", name, f, occluded[f], lost[f], "occlusion", subsets
                     yield self._agreement("faithful", *occlusion)
                     best = RidgeCV(PENALTIES, alpha_per_target=True).fit(others, to_fit[f].T).predict(subsets).T
-                    best = self._mean(row_correlation(best.reshape(lost[f].shape), lost[f]))
+                    best = self._mean(statistics.row_correlation(best.reshape(lost[f].shape), lost[f]))
                     yield Figure("faithful", CEILING, "", name, f, *best, "ridge")
             for how, changed in perturbed.items():
                 yield from self._robust(name, how, changed, own)
@@ -236,7 +229,7 @@ class _Setting:
         rng = np.random.default_rng(self.seed)
         orders = [rng.permutation(len(GROUPS)) for _ in range(N_SHUFFLES)]
         pairs = all_correlations(parts @ subsets.T, truth)  # [j, i]: the explanation of person j, what happens to i
-        shuffled = [row_correlation(parts[:, order] @ subsets.T, truth) for order in orders]
+        shuffled = [statistics.row_correlation(parts[:, order] @ subsets.T, truth) for order in orders]
         own = np.diag(pairs)
         others = pd.DataFrame(np.where(np.eye(len(pairs), dtype=bool), np.nan, pairs)).mean()
         controls = {"explanation of another person": others, "its groups shuffled": pd.DataFrame(shuffled).mean()}

@@ -236,7 +236,7 @@ def _tested(kind, effect, error, dof):
     }  # fmt: skip
 
 
-def association_table(scan, fewest):
+def latent_associations(scan, fewest):
     """Make the table of `Scan.associations`.
 
     The effects are those of the encoder. The intervals and tests of the least-squares effects are shrunk like them by

@@ -15,16 +15,8 @@ from ..ecg import BeatSet, require_beats, to_eight_leads
 from ..factors import aligned, known_names, repeated_factors
 from ..training import Budget, seeded_weights, train
 from ..vae.network import sample_gaussian
-from .associations import (
-    CONTINUOUS,
-    FEWEST,
-    FactorCoding,
-    associate,
-    association_table,
-    bootstrapped_slopes,
-    checked_values,
-    conditional_mean,
-)
+from . import associations
+from .associations import CONTINUOUS, FEWEST, FactorCoding, checked_values
 from .network import FactorDecoder, SymbolEncoder, scan_loss, start_decoder, start_encoder
 from .operators import without_unknown
 from .saving import load_scan, save_scan
@@ -102,7 +94,7 @@ class Scan:
         coding = FactorCoding.of(table, self.continuous)
         values = checked_values(table, coding.continuous)
         scores, known = coding.scores(values)
-        filled = conditional_mean(scores, known, coding.correlation)
+        filled = associations.conditional_mean(scores, known, coding.correlation)
         self.n_fitted_, self.n_left_out_ = len(mu), len(beats) - len(mu)
         self.fs_, self.r_index_, self.leads_ = beats.fs, beats.r_index, beats.leads
         self.aggregated_mean_ = mu.mean(axis=0)
@@ -117,8 +109,8 @@ class Scan:
         latents = pd.DataFrame(mu, columns=range(mu.shape[1]))
         people = np.sort(np.random.default_rng(self.seed).permutation(len(mu))[:N_PEOPLE])
         self.people_ = mu[people].astype(np.float32), values[people].astype(np.float32)
-        self.bootstrap_ = bootstrapped_slopes(filled, mu, N_BOOTSTRAP, self.seed).astype(np.float32)
-        self.effects_ = associate(latents, coding, values).rename(columns={"response": "latent"})
+        self.bootstrap_ = associations.bootstrapped_slopes(filled, mu, N_BOOTSTRAP, self.seed).astype(np.float32)
+        self.effects_ = associations.associate(latents, coding, values).rename(columns={"response": "latent"})
         return self
 
     def _usable_rows(self, beats, factors):
@@ -276,7 +268,7 @@ class Scan:
         1). The robust least-squares intervals are shrunk alike. Tests are on the least-squares effects themselves.
         """
         self._check_fitted()
-        return association_table(self, fewest)
+        return associations.latent_associations(self, fewest)
 
     def contrast_latents(self, unspecified=None, *, with_prior=True):
         """Mean latents without and with each factor (of age: ten years around the mean), two arrays (n_factors, n_latents).

@@ -47,7 +47,7 @@ def write_simulated_database(folder, n, *, seed=0, fs=100, population=None, prog
             part = factors.iloc[start : start + 500]
             ecgs, truth = simulate_with_truth(part, fs=fs, seed=seed, effect_sizes=population.effect_sizes)
             for ecg_id, signal in zip(ecgs.ids, ecgs.signals):
-                write_record(whole / record_name(ecg_id, fs), signal, fs)
+                write_record(whole / ptbxl_record_name(ecg_id, fs), signal, fs)
             truths.append(truth)
             bar.update(len(ecgs))
         pd.concat(truths).round(4).to_csv(whole / "ground_truth.csv")
@@ -57,7 +57,7 @@ def write_simulated_database(folder, n, *, seed=0, fs=100, population=None, prog
     return Path(folder)
 
 
-def record_name(ecg_id, fs):
+def ptbxl_record_name(ecg_id, fs):
     """Name of a record at 100 Hz or 500 Hz in PTB-XL's folders of a thousand."""
     return f"records{fs}/{ecg_id // 1000 * 1000:05d}/{ecg_id:05d}_{'lr' if fs == 100 else 'hr'}"
 
@@ -78,7 +78,7 @@ def database_table(labels, seed):
     ]] = np.nan  # fmt: skip
     table["strat_fold"] = rng.permutation(np.arange(n) % 10) + 1
     for column, fs in (("filename_lr", 100), ("filename_hr", 500)):  # both are named, though only one rate is written
-        table[column] = [record_name(ecg_id, fs) for ecg_id in labels.index]
+        table[column] = [ptbxl_record_name(ecg_id, fs) for ecg_id in labels.index]
     return table
 
 

@@ -15,8 +15,7 @@ import traitlets
 from sklearn.utils.validation import check_is_fitted
 
 from ..ecg import BeatSet
-from .payload import network_state
-from .people import People
+from .payload import People, network_state
 
 FOLDER = Path(__file__).parent
 SCRIPTS = ("explorer_model.js", "explorer_paper.js", "explorer_state.js", "explorer.js")
