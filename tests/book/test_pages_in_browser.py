@@ -121,7 +121,7 @@ def looked_at(html, tmp_path_factory):
     """What the browser says of each page: ``{(page, width): {check: result}}``; each is loaded once for each width."""
     paths = [html / "notebooks/01_all.html"]
     if os.environ.get("VAESCAN_TEST_BOOK"):
-        paths += sorted(Path(os.environ["VAESCAN_TEST_BOOK"]).glob("[nb]*o*/*.html"))
+        paths += sorted(Path(os.environ["VAESCAN_TEST_BOOK"]).glob("[nb]*o*/**/*.html"))
     checks = {name: value for name, value in vars(page_checks).items() if name.isupper() and name not in ("UNFOLD", "TEXTS")}
     browser, seen = Browser(tmp_path_factory.mktemp("chromium")), {}
     try:
