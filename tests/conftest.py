@@ -14,7 +14,8 @@ def pytest_xdist_auto_num_workers(config):
 
 
 def pytest_configure(config):
-    """Give each of several worker processes a CPU of its own: what it starts takes its threads from what it has."""
+    """Keep files in the order below; give each worker a CPU of its own: what it starts takes its threads from what it has."""
+    config.option.loadscopereorder = False
     worker = getattr(config, "workerinput", {}).get("workerid", "")
     if worker and hasattr(os, "sched_setaffinity"):
         cpus = sorted(os.sched_getaffinity(0))
@@ -39,6 +40,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         for fixture in set(getattr(item, "fixturenames", ())) & set(NEEDS):
             item.add_marker(NEEDS[fixture])
+    long = {item.path for name in ("chapter", "slow") for item in items if item.get_closest_marker(name)}
+    items.sort(key=lambda item: item.path not in long)  # so that no worker begins with minutes of work when others end
 
 
 @pytest.fixture(scope="session")

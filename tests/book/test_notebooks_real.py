@@ -23,6 +23,7 @@ ON_REAL_ECGS = [
 ]
 
 
+@pytest.mark.chapter
 @pytest.mark.real
 @pytest.mark.parametrize("chapter", ON_REAL_ECGS)
 def test_it_runs_on_real_ecgs(chapter, real_data, tmp_path):
