@@ -295,7 +295,8 @@ def _realism(study):
     rows, seed = study.rows, study.seeds[0]
     twins = median_beats(simulate(realism.twin_factors(rows.factors), seed=seed))
     sides = rows[rows.beats.usable].measurements, measure(twins[twins.usable])
-    return {"realism": realism.separability(*sides, seed=seed).rename_axis("measurement").reset_index()}, {}
+    table = realism.separability(*sides, seed=seed).rename_axis("measurement").reset_index()
+    return {"realism": table.assign(together=realism.together(*sides, seed=seed))}, {}
 
 
 def _cardiologists(study):

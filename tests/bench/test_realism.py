@@ -34,6 +34,16 @@ def test_a_shift_gives_the_auroc_of_two_normal_distributions(realism, rng):
     assert found == pytest.approx(norm.cdf(1 / np.sqrt(2)), abs=0.02)
 
 
+def test_what_two_columns_tell_together_and_neither_alone(realism, rng):
+    """Two normal columns that go together on one side and against each other on the other."""
+    first, rest = rng.normal(size=(2, N)), rng.normal(size=(2, N)) * 0.2
+    real = pd.DataFrame({"a": first[0], "b": first[0] + rest[0]})
+    simulated = pd.DataFrame({"a": first[1], "b": -first[1] + rest[1]})
+    assert realism.separability(real, simulated)["auroc"].max() < 0.56
+    assert realism.together(real, simulated) > 0.9
+    assert realism.together(real, real + 0.0) < 0.55
+
+
 def test_equal_distributions_cannot_be_told_apart(realism, rng):
     assert realism.classifier_auroc(rng.normal(0, 1, N), rng.normal(0, 1, N)) == pytest.approx(0.5, abs=0.03)
 

@@ -278,11 +278,13 @@ def test_findings_speak_of_marks_and_of_simulated_twins(tmp_path, monkeypatch):
     pd.DataFrame([{"fs_hz": fs} | interval for fs in (500, 100)]).to_csv(tmp_path / "marked_intervals.csv", index=False)
     beats = pd.DataFrame({"fs_hz": [500, 100], "beats": 9, "missed": [0, 1], "false": [0, 2]})
     beats.to_csv(tmp_path / "marked_beats.csv", index=False)
-    pd.DataFrame({"measurement": ["pr_ms", "qrs_ms"], "auroc": [0.55, 0.65]}).to_csv(tmp_path / "realism.csv", index=False)
+    pd.DataFrame({"measurement": ["pr_ms", "qrs_ms"], "auroc": [0.55, 0.65], "together": 0.9}).to_csv(
+        tmp_path / "realism.csv", index=False
+    )
     marks, hearts = findings(tmp_path)
     assert "at 100 Hz: of 9 beats 1 are missed, and 2 found where none is" in marks
     assert marks.endswith("PR 5.2 [4.2, 6.2] ms, a constant's 18.4.")
-    assert "QRS (AUROC .650); the median of all 2 is .600" in hearts
+    assert "with an AUROC of .650 (QRS); all 2 together reach .900" in hearts
     pd.DataFrame(columns=["interval"]).to_csv(tmp_path / "marked_intervals.csv", index=False)
     assert len(findings(tmp_path)) == 1  # no LUDB was read
 
