@@ -187,6 +187,13 @@ def test_the_sentences_say_who_keeps_what_against_which_control(table):
     assert "no control answered" in nobody["monotone"] and "kept by" not in " ".join(nobody)
 
 
+def test_an_end_near_zero_shows_its_side(table):
+    rows = table[table["requirement"] == "monotone"].assign(gain_low=0.0004, gain_high=0.25, void=False)
+    above = say_verdicts(rows)["monotone"]
+    below = say_verdicts(rows.assign(gain_low=-0.003, void=True))["monotone"]
+    assert ", 0.000 to 0.25" in above and ", -0.003 to 0.25" in below
+
+
 def test_the_table_is_tidy(table):
     assert not table.duplicated(["metric", "detail", "model", "factor"]).any()
     known = table.dropna(subset="value")

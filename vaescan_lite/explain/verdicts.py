@@ -132,7 +132,8 @@ def say_verdicts(table):
         rows = table[(table["metric"] == metric) & table["void"].notna()].drop_duplicates("model")
         controls = dict.fromkeys(rows["against"])
         over = ", over " + rows["against"] if len(controls) > 1 else ""
-        gains = [f" ({gain:+.2f}, {low:.2f} to {high:.2f}" for gain, low, high in rows[VERDICT[1:4]].to_numpy()]
+        gains = rows[VERDICT[1:4]].to_numpy()  # an end near zero gets a third digit: its side must be seen
+        gains = [f" ({x:+z.2f}, {' to '.join(f'{end:z.{2 + (abs(end) < 0.005)}f}' for end in ends)}" for x, *ends in gains]
         words = rows["model"] + gains + over + ")"
         kept, equalled = (", ".join(words[rows["void"].eq(void)]) for void in (False, True))
         parts = [f"kept by {kept or 'nobody'}", *([f"not told from a control: {equalled}"] if equalled else [])]
