@@ -112,7 +112,7 @@ def plot_decision_curve(curve, ax=None):
     top = curve["high"].max()
     ax.set(xlabel="threshold: act from this probability", ylabel="net benefit (cases found per person)")
     ax.set_ylim(-0.15 * top, 1.1 * top)  # treating all soon falls out of the picture
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     return ax
 
 

@@ -73,20 +73,19 @@ class _Squares(LineCollection):
 def draw_paper(ax, *, labels=True):
     """Draw ECG paper behind an Axes (x in s, y in mV) and return it: small squares 40 ms x 0.1 mV, large ones 200 ms x 0.5 mV.
 
-    Squares are square. A figure's first panel gets a calibration pulse. Without `labels` only the grid stays.
+    Squares are square. Without `labels` only the grid stays, and a figure's first panel gets a calibration pulse for its scale.
     """
     ax.add_artist(_Squares(ax))
     for axis, small in zip((ax.xaxis, ax.yaxis), SMALL_SQUARE):
         axis.set_major_locator(MultipleLocator(5 * small) if labels else NullLocator())
     ax.tick_params(which="both", length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.spines[:].set_visible(False)
     ax.set_aspect(MM_PER_MV / MM_PER_S)
     figure = ax.figure.figure
     if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
         figure.set_layout_engine("compressed")
-    if not any(isinstance(artist, AnchoredOffsetbox) for panel in figure.axes for artist in panel.artists):
-        _calibrate(ax, *((1, "lower left") if labels else (0, "lower right")))
+    if not labels and not any(isinstance(artist, AnchoredOffsetbox) for panel in figure.axes for artist in panel.artists):
+        _calibrate(ax)
     return ax
 
 
@@ -141,7 +140,7 @@ def plot_leads(ecgs, row=0, *, leads=("II", "V1", "V5"), start_s=0.0, stop_s=Non
             ax.plot(inside / ecg.fs, signal[inside] + level, "o", ms=4, color="#c4402f", label=label)
     ax.set(xlim=(start_s, stop_s), ylim=(bottom, top))
     if r_peaks is not None:
-        ax.legend(loc="lower right", bbox_to_anchor=(1, 1))
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1))
     return ax
 
 
@@ -149,17 +148,20 @@ def plot_beats(beats, *, leads=LEADS_12, colors=None, alpha=1.0, title=None):
     """Draw one or more sets of beats over each other, one panel of ECG paper per lead; returns the Figure.
 
     `beats` is a BeatSet or a dict of them, whose keys become the legend; every beat is a line, `colors` has one for each set,
-    `alpha` is opacity. Twelve `leads` are laid out as on a printed ECG.
+    `alpha` is opacity. Twelve `leads` are laid out as on a printed ECG. Where every set is one beat, lines get thinner from set
+    to set, so that all are seen where they coincide.
     """
     sets = beats if isinstance(beats, dict) else {None: beats}
     sets = {label: to_twelve_leads(part[part.usable]) for label, part in sets.items()}
     colors = plt.rcParams["axes.prop_cycle"].by_key()["color"] if colors is None else colors
+    is_stacked = len(sets) > 1 and all(len(part) == 1 for part in sets.values())
+    widths = np.linspace(2.2, 1.1, len(sets)) if is_stacked else [1.3] * len(sets)
     grid = [list(row) for row in PRINTED_ROWS] if len(leads) == 12 else [list(leads)]
     figure, panels = plt.subplot_mosaic(grid, figsize=(2.35 * len(grid[0]), 4), sharex=True, sharey=True)
     for lead, ax in panels.items():
         draw_paper(ax, labels=False)
-        for (label, part), color in zip(sets.items(), colors, strict=False):
-            lines = ax.plot(part.time_s, part.signals[:, part.leads.index(lead)].T, color=color, alpha=alpha, lw=1.3)
+        for (label, part), color, width in zip(sets.items(), colors, widths, strict=False):
+            lines = ax.plot(part.time_s, part.signals[:, part.leads.index(lead)].T, color=color, alpha=alpha, lw=width)
             if lead == grid[0][0] and lines:
                 lines[0].set_label(label)
         _name_lead(ax, lead)
@@ -168,24 +170,24 @@ def plot_beats(beats, *, leads=LEADS_12, colors=None, alpha=1.0, title=None):
     heights = (min(map(np.min, signals)) - 0.15, max(map(np.max, signals)) + 0.25) if signals else (-1, 1)
     first.set(xlim=tuple(next(iter(sets.values())).time_s[[0, -1]]), ylim=heights)
     _fit_height(figure, first)
-    if isinstance(beats, dict):
+    if isinstance(beats, dict) or title:
         handles, labels = first.get_legend_handles_labels()
-        for handle in figure.legend(handles, labels, loc="outside upper right", ncols=len(labels)).legend_handles:
+        head = {"title": title, "title_fontproperties": {"weight": "bold", "size": 11}, "alignment": "left"}
+        for handle in figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), **head).legend_handles:
             handle.set_alpha(1)
-    _set_title(figure, title)
     return figure
 
 
 def plot_attributions(beats, maps, *, title=None):
     """Draw the first beat once for each attribution map, its line red where the map speaks for the task and blue where against.
 
-    `beats` have 8 leads in mV; `maps` of them, (n_beats, 8, n_times), come by name, a row each of the Figure that is returned.
-    Every row has colours of its own, which end at the 99th percentile of the map's size over all eight leads.
+    `beats` have 8 leads in mV; `maps` of them, (n_beats, 8, n_times), come by name, a column each of the Figure returned.
+    Every column has colours of its own, which end at the 99th percentile of the map's size over all eight leads.
     """
     leads = ATTRIBUTION_LEADS
-    size_inch = 2.9 * len(leads), 4
-    figure, panels = plt.subplots(len(maps), len(leads), figsize=size_inch, sharex=True, sharey=True, squeeze=False)
-    for axes, (label, values) in zip(panels, maps.items(), strict=True):
+    size_inch = min(9.4, 2.9 * len(maps)), 4
+    figure, panels = plt.subplots(len(leads), len(maps), figsize=size_inch, sharex=True, sharey=True, squeeze=False)
+    for axes, (label, values) in zip(panels.T, maps.items(), strict=True):
         limit = max(float(np.percentile(np.abs(values[0]), 99)), 1e-12)
         for ax, lead in zip(axes, leads, strict=True):
             draw_paper(ax, labels=False)
@@ -196,8 +198,9 @@ def plot_attributions(beats, maps, *, title=None):
         axes[0].set_title(label, fontsize=9)
     shown = beats.signals[0, [beats.leads.index(lead) for lead in leads]]
     ax.set_ylim(shown.min() - 0.15, shown.max() + 0.25)
-    _fit_height(figure, ax, title_inch=0.25)
-    _set_title(figure, title)
+    _fit_height(figure, ax, title_inch=0.15)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
     return figure
 
 
@@ -245,10 +248,10 @@ def plot_frontal_plane(vectors):
 
     `vectors` has by label (potential in lead I, potential in lead aVF), both in mV. Returns the Axes.
     """
-    _, ax = plt.subplots(figsize=(4.4, 4.4), subplot_kw={"projection": "polar"})
+    _, ax = plt.subplots(figsize=(4.4, 4.4), layout="constrained", subplot_kw={"projection": "polar"})
     ax.set_theta_direction(-1)
     around = range(0, 360, 30)
-    ax.set_thetagrids(around, [f"{degrees if degrees <= 180 else degrees - 360}°" for degrees in around])
+    ax.set_thetagrids(around, [f"{degrees}°" if degrees <= 180 else f"−{360 - degrees}°" for degrees in around])
     # On a vector (I, aVF) the length along aVF is 2/sqrt(3) of the augmented potential (Goldberger's leads are shorter).
     points = {label: (lead_1, 2 / np.sqrt(3) * avf) for label, (lead_1, avf) in vectors.items()}
     radius = 1.15 * max(np.hypot(*point) for point in points.values())
@@ -261,7 +264,7 @@ def plot_frontal_plane(vectors):
         ax.annotate("", (angle, np.hypot(*point)), (angle, 0), arrowprops={"arrowstyle": "-|>", "color": color, "lw": 2})
         ax.plot([], [], color=color, lw=2, label=label)
     ax.set(rlim=(0, radius), rticks=[])
-    ax.legend(loc="upper left", bbox_to_anchor=(1.05, 1.0))
+    ax.figure.legend(loc="outside upper left", ncols=2)
     return ax
 
 
@@ -273,12 +276,13 @@ def _draw_coloured(ax, time_s, signal, values, limit):
     return ax.add_collection(LineCollection(pieces, **colors, linewidths=2.2, capstyle="round"))
 
 
-def _calibrate(ax, side, corner):
-    """Stand a calibration pulse of 1 mV and 0.2 s beside a panel."""
+def _calibrate(ax):
+    """Stand a calibration pulse of 1 mV and 0.2 s to the left of a panel."""
     pulse = AuxTransformBox(ax.transData)
     pulse.add_artist(Line2D([0, 0, 0.2, 0.2], [0, 1, 1, 0], color=INK, lw=1))
-    parts = VPacker(children=[pulse, TextArea("1 mV\n0.2 s", textprops={"fontsize": 9, "color": INK})], align="center", sep=2)
-    ax.add_artist(AnchoredOffsetbox(corner, child=parts, frameon=False, bbox_to_anchor=(side, 0), bbox_transform=ax.transAxes))
+    key = VPacker(children=[pulse, TextArea("1 mV\n0.2 s", textprops={"fontsize": 9, "color": INK})], align="center", sep=2)
+    place = {"bbox_to_anchor": (0, 0), "bbox_transform": ax.transAxes, "frameon": False}
+    ax.add_artist(AnchoredOffsetbox("lower right", child=key, **place))
 
 
 def _fit_height(figure, ax, title_inch=0.0, most_inch=3.5):
@@ -292,11 +296,6 @@ def _name_lead(ax, lead):
     ax.text(0.02, 0.97, lead, transform=ax.transAxes, va="top", fontweight="bold", fontsize=9, color=INK)
 
 
-def _set_title(figure, title):
-    if title:
-        figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
-
-
 def _stacked(signals):
     """Levels in mV at which signals stand below each other without touching, and the top and bottom of the sheet."""
     highs = [max(0.5, float(np.nanpercentile(signal, 99.9))) for signal in signals]
@@ -308,5 +307,5 @@ def _stacked(signals):
 def _draw_strip(ax, signal, piece, fs, level, lead):
     time_s = np.arange(piece.start, piece.stop) / fs
     ax.plot(time_s, signal[piece] + level, color=INK, lw=0.9)
-    name = {"fontsize": 9, "fontweight": "bold", "color": INK, "bbox": {"fc": "white", "ec": "none", "alpha": 0.7, "pad": 0.5}}
-    ax.annotate(lead, (time_s[0], level), (3, 14), textcoords="offset points", **name)
+    top = level + np.fmax.reduce(signal[piece][: round(0.4 * fs)], initial=0.0)  # of what the name stands above
+    ax.annotate(lead, (time_s[0], top), (2, 3), textcoords="offset points", fontsize=9, fontweight="bold", color=INK)

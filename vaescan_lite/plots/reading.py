@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 UNITS = {"ms": "ms", "s": "s", "mV": "mV", "uV": "µV", "deg": "°", "bpm": "beats per minute", "hz": "Hz", "years": "years"}
-NAMES = ("AUROC", "PR", "QRS", "QT", "RR", "ST", "Q", "R", "S", "P", "T", "KL", "VAE", "PCA", "ECG", "Cornell", "Lyon")
-WORDS = {word.lower(): word for word in NAMES} | {"n": "number of", "with": "people with it"}
+NAMES = ("AUROC", "PR", "QRS", "QT", "RR", "ST", "Q", "R", "S", "P", "T", "KL", "VAE", "PCA", "ECG", "SHAP", "Cornell", "Lyon")
+WORDS = {word.lower(): word for word in NAMES} | {"n": "number of", "with": "people with it", "gradcam": "Grad-CAM"}
 WORDS |= {"sokolow": "Sokolow", "mae": "mean absolute error", "qtcb": "QTc (Bazett)", "qtcf": "QTc (Fridericia)"}
 KEYS = rf"sex_female|[a-z]\w*_({'|'.join(UNITS)})"  # names of factors and measurements in cells
 MOST_ROWS = 20

@@ -13,7 +13,7 @@ MOST_INCH = 9.4  # wider figures are scaled down on a page until their text is t
 FAMILIES = (
     ("VAE-SCAN", "VAE latents", "affine"), ("beat CNN", "median beat", "CNN"), ("EBM on latents", "measurements", "EBM"),
     ("boosting on latents", "latents + measurements", "boosting"), ("latents + rhythm", "affine + capped CNN"),
-    ("rule", "rules", "age + sex"), ("PCA", "logistic"), ("ten seconds", "sparse logistic"),
+    ("rule", "rules"), ("PCA", "logistic"), ("ten seconds", "sparse logistic"), ("age + sex",),
 )  # fmt: skip
 
 
@@ -40,14 +40,13 @@ def plot_associations(table, *, value_label="effect (SD)", limit=None):
     _, ax = plt.subplots(figsize=(min(1.5 + 0.42 * table.shape[1], MOST_INCH), 1.2 + 0.36 * table.shape[0]))
     values = table.to_numpy(float)
     limit = np.nanmax(np.abs(values)) if limit is None else limit
-    ax.set_facecolor("0.8")  # behind what is not known or not decided
+    ax.patch.set(fc="0.96", ec="0.75", hatch="////")  # behind what is not known or not decided, in the dark too
     image = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
     ax.set_xticks(range(table.shape[1]), [name_of(name) for name in table.columns], rotation=90)
     ax.set_yticks(range(table.shape[0]), [FACTOR_LABELS.get(name) or name_of(name) for name in table.index])
     ax.tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    value_label += "; grey: undecided" if np.isnan(values).any() else ""
+    ax.spines[:].set_visible(False)
+    value_label += "; hatched: undecided" if np.isnan(values).any() else ""
     extend = "both" if (np.abs(values) > limit).any() else "neither"  # arrows: some effects lie beyond the last colour
     ax.figure.colorbar(image, ax=ax, label=value_label, shrink=0.9, extend=extend)
     return ax
@@ -61,7 +60,7 @@ def plot_intervals(table, *, value="auroc", group=None, reference=None, xlabel="
     difference.
     """
     if ax is None:
-        _, ax = plt.subplots(figsize=(7, 0.8 + 0.3 * len(table)))
+        _, ax = plt.subplots(figsize=(7, 0.8 + 0.3 * len(table)), layout="constrained")
     groups = list(dict.fromkeys(table[group])) if group else [None]
     heights = np.arange(len(table))[::-1]
     colors = colors_of(groups)
@@ -73,10 +72,10 @@ def plot_intervals(table, *, value="auroc", group=None, reference=None, xlabel="
     if reference is not None:
         ax.axvline(reference, color="0.5", lw=1, ls="--", zorder=0)
     ax.set_yticks(heights, [name_of(name) for name in table.index])
-    ax.set_xlabel(xlabel)
+    ax.set(xlabel=xlabel, ylim=(-0.7, len(table) - 0.3))
     ax.grid(True, axis="x", color="0.9")
     if group:
-        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        ax.figure.legend(loc="outside upper left", ncols=3)
     return ax
 
 
@@ -125,15 +124,16 @@ def plot_trade_off(table):
         front = rows[rows["front"]].sort_values("value")
         ax.plot(front["value"], front["auroc"], color=INK, lw=1, ls="--", zorder=0, label="front")
         ax.set(xlabel=metric)
-        ax.locator_params(axis="x", nbins=4)
+        ax.locator_params(axis="x", nbins=3)
         if rows["better"].iloc[0] == "lower":
             ax.invert_xaxis()
+            ax.set_xlabel(f"{metric}\n(less is better: reversed)")
     axes[0].set_ylabel("AUROC, mean over factors")
     entries = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels()):
             entries.setdefault(label, handle)
-    axes[-1].legend(entries.values(), entries, loc="center left", bbox_to_anchor=(1, 0.5))
+    ax.figure.legend(entries.values(), entries, loc="outside upper left", ncols=4)  # at the left, where a phone begins
     return axes
 
 
