@@ -90,6 +90,7 @@ class Browser:
         self.mouse("Pressed", x + w / 2, y + h / 2)
         self.mouse("Moved", x + w * share, y + h / 2)
         self.mouse("Released", x + w * share, y + h / 2)
+        self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")  # what waits for a frame
 
     def key(self, name, code, modifiers=0):
         """Press a key; modifiers: 1 Alt, 2 Ctrl, 4 Meta, 8 Shift, added up."""

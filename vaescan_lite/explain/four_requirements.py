@@ -148,23 +148,19 @@ class _Setting:
 
     def domain(self):
         """Measure requirement 1: how well named measurements reproduce logits and latents, and those of another person."""
-        measured, known = measure(self.beats), {}
-        surrogate, stranger = (AdditiveSurrogate(table, self.seed) for table in (measured, _of_others(measured, self.seed)))
-
-        def r2(metric, detail, model, factor, y):
-            y = np.asarray(y, dtype=float)
-            if y.tobytes() not in known:  # several models may share their latents
-                predicted = surrogate.predict(y), stranger.predict(y, curves=False)  # curves of a stranger only add noise
-                known[y.tobytes()] = [estimate_known(weighted_r2, y, part, weights=self.weights) for part in predicted]
-            own, control = known[y.tobytes()]
-            return Figure("interpretable domain", metric, detail, model, factor, *own, against={STRANGER: control[0]})
-
+        measured, asked = measure(self.beats), []
         for name, model in self.explainable.items():
-            for factor, logits in self.logits[name].items():
-                yield r2("additive R2", "", name, factor, logits)
+            asked += [("additive R2", "", name, factor, logits) for factor, logits in self.logits[name].items()]
             if hasattr(model, "latents"):
-                for i, latent in enumerate(np.asarray(model.latents(self.beats)).T):
-                    yield r2("latent R2", f"latent {i}", name, "", latent)
+                latents = np.asarray(model.latents(self.beats), dtype=float).T
+                asked += [("latent R2", f"latent {i}", name, "", latent) for i, latent in enumerate(latents)]
+        if not asked:
+            return
+        y = np.column_stack([row[-1] for row in asked])
+        own, other = (AdditiveSurrogate(table, self.seed).predict(y) for table in (measured, _of_others(measured, self.seed)))
+        for (*place, _), logits, *predicted in zip(asked, y.T, own.T, other.T):
+            r2, control = (estimate_known(weighted_r2, logits, part, weights=self.weights) for part in predicted)
+            yield Figure("interpretable domain", *place, *r2, against={STRANGER: control[0]})
 
     def monotone(self, edits, signs):
         """Measure requirement 2: the share of ECGs whose logit moves in the published sign at every step."""

@@ -120,7 +120,7 @@ function render({ model, el }) {
   const personOf = (name) => people.findIndex((person) => person.id === name);
   const fromModel = () => ({ z: [...model.get("z")], person: personOf(model.get("person")), a: { ...model.get("factors") }, b: {},
     shown: "a", unspecified: model.get("unspecified") });
-  let state = fromModel(), chosen = 0, waiting = null, sending = false, playing = null, told = "", frame = 0, dirty = false;
+  let state = fromModel(), chosen = 0, waiting = null, sending = false, playing = null, told = "", frame = 0, painted = -Infinity;
 
   const send = () => {
     clearTimeout(waiting);
@@ -326,12 +326,13 @@ function render({ model, el }) {
     clearTimeout(describing);
     describing = setTimeout(() => describe(shownBeat(network, state.z, people[state.person])), 250);
   }
-  // What may come many times a frame (a drag) is painted at once, and then not before the next frame.
+  // A change is painted at once, but what follows within a frame (a drag, held keys) waits for the next one. Only then is a
+  // frame asked for: one after every change would keep the browser busy when the next change comes.
   function update(isSingle = false) {
-    if (frame && !isSingle) { dirty = true; return; }
-    paint();
-    dirty = false;
-    frame ||= requestAnimationFrame(() => { frame = 0; if (dirty) { dirty = false; update(); } });
+    if (isSingle || performance.now() - painted > 8) {
+      paint();
+      painted = performance.now();
+    } else frame ||= requestAnimationFrame(() => { frame = 0; update(true); });
   }
 
   // ---- place and size
