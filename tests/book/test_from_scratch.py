@@ -98,7 +98,7 @@ def test_the_exercises_of_chapter_4_refuse_near_misses_and_say_why(vae_chapter):
 
     check = names["check_two"]
     assert "nothing back" in hint(check, lambda *parts: None)
-    assert "do not sum" in hint(check, lambda *parts: gaussian_kl(*parts).sum())
+    assert "no sum, no mean" in hint(check, lambda *parts: gaussian_kl(*parts).sum())
     assert "KL(b || a)" in hint(check, lambda ma, la, mb, lb: gaussian_kl(mb, lb, ma, la))
     assert "half" in hint(check, lambda *parts: 2 * gaussian_kl(*parts))
     assert "not of the SD" in hint(check, names["of_sd"])
@@ -118,8 +118,11 @@ def test_the_exercises_of_chapter_4_refuse_near_misses_and_say_why(vae_chapter):
     assert "without end" in hint(check, lambda *parts: nll(*parts, log=0))
     assert "one half" in hint(check, lambda *parts: nll(*parts, half=1))
     assert "log(2 pi)" in hint(check, lambda *parts: nll(*parts, pi=0))
-    assert "Half the squared" in hint(check, lambda x, x_hat, scale: nll(x, x_hat, scale.sqrt()))
+    assert "variance is its square" in hint(check, lambda x, x_hat, scale: nll(x, x_hat, scale.sqrt()))
     assert "Half the squared" in hint(check, laplace_nll)
+    assert "nothing could learn" in hint(check, torch.no_grad()(nll))
+    assert "nothing could learn" in hint(check, lambda x, x_hat, scale: nll(x, x_hat.detach(), scale))
+    assert "nothing could learn" in hint(check, lambda x, x_hat, scale: nll(x, x_hat, scale.detach()))
     assert hint(check, nll) == "Right."
 
 
@@ -192,6 +195,9 @@ def test_the_exercises_of_chapter_5_refuse_near_misses_and_say_why(latents_chapt
     assert "must stay" in hint(check, lambda *asked: turn(*asked, start=lambda n: np.zeros((n, n))))
     assert "radians" in hint(check, lambda *asked: turn(*asked, to_angle=float))
     assert "perpendicular" in hint(check, lambda *asked: np.abs(turn(*asked)))
+    assert "mirror" in hint(
+        check, lambda n, i, j, degrees: np.where(np.arange(n)[:, None] == j, -1, 1) * turn(n, i, j, degrees)
+    )
     assert "backwards" in hint(check, lambda *asked: turn(*asked, sign=-1))
     assert "Row i" in hint(check, lambda *asked: np.eye(5))
     assert hint(check, turn) == "Right."
@@ -203,12 +209,21 @@ def test_the_exercises_of_chapter_5_refuse_near_misses_and_say_why(latents_chapt
     assert "nothing back" in hint(check, lambda r: None)
     assert "One number" in hint(check, lambda r: r.sum(axis=0))
     assert "rows, not columns" in hint(check, latents_chapter["disentanglement"])
-    assert "number of latents" in hint(check, lambda r: one_sided(r.T, r.shape[1]))
+    assert "all latents, used or not" in hint(check, lambda r: one_sided(r.T, r.shape[1]))
+    assert "all latents, used or not" in hint(check, lambda r: one_sided(r.T, r.any(axis=1).sum()))
+    assert "may be the smaller" in hint(check, lambda r: one_sided(r.T, max(r.shape)))
+    assert "may be the smaller" in hint(check, lambda r: one_sided(r.T, r.shape[1] + 1))
     assert "natural logarithm" in hint(check, lambda r: one_sided(r.T, np.e))
     assert "plain mean" in hint(check, lambda r: one_sided(r.T, len(r), weighted=False))
     assert "no say" in hint(check, lambda r: one_sided(r.T, len(r)) * r.any(axis=0).mean())
-    assert "Turn the table" in hint(check, lambda r: 0.5)
-    assert hint(check, lambda r: latents_chapter["disentanglement"](r.T)) == "Right."
+    assert "Entropies of columns" in hint(check, lambda r: 0.5)
+
+    def writes_into_it(r):
+        r /= r.sum()
+        return 0.5
+
+    assert "Entropies of columns" in hint(check, writes_into_it)
+    assert hint(check, lambda r: latents_chapter["disentanglement"](r.T)) == "Right.", "a slip before it spoilt no table"
 
 
 # ---- chapter 6: SCAN
@@ -283,9 +298,9 @@ def test_the_exercises_of_chapter_6_refuse_near_misses_and_say_why(scan_chapter)
     assert "That is an SD" in hint(names["check_variance"], np.sqrt(0.04 + 2 / 3))
     assert "over three" in hint(names["check_variance"], 0.04 + 1)
 
-    def filled(fill, reduce):
+    def filled(fill, reduce, turn=False):
         def misfit(logits, values):
-            known = ~torch.isnan(values)
+            known, values = ~torch.isnan(values), 1 - values if turn else values
             each = entropy(logits, torch.where(known, values, 0.0) if fill else values, reduction="none")
             return reduce(torch.where(known, each, 0.0), known)
 
@@ -299,7 +314,14 @@ def test_the_exercises_of_chapter_6_refuse_near_misses_and_say_why(scan_chapter)
     assert "mean over known" in hint(check, filled(True, lambda each, known: each.sum() / known.sum()))
     assert "sum over all" in hint(check, filled(True, lambda each, known: each.sum()))
     assert "divides by all" in hint(check, filled(True, lambda each, known: each.mean()))
-    assert hint(check, filled(True, lambda each, known: each.sum(dim=1).mean())) == "Right."
+    right = filled(True, lambda each, known: each.sum(dim=1).mean())
+    assert "One number" in hint(check, filled(True, lambda each, known: each.sum(dim=1)))
+    assert "be trained with" in hint(check, lambda *given: right(*given).item())
+    assert "be trained with" in hint(check, torch.no_grad()(right))
+    assert "says yes" in hint(check, filled(True, lambda each, known: each.sum(dim=1).mean(), turn=True))
+    assert "All ECGs count" in hint(check, filled(True, lambda each, known: each.sum() / known.any(dim=1).sum()))
+    assert "with its own logit" in hint(check, lambda logits, values: right(2 * logits, values))
+    assert hint(check, right) == "Right."
 
     check, concept = names["check_alone"], names["concept"]
     assert "nothing back" in hint(check, lambda value: None)
@@ -315,6 +337,15 @@ def test_the_exercises_of_chapter_6_refuse_near_misses_and_say_why(scan_chapter)
     assert "differ in all else" in hint(check, names["carriers"])
     assert "reads scores" in hint(check, names["raw"])
     assert "keep the rest" in hint(check, lambda value: concept({"LBBB": value, "LVH": 0})[0])
+    assert "average person" in hint(check, names["of_nobody"])
+
+    def told_already(value):
+        given = names["scores"].clone()
+        given[:, names["position"]] = (value - names["centre"]["LBBB"]) / names["scale"]["LBBB"]
+        return names["encoder"](given, names["known"])[0].mean(dim=0)
+
+    assert "set `known`, too" in hint(check, told_already) and bool((names["scores"] == kept).all())
+    assert "neither yes nor no" in hint(check, lambda value: names["averaged"](float(value > 0)))
     assert hint(check, names["averaged"]) == "Right."
 
 
@@ -376,14 +407,22 @@ def test_the_exercises_of_chapter_7_refuse_near_misses_and_say_why(association_c
     assert "no q may exceed" in hint(check, lambda p: len(p) * p / stats.rankdata(p))
     assert "where its p-value stood" in hint(check, lambda p: np.sort(right(p)))
     assert "then the minimum" in hint(check, lambda p: right(p, method="by"))
+
+    def shared_ranks(p):
+        order = np.argsort(p)
+        q = np.minimum.accumulate((len(p) * p / stats.rankdata(p))[order][::-1])[::-1]
+        return q[np.argsort(order)]
+
+    assert "rank of its own" in hint(check, shared_ranks)
     assert hint(check, right) == "Right."
 
-    def weighted(weigh, careful=True):
+    def weighted(weigh, careful=(True, True), runs=False):
         def stratified(y, x, stratum):
             steps, weights = [], []
+            stratum = np.append(0, np.cumsum(stratum[1:] != stratum[:-1])) if runs else stratum
             for s in np.unique(stratum):
                 a, b = y[(stratum == s) & (x == 1)], y[(stratum == s) & (x == 0)]
-                if not careful or (len(a) and len(b)):
+                if all(len(side) or not care for side, care in zip((a, b), careful)):
                     with np.errstate(all="ignore"):
                         steps.append((a.sum() / np.float64(len(a))) - (b.sum() / np.float64(len(b))))
                     weights.append(weigh(len(a), len(b)))
@@ -393,12 +432,15 @@ def test_the_exercises_of_chapter_7_refuse_near_misses_and_say_why(association_c
 
     check = names["check_strata"]
     assert "nothing back" in hint(check, lambda y, x, s: None)
-    assert "NaN" in hint(check, weighted(lambda a, b: a, careful=False))
+    for careful in ((False, False), (False, True), (True, False)):
+        assert "NaN" in hint(check, weighted(lambda a, b: a, careful=careful))
     assert "crude" in hint(check, lambda y, x, s: y[x == 1].mean() - y[x == 0].mean())
     assert "counts the same" in hint(check, weighted(lambda a, b: 1))
     assert "all people" in hint(check, weighted(lambda a, b: a + b))
     assert "without the factor: count" in hint(check, weighted(lambda a, b: b))
-    assert "over all carriers" in hint(check, weighted(lambda a, b: a * b))
+    assert "that say something" in hint(check, lambda y, x, s: weighted(lambda a, b: a)(y, x, s) * 5 / x.sum())
+    assert "weighted by its carriers" in hint(check, weighted(lambda a, b: a * b))
+    assert "in any order" in hint(check, weighted(lambda a, b: a, runs=True))
     assert hint(check, weighted(lambda a, b: a)) == "Right."
 
 
@@ -440,7 +482,7 @@ def test_the_exercises_of_the_appendix_refuse_near_misses_and_say_why(simulator_
 
     def turned(sign=1, to_radians=np.radians, rows=slice(None)):
         def turn(table, angle_deg):
-            angle = sign * to_radians(angle_deg)
+            angle, table = sign * to_radians(angle_deg), table.copy()
             x, y = table.loc[rows, "x"].copy(), table.loc[rows, "y"].copy()
             table.loc[rows, "x"], table.loc[rows, "y"] = (
                 np.cos(angle) * x - np.sin(angle) * y,
@@ -451,6 +493,7 @@ def test_the_exercises_of_the_appendix_refuse_near_misses_and_say_why(simulator_
         return turn
 
     def one_after_the_other(table, angle_deg):
+        table = table.copy()
         cos, sin = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
         table["x"] = cos * table["x"] - sin * table["y"]
         table["y"] = sin * table["x"] + cos * table["y"]
@@ -462,20 +505,34 @@ def test_the_exercises_of_the_appendix_refuse_near_misses_and_say_why(simulator_
     assert "other way round" in hint(check, turned(sign=-1))
     assert "radians" in hint(check, turned(to_radians=lambda angle: angle))
     assert "P and T too" in hint(check, turned(rows=names["heart"].index[2:8]))
+
+    def in_place(table, angle_deg):
+        table[["x", "y"]] = turned()(table, angle_deg)[["x", "y"]]
+        return table
+
+    assert "begin with a copy" in hint(check, in_place)
+    assert "only x and y" in hint(check, lambda table, angle: turned()(table, angle).assign(z=0))
+    assert "only x and y" in hint(check, lambda table, angle: turned()(table, angle)[:-1])
+    assert "Nothing has turned" in hint(check, lambda table, angle: table.copy())
+    assert "not by 30" in hint(check, lambda table, angle: turned()(table, 30))
     assert hint(check, turned()) == "Right."
 
-    def moved(rows, ms=-60.0, column="centre"):
+    def moved(rows, times=-1, column="centre", copied=True, always=0):
         def slow(table, extra_ms):
-            table.loc[rows, column] += ms
+            table = table.copy() if copied else table
+            table.loc[rows, column] += times * (always or extra_ms)
             return table
 
         return slow
 
     check, atria, rest = names["check_slow"], names["atria"], names["rest"]
     assert "nothing back" in hint(check, lambda table, extra_ms: None)
-    assert "no longer be at 0" in hint(check, moved(rest, 60.0))
-    assert "only its time" in hint(check, moved(atria, 5.0, "width"))
-    assert "shortens PR" in hint(check, moved(atria, 60.0))
+    assert "no longer be at 0" in hint(check, moved(rest, 1))
+    assert "only its time" in hint(check, moved(atria, 1, "width"))
+    assert "PR is shorter" in hint(check, moved(atria, 1))
     assert "torn" in hint(check, moved(atria[:1]))
-    assert "to the left" in hint(check, moved(atria, -30.0))
+    assert "to the left" in hint(check, moved(atria, -2))
+    assert "begin with a copy" in hint(check, moved(atria, copied=False))
+    assert "not by 60" in hint(check, moved(atria, always=60))
+    assert "no row more" in hint(check, lambda *given: pd.concat([moved(atria)(*given), names["heart"][:1]]))
     assert hint(check, moved(atria)) == "Right."

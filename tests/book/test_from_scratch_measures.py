@@ -133,6 +133,11 @@ def test_the_exercises_of_chapter_8_refuse_near_misses_and_say_why(explanations)
     assert "The sign" in hint(check, mixed("x", "start", "start", sign=-1))
     assert "Take off f of the reference" in hint(check, mixed("x", "start", None))
     assert "inside a group" in hint(check, mixed("x", "start", "start", group=np.logical_not))
+
+    def with_zeros(f, x, start, masks):
+        return (f(x * torch.as_tensor(masks)) - f(start[None])).numpy()
+
+    assert "need not be 0" in hint(check, with_zeros)
     assert hint(check, mixed("x", "start", "start")) == "Right."
 
     check, hand = names["check_age"], names["by_hand"]
@@ -142,7 +147,16 @@ def test_the_exercises_of_chapter_8_refuse_near_misses_and_say_why(explanations)
     assert "yours goes back" in hint(check, lambda x, start: -hand(x, start))
     assert "slope at the beat" in hint(check, names["slope_only"])
     assert "returns years" in hint(check, lambda x, start: hand(x, start, unit=1, at=names["age_at"] - 1))
-    assert hint(check, hand) == "Right."
+    page_x, page_start = names["x"], names["start"]
+    assert "both arguments" in hint(check, lambda x, start: hand(page_x, page_start))
+    assert "both arguments" in hint(check, lambda x, start: hand(x, page_start))
+
+    def writes_into_it(x, start):
+        x -= start
+        return hand(x, start)
+
+    assert hint(check, writes_into_it) != "Right."
+    assert hint(check, hand) == "Right.", "a slip before it spoilt no beat"
 
 
 # ---- chapter 10: costs
@@ -237,11 +251,17 @@ def test_the_exercises_of_chapter_10_refuse_near_misses_and_say_why(costs_chapte
 
         return adjusted
 
+    def hochberg(p):
+        order = np.argsort(p)
+        values = np.minimum.accumulate((p[order] * np.arange(len(p), 0, -1))[::-1])[::-1]
+        return np.minimum(values, 1)[np.argsort(order)]
+
     check = names["check_holm"]
     assert "nothing back" in hint(check, lambda p: None)
     assert "Bonferroni" in hint(check, lambda p: len(p) * p)
     assert "chapter 7" in hint(check, stats.false_discovery_control)
     assert "running maximum" in hint(check, stepped(maximum=False))
+    assert "That is Hochberg's" in hint(check, hochberg)
     assert "sorted order" in hint(check, stepped(back=False))
     assert "exceeds 1" in hint(check, stepped(cap=False))
     assert hint(check, stepped()) == "Right."
@@ -250,18 +270,19 @@ def test_the_exercises_of_chapter_10_refuse_near_misses_and_say_why(costs_chapte
 class Nearer(BaseEstimator, ClassifierMixin):
     """The right answer to the hard exercise of chapter 10; near misses change one thing."""
 
-    swapped, unscaled, gives, leaks, sums, power = False, False, "self", False, True, 2
+    swapped, gives, leaks, sums, power, root, half = False, "self", False, True, 2, 1, 1
+    centre, spread = staticmethod(np.mean), staticmethod(lambda x, y: x.std(axis=0))
 
     def fit(self, x, y):
-        self.classes_, self.sd_ = np.unique(y), 1 if self.unscaled else x.std(axis=0)
-        self.means_ = [x[y == value].mean(axis=0) for value in (0, 1)]
-        return None if self.gives == "nothing" else self
+        self.classes_, self.sd_ = np.unique(y), self.spread(x, y)
+        self.means_ = [self.centre(x[y == value], axis=0) for value in (0, 1)]
+        return {"nothing": None, "means": self.means_}.get(self.gives, self)
 
     def predict_proba(self, x):
         if self.gives == "one column":
             return np.zeros(len(x))
         sd = x.std(axis=0) + 1e-9 if self.leaks else self.sd_
-        d0, d1 = (np.sum(np.abs((x - mean) / sd) ** self.power, axis=1) for mean in self.means_)
+        d0, d1 = (self.half * np.sum(np.abs((x - mean) / sd) ** self.power, axis=1) ** self.root for mean in self.means_)
         p = 1 / (1 + np.exp(np.clip(d1 - d0, -500, 500)))
         p = 1 - p if self.swapped else p
         return np.column_stack([1 - p if self.sums else p, p])
@@ -271,12 +292,23 @@ class Nearer(BaseEstimator, ClassifierMixin):
     ("change", "words"),
     [
         ({"gives": "nothing"}, "`self` back"),
+        ({"gives": "means"}, "`self` back"),
         ({"gives": "one column"}, "two columns"),
         ({"sums": False}, "add up to 1"),
         ({"leaks": True}, "who else is asked"),
         ({"swapped": True}, "wrong way"),
-        ({"unscaled": True}, "divide by SD"),
-        ({"power": 1}, "distances squared"),
+        ({"spread": staticmethod(lambda x, y: 1)}, "divide by SD"),
+        ({"power": 1}, "Squared distances"),
+        ({"root": 0.5}, "no root"),
+        ({"spread": staticmethod(lambda x, y: x[y == 0].std(axis=0))}, "ALL training people"),
+        ({"spread": staticmethod(lambda x, y: x[y == 1].std(axis=0))}, "ALL training people"),
+        (
+            {"spread": staticmethod(lambda x, y: np.hypot(x[y == 0].std(axis=0), x[y == 1].std(axis=0)) / 2**0.5)},
+            "ALL training",
+        ),
+        ({"centre": staticmethod(np.median)}, "not medians"),
+        ({"half": 0.5}, "1 / (1 + exp(d1 - d0))"),
+        ({"spread": staticmethod(lambda x, y: x.std(axis=0, ddof=1))}, "Right."),
         ({}, "Right."),
     ],
 )

@@ -100,7 +100,7 @@ def test_the_exercises_of_chapter_9_refuse_near_misses_and_say_why(box_chapter):
         assert words in hint(names["check_baseline"], answer)
     assert hint(names["check_baseline"], 1.0) == "Right."
 
-    def occlude(sign=1, spread=True, fill=None, fresh=True, rows=None, last=True):
+    def occlude(sign=1, over=None, fill=None, fresh=True, rows=None, last=True):
         def f(score, beat, baseline, width):
             drawn, whole, x = np.zeros_like(beat), score(beat), beat.copy()
             for lead in range(len(beat)):
@@ -109,7 +109,7 @@ def test_the_exercises_of_chapter_9_refuse_near_misses_and_say_why(box_chapter):
                     x = beat.copy() if fresh else x
                     chosen = lead if rows is None else rows
                     x[chosen, part] = baseline[chosen, part] if fill is None else fill
-                    drawn[lead, part] = sign * (whole - score(x)) / (drawn[lead, part].size if spread else 1)
+                    drawn[lead, part] = sign * (whole - score(x)) / (over or drawn[lead, part].size)
             return drawn
 
         return f
@@ -118,17 +118,19 @@ def test_the_exercises_of_chapter_9_refuse_near_misses_and_say_why(box_chapter):
     assert "nothing back" in hint(check, lambda *a: None)
     assert "shorter window" in hint(check, occlude(last=False))
     assert "before minus after" in hint(check, occlude(sign=-1))
-    assert "divide by samples" in hint(check, occlude(spread=False))
+    assert "divide by samples" in hint(check, occlude(over=1)) and "its own number" in hint(check, occlude(over=3))
     assert "no baseline" in hint(check, occlude(fill=0))
     assert "One lead" in hint(check, occlude(rows=slice(None)))
     assert "single samples" in hint(check, lambda s, x, b, width: occlude()(s, x, b, 1))
     assert "fresh copy" in hint(check, occlude(fresh=False))
     assert hint(check, occlude()) == "Right."
 
-    def cheat(less=True, control=True, per_ecg=True, safe=True):
+    def cheat(less=True, control=True, per_ecg=True, safe=True, more=0, in_place=False):
         def f(score, beats, baseline):
-            size = np.abs(beats - baseline) if control else np.where(np.abs(beats - baseline) > 0, 1.0, 0.0)
-            owed, total = score(beats) - (score(baseline[None]) if less else 0), size.sum(axis=(1, 2))
+            owed = score(beats) - (score(baseline[None]) if less else 0)
+            beats = np.subtract(beats, baseline, out=beats if in_place else None)
+            size = np.abs(beats) if control else np.where(np.abs(beats) > 0, 1.0, 0.0)
+            total = size.sum(axis=(1, 2)) + more
             with np.errstate(all="ignore"):
                 times = owed / total if per_ecg else np.full(len(beats), owed.sum() / total.sum())
             times = np.nan_to_num(times, posinf=0.0, neginf=0.0) if safe else times
@@ -141,8 +143,11 @@ def test_the_exercises_of_chapter_9_refuse_near_misses_and_say_why(box_chapter):
     assert "0 / 0" in hint(check, cheat(safe=False))
     assert "Minus that of the baseline" in hint(check, cheat(less=False))
     assert "each map add up" in hint(check, cheat(per_ecg=False))
+    assert "adds up nearly" in hint(check, cheat(more=1e-4))
+    assert "baseline is empty" in hint(check, lambda *given: cheat()(*given) + 1e-9)
     assert "one number per ECG" in hint(check, cheat(control=False))
-    assert hint(check, cheat()) == "Right."
+    assert hint(check, cheat(in_place=True)) == "Right.", "its sums are right"
+    assert hint(check, cheat()) == "Right.", "and no later answer meets beats that it wrote into"
 
 
 # ---- chapter 11: calibration in two numbers
@@ -168,8 +173,8 @@ def test_offset_and_slope_of_chapter_11_are_those_of_the_package(hospital_chapte
 
 def test_the_exercises_of_chapter_11_refuse_near_misses_and_say_why(hospital_chapter):
     names = run(cells("11_external_validation", "exercise-check"), dict(hospital_chapter))
-    for answer, words in ((200, "how many ECGs"), (2000, "square root"), (100, "square root"), (800, "19 others")):
-        assert words in hint(names["check_number"], answer)
+    wrong = {200: "how many ECGs", 2000: "square root", 100: "square root", 1000: "as it is", 3800: "the ill", 800: "19 others"}
+    assert all(words in hint(names["check_number"], answer) for answer, words in wrong.items())
     assert hint(names["check_number"], 4000) == "Right."
 
     check = names["check_prevalence"]
@@ -181,31 +186,35 @@ def test_the_exercises_of_chapter_11_refuse_near_misses_and_say_why(hospital_cha
     assert "nothing back" in hint(check, lambda *a: None)
     assert "Those are logits" in hint(check, lambda p, old, new: logit(p) + logit(new) - logit(old))
     assert "about odds" in hint(check, lambda p, old, new: p * new / old)
-    assert "not of the share" in hint(check, lambda p, old, new: expit(logit(p) + np.log(new / old)))
+    assert "healthy people changes" in hint(check, lambda p, old, new: expit(logit(p) + np.log(new / old)))
     assert "logits go down" in hint(check, lambda p, old, new: by_bayes(p, new, old))
     assert "stays certain" in hint(check, lambda p, old, new: by_bayes(p.clip(0.005, 0.995), old, new))
     assert hint(check, by_bayes) == "Right."
 
     newton, check = names["newton"], names["check_recalibrate"]
 
-    def fit(fit_clip=True, ask_clip=True, slope=True, one_fit=True, out=expit):
+    def fit(fit_clip=1e-6, ask_clip=1e-6, slope=True, one_fit=True, intercept=1, out=expit):
         def recalibrate(y, p):
-            x = logit(p.clip(1e-6, 1 - 1e-6) if fit_clip else p)
+            x = logit(p.clip(fit_clip, 1 - fit_clip))
             with np.errstate(all="ignore"):
                 a, b = newton(y, np.column_stack([np.ones(len(y)), x]), 0.0)
                 if not (slope and one_fit):
                     a, b = newton(y, np.ones((len(y), 1)), x)[0], b if slope else 1.0
-            return lambda new: out(a + b * logit(np.clip(new, 1e-6, 1 - 1e-6) if ask_clip else new))
+            return lambda new: out(intercept * a + b * logit(np.clip(new, ask_clip, 1 - ask_clip)))
 
         return recalibrate
 
     assert "nothing back" in hint(check, lambda y, p: None)
     assert "Return a function" in hint(check, lambda y, p: fit()(y, p)(p))
-    assert "Clip before the fit" in hint(check, fit(fit_clip=False))
+    assert "Clip before the fit" in hint(check, fit(fit_clip=0))
+    assert "1e-6 in the fit" in hint(check, fit(fit_clip=1e-3)) and "1e-6 in the fit" in hint(check, fit(fit_clip=1e-5))
+    assert "intercept is missing" in hint(check, fit(intercept=0))
     assert "Those are logits" in hint(check, fit(out=lambda values: values))
     assert "offset alone" in hint(check, fit(slope=False))
     assert "one fit" in hint(check, fit(one_fit=False))
-    assert "Clip new" in hint(check, fit(ask_clip=False))
+    assert "Clip new probabilities" in hint(check, fit(ask_clip=0))
+    assert "as they come in" in hint(check, fit(ask_clip=1e-12)) and "as they come in" in hint(check, fit(ask_clip=1e-2))
+    assert "as they come in" in hint(check, fit(ask_clip=0, out=lambda values: expit(values).clip(1e-6, 1 - 1e-6)))
     assert hint(check, fit()) == "Right."
 
 
@@ -237,23 +246,50 @@ def test_the_exercises_of_chapter_12_refuse_near_misses_and_say_why(decision_cha
     assert all(words in hint(check, answer) for answer, words in wrong.items())
     assert hint(check, expit(logit(0.2) + 1)) == "Right."
     check = names["check_benefit"]
-    wrong = {46.67: "Per person", 0.06: "cost, too", -0.06: "not a whole case", 0.048: "0.1 / 0.9"}
+    wrong = {46.67: "Per person", 0.06: "cost, too", 0.04: "no false alarms", -0.06: "not a whole case", 0.048: "0.1 / 0.9"}
     assert all(words in hint(check, answer) for answer, words in wrong.items())
     assert hint(check, 0.06 - 0.12 / 9) == "Right."
 
-    def abstain(sureness=lambda p: np.abs(p - 0.5), of_answered=True, of_cases=True):
+    def distance(p):
+        return np.abs(p - 0.5)
+
+    def abstain(
+        sureness=distance, of_answered=True, share="cases", count=round, is_yes=lambda p: p >= 0.5, right=False, cover=None
+    ):
         def f(y, p, coverage):
-            answered = np.argsort(-sureness(p), kind="stable")[: round(coverage * len(y))]
-            n_wrong = ((p[answered] >= 0.5) != (y[answered] == 1)).sum()
-            waiting = y.sum() - y[answered].sum()
-            return n_wrong / (len(answered) if of_answered else len(y)), waiting / (y.sum() if of_cases else len(y))
+            order = sureness(p) if sureness is the_last else np.argsort(-sureness(p), kind="stable")
+            n = count((cover or coverage) * len(y))
+            answered, others = order[:n], order[n:]
+            n_told = ((is_yes(p[answered]) == (y[answered] == 1)) == right).sum()
+            waiting, told, cases = y[others].sum(), y[answered].sum(), y.sum()
+            shares = {"cases": waiting / cases, "people": waiting / len(y), "answered": told / cases}
+            shares["others"] = waiting / max(len(others), 1)
+            return n_told / (n if of_answered else len(y)), shares[share]
 
         return f
+
+    def the_last(p):
+        return np.argsort(distance(p), kind="stable")[::-1]
+
+    def in_place(y, p, coverage):
+        p -= 0.5
+        return abstain(np.abs, is_yes=lambda p: p >= 0)(y, p, coverage)
 
     check = names["check_abstain"]
     assert "nothing back" in hint(check, lambda *a: None)
     assert "Two numbers" in hint(check, lambda y, p, coverage: 0.5)
     assert "among the answered" in hint(check, abstain(of_answered=False))
-    assert "Of cases" in hint(check, abstain(of_cases=False))
-    assert "Furthest" in hint(check, abstain(sureness=lambda p: -np.abs(p - 0.5)))
-    assert hint(check, abstain()) == "Right."
+    assert "Of cases" in hint(check, abstain(share="people"))
+    assert "Of all cases" in hint(check, abstain(share="others"))
+    assert "WITHOUT an answer" in hint(check, abstain(share="answered"))
+    assert "Furthest" in hint(check, abstain(lambda p: -distance(p))) and "Furthest" in hint(check, abstain(lambda p: p))
+    assert "use `coverage`" in hint(check, abstain(cover=0.5))
+    assert "Count the wrong" in hint(check, abstain(right=True))
+    for threshold in (np.nextafter(0.5, 1), 0.6):
+        assert "Yes from 0.5" in hint(check, abstain(is_yes=lambda p, least=threshold: p >= least))
+    assert "6 if rounded" in hint(check, abstain(count=int))
+    assert "are 3" in hint(check, abstain(count=lambda n: int(np.ceil(n))))
+    assert "the first" in hint(check, abstain(the_last))
+    for sureness in (distance, lambda p: distance(p).round(12), lambda p: np.abs(logit(p)), lambda p: -p * (1 - p)):
+        assert hint(check, abstain(sureness)) == "Right."
+    assert hint(check, in_place) == hint(check, abstain()) == "Right."

@@ -46,7 +46,8 @@ def test_minutes_are_bound_by_workers_then_by_the_disk_and_never_below_what_is_d
 
 def test_the_exercises_of_scale_refuse_near_misses_and_say_why(scale_chapter):
     names = run(cells("A2_scale", "exercise-check"), dict(scale_chapter))
-    assert "Eight leads" in hint(names["check_weight"], 48) and "Bytes, not bits" in hint(names["check_weight"], 256)
+    wrong = {48: "Eight leads", 8: "four bytes", 256: "Bytes, not bits", 29.8: "GiB", 320: "Leads times samples"}
+    assert all(words in hint(names["check_weight"], answer) for answer, words in wrong.items())
     assert hint(names["check_weight"], 32) == "Right."
 
     def in_pieces(array, at_once, size=np.abs, short=0):
@@ -57,14 +58,26 @@ def test_the_exercises_of_scale_refuse_near_misses_and_say_why(scale_chapter):
     assert "gives nothing back" in hint(check, lambda array, at_once: None)
     assert "More than at_once" in hint(check, lambda array, at_once: np.abs(array[:]).max(axis=(0, 2)))
     assert "lowest S wave" in hint(check, lambda array, at_once: in_pieces(array, at_once, size=np.array))
+    assert "More than at_once" in hint(check, lambda array, at_once: np.abs(array).max(axis=(0, 2)))
+    assert "shorter piece" in hint(check, lambda array, at_once: in_pieces(array, at_once, short=at_once - 1))
+    assert "last piece" in hint(check, lambda array, at_once: np.abs(array[len(array) - at_once :]).max(axis=(0, 2)))
+    assert "not always 16" in hint(check, lambda array, at_once: in_pieces(array, 16))
     assert hint(check, in_pieces) == "Right."
 
     def workers(n, each_s, fixed_s, read_s, rounded=np.ceil, share=0.1):
         left = (1 + share) * n * read_s + share * fixed_s
         return max(1, int(rounded(n * each_s / left - 1e-9)))
 
+    def tried_one_by_one(n, each_s, fixed_s, read_s, w=1):
+        while fixed_s + n * max(each_s / w, read_s) > 1.1 * (fixed_s + n * read_s):
+            w += 1
+        return w
+
     check = names["check_enough"]
-    assert hint(check, workers) == "Right."
+    assert hint(check, workers) == hint(check, tried_one_by_one) == "Right."
     assert "whole run" in hint(check, lambda *given: workers(given[0], given[1], 0, given[3]))
-    assert "fall below" in hint(check, lambda *given: workers(*given, rounded=np.floor))
+    assert "One too few" in hint(check, lambda *given: workers(*given, rounded=np.floor))
+    assert "One too few" in hint(check, lambda *given: workers(*given, rounded=np.round))
+    assert "no fifth" in hint(check, lambda *given: workers(*given, rounded=lambda w: np.floor(w + 1e-6) + 1))
+    assert "1.1" in hint(check, lambda *given: workers(*given, share=0.1001))
     assert "fall below" in hint(check, lambda *given: workers(*given, share=0.5))

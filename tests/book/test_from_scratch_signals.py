@@ -42,13 +42,16 @@ def test_the_exercises_of_chapter_1_refuse_near_misses_and_say_why(lead_chapter)
     assert "One value per sample" in hint(check, np.repeat(lead["aVF"], 2, axis=0))
     assert "That is aVL" in hint(check, lead["I"][0] - lead["II"][0] / 2)
     assert "Upside down" in hint(check, lead["I"][0] / 2 - lead["II"][0])
-    assert "less half of I" in hint(check, lead["II"][0] + lead["I"][0] / 2)
+    assert "That is III" in hint(check, lead["II"][0] - lead["I"][0])
+    assert "mean of both arms" in hint(check, lead["II"][0] + lead["I"][0] / 2)
     assert hint(check, lead["II"][0] - lead["I"][0] / 2) == "Right."
 
     check, ages = lead_chapter["check_age"], lead_chapter["ages"]
     assert "between 0 and 1" in hint(check, 67.0)
     assert "count as young" in hint(check, (ages >= 65).mean())
+    assert "as neither" in hint(check, (ages.fillna(300) >= 65).mean())
     assert "65 is 65" in hint(check, (ages.dropna() > 65).mean())
+    assert "younger" in hint(check, (ages.dropna() < 65).mean())
     assert hint(check, (ages.dropna() >= 65).mean()) == "Right."
 
     def moved(order, sign=-1):
@@ -129,6 +132,7 @@ def test_the_exercises_of_chapter_2_refuse_near_misses_and_say_why(beat_chapter)
     assert "One number" in hint(check, np.diff(names["own"]))
     assert "per second" in hint(check, 100 / samples)
     assert "RR interval" in hint(check, samples / 100)
+    assert "take the median" in hint(check, 6000 / np.diff(names["own"]).mean())
     assert "seconds per beat" in hint(check, samples)
     assert hint(check, 6000 / samples) == "Right."
 
@@ -138,7 +142,9 @@ def test_the_exercises_of_chapter_2_refuse_near_misses_and_say_why(beat_chapter)
     assert "single beat" in hint(check, 1000 * scatter.mean())
     assert "square root" in hint(check, 1000 * scatter.mean() / n)
     assert "along axis 0" in hint(check, 1000 * names["single"][:, 6].std(axis=1).mean() / np.sqrt(n))
+    assert "along axis 0" in hint(check, 1000 * np.median(scatter) / np.sqrt(n)), "the mean over time, not the median"
     assert hint(check, 1000 * scatter.mean() / np.sqrt(n)) == "Right."
+    assert hint(check, 1000 * scatter.mean() / np.sqrt(n - 1)) == "Right.", "an SD with n - 1"
 
     def look_again(usual=np.median, least=32, longer=1.5, order=np.sort):
         def f(peaks, faint):
@@ -150,6 +156,11 @@ def test_the_exercises_of_chapter_2_refuse_near_misses_and_say_why(beat_chapter)
 
         return f
 
+    def one_by_one(peaks, faint):
+        for hump in faint:
+            peaks = look_again()(peaks, np.array([hump]))
+        return peaks
+
     check = names["check_pause"]
     assert "nothing back" in hint(check, lambda peaks, faint: None)
     assert "1.6 s: a beat" in hint(check, lambda peaks, faint: peaks)
@@ -159,6 +170,13 @@ def test_the_exercises_of_chapter_2_refuse_near_misses_and_say_why(beat_chapter)
     assert "T wave" in hint(check, look_again(least=0))
     assert "on one side" in hint(check, lambda p, f: look_again()(p, f) if f[0] > 100 else np.sort(np.append(p, f)))
     assert "moves the mean" in hint(check, look_again(usual=np.mean))
+    assert "1.6 usual" in hint(check, look_again(longer=1.9)) and "1.4 usual" in hint(check, look_again(longer=1.1))
+    assert "1.5 exactly" in hint(check, look_again(longer=1.5 - 1e-9))
+    assert "neither the shortest" in hint(check, look_again(usual=np.min))
+    assert "0.31 s" in hint(check, look_again(least=26))
+    assert "far enough" in hint(check, look_again(least=32.5)) and "far enough" in hint(check, look_again(least=60))
+    assert "beats in `peaks`" in hint(check, one_by_one)
+    assert "as they are" in hint(check, lambda p, f: look_again()(p, f) if len(f) else f)
     assert hint(check, look_again()) == "Right."
 
 
@@ -213,11 +231,16 @@ def test_the_edge_of_chapter_3_is_where_a_share_of_the_speed_is_left(caliper_cha
 
 
 def test_the_exercises_of_chapter_3_refuse_near_misses_and_say_why(caliper_chapter):
-    names, check = caliper_chapter, caliper_chapter["check_qtc"]
+    table = caliper_chapter["table"].copy()
+    table.loc[table.index[::5], "pr_ms"] = np.nan
+    names = run(cells("03_measurements", "exercise-check"), dict(caliper_chapter, table=table))
+    check = names["check_qtc"]
     qt, rr = names["qt_ms"], names["rr_s"]
     assert "In milliseconds" in hint(check, qt / 1000)
     assert "Bazett" in hint(check, qt / rr**0.5)
     assert "Divide" in hint(check, qt * np.cbrt(rr))
+    assert "RR in seconds" in hint(check, qt / np.cbrt(1000 * rr))
+    assert "brackets" in hint(check, qt / rr**1 / 3) and "brackets" in hint(check, qt / (rr**1 / 3))
     assert "cube root" in hint(check, qt / rr)
     assert hint(check, qt / np.cbrt(rr)) == "Right."
 
@@ -225,13 +248,19 @@ def test_the_exercises_of_chapter_3_refuse_near_misses_and_say_why(caliper_chapt
     assert "One number" in hint(check, (pr - pr.median()).abs())
     assert "dropna" in hint(check, np.nan)
     assert "cancel" in hint(check, (pr - pr.mean()).mean())
+    assert "cancel" in hint(check, (pr - pr.median()).mean())
+    assert "without error" in hint(check, (pr.fillna(pr.median()) - pr.median()).abs().mean())
     assert "SD" in hint(check, pr.std())
     assert "mean of" in hint(check, (pr - pr.median()).abs().median())
     assert hint(check, (pr - pr.median()).abs().mean()) == "Right."
 
-    def r_time(*, cut=True, zero=False, size=np.asarray, least=0.03):
+    def r_time(*, cut=(True, True), zero=False, size=np.asarray, least=0.03, step=None, wide=None):
         def f(signal, time_ms, start, end):
-            inside = (time_ms >= start) & (time_ms <= end) if cut else time_ms > -1000
+            begins, ends = start if cut[0] else -1000, (start + wide if wide else end) if cut[1] else 1000
+            if step:
+                fine = np.arange(start, end + 1e-9, step)
+                time_ms, signal = fine, names["CubicSpline"](time_ms, signal)(fine)
+            inside = (time_ms >= begins) & (time_ms <= ends)
             at = size(signal[inside]).argmax()
             return time_ms[inside][at] - (0 if zero else start) if signal[inside].max() >= least else np.nan
 
@@ -240,9 +269,15 @@ def test_the_exercises_of_chapter_3_refuse_near_misses_and_say_why(caliper_chapt
     check = names["check_r_time"]
     assert "nothing back" in hint(check, lambda *given: None)
     assert "One number" in hint(check, lambda signal, *rest: signal)
-    assert "That is T" in hint(check, r_time(cut=False))
+    assert "That is T" in hint(check, r_time(cut=(True, False)))
+    assert "That is P" in hint(check, r_time(cut=(False, True)))
+    assert "it may end sooner" in hint(check, r_time(wide=100))
     assert "not from 0" in hint(check, r_time(zero=True))
     assert "That is S" in hint(check, r_time(size=np.abs))
-    assert "no R" in hint(check, r_time(least=-9))
+    assert "no R" in hint(check, r_time(least=-9)) and "0.02 mV" in hint(check, r_time(least=0))
+    assert "0.05 mV" in hint(check, r_time(least=0.3)) and "that is R" in hint(check, lambda *given: np.nan)
+    of_samples = lambda signal, t, start, end: 10.0 * signal[(t >= start) & (t <= end)].argmax()  # noqa: E731
+    assert "between two samples" in hint(check, lambda *given: of_samples(*given) if np.isfinite(r_time()(*given)) else np.nan)
     assert "In ms" in hint(check, lambda *given: r_time()(*given) / 10)
     assert hint(check, r_time()) == "Right."
+    assert {hint(check, r_time(step=step)) for step in (2, 0.5, 0.1, 0.01)} == {"Right."}, "read between samples"
