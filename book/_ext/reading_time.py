@@ -1,13 +1,15 @@
 """Role ``{minutes}``: how long chapters take to read, counted when the page is built.
 
-200 words a minute, half a minute for a cell of code, three quarters of a minute for a figure. ``{minutes}`4``` is chapter 4,
-``{minutes}`1 4 6``` their sum, ``{minutes}`all``` every chapter, and ``{minutes}`text 1 4 6``` leaves the cells of code out.
+200 words a minute, half a minute for a cell of code, three quarters of a minute for a figure; captions are not counted.
+``{minutes}`4``` is chapter 4, ``{minutes}`1 4 6``` their sum, ``{minutes}`all``` every chapter, and ``{minutes}`text 1 4 6```
+leaves the cells of code out.
 """
 
 import re
 from pathlib import Path
 
 import nbformat
+from captions import placed
 from docutils import nodes
 from sphinx.util.docutils import SphinxRole
 
@@ -16,6 +18,7 @@ WORDS_PER_MINUTE, MINUTES_PER_CELL, MINUTES_PER_FIGURE = 200, 0.5, 0.75
 
 def minutes(notebook, cells=True):
     """Minutes to read a chapter, with its cells of code or without."""
+    notebook = placed(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     words = sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown")
     n_figures = sum("mystnb" in cell.metadata for cell in code)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
+from captions import placed
 from markdown_it import MarkdownIt
 
 STYLE = """
@@ -57,6 +58,7 @@ class Slide(NamedTuple):
 
 def slides_of(notebook, name):
     """Make the slides of an executed chapter: its title, its figures, and its answer."""
+    notebook = placed(notebook)
     title = notebook.cells[0].source.split("\n")[0].removeprefix("# ")
     slides = [Slide(name, title, None, "")]
     for i, cell in enumerate(notebook.cells):

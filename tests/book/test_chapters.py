@@ -39,7 +39,7 @@ GOOD = [
 FIGURE = {
     "mystnb": {
         "image": {"alt": "A straight line that rises from nought to two."},
-        "figure": {"caption": "A line.", "name": "fig-01-line"},
+        "figure": {"name": "fig-01-line"},
     }
 }
 
@@ -50,6 +50,7 @@ def write_chapter(path, codes, *, parameters=PARAMETERS, figure=False):
     cells += [new_code_cell(code) for code in codes]
     if figure:
         cells.append(new_code_cell("plt.plot([0, 1, 2]);", metadata=FIGURE))
+        cells.append(new_markdown_cell("**Figure.** A line.", metadata={"tags": ["caption"]}))
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
 
@@ -165,7 +166,7 @@ def test_a_chapter_gets_its_parameters_folder_and_this_python(run):
 
 def test_a_chapter_draws_figures_whatever_backend_the_caller_uses(run):
     notebook = nbformat.read(run[0] / "01_good.ipynb", as_version=4)
-    assert "image/png" in notebook.cells[-1].outputs[0]["data"]
+    assert "image/png" in notebook.cells[-2].outputs[0]["data"]
 
 
 def test_a_failing_chapter_is_named_with_its_cell_and_error_and_the_others_still_run(run):
@@ -315,7 +316,7 @@ def test_progress_bars_do_not_reach_the_page_and_messages_do(run):
     assert sum(bool(cell.get("outputs")) for cell in notebook.cells) == 6
     text = json.dumps(pages.publishable(notebook))
     assert "widget-view" not in text and "3/3" not in text and "papermill" not in text and '"vaescan"' not in text
-    assert [bool(cell.get("outputs")) for cell in notebook.cells[3:]] == [True, False, False, True, True, True]
+    assert [bool(cell.get("outputs")) for cell in notebook.cells[3:-1]] == [True, False, False, True, True, True]
     assert "a message" in text
 
 
@@ -363,6 +364,7 @@ def test_the_page_shows_figures_with_number_caption_and_alt_text(html):
     page = (html / "notebooks/01_good.html").read_text(encoding="utf-8")
     assert 'alt="A straight line that rises from nought to two."' in page
     assert re.search(r'caption-number">Fig. 1 </span><span class="caption-text">A line\.', page)
+    assert page.count("A line.") == 1 and "Figure." not in page
 
 
 def test_sphinx_without_jupyter_book_builds_the_same_page(site, html, tmp_path):

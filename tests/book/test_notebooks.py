@@ -20,6 +20,7 @@ from vaescan_lite.book import chapters as book
 from vaescan_lite.book import pages
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "book/_ext"))
+import captions
 import plain_references
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,8 +36,13 @@ OF_THE_SESSION = (
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS)
 
 
+def stored(chapter):
+    return nbformat.read(NOTEBOOKS / f"{chapter}.ipynb", as_version=4)
+
+
 def read(chapter, folder=NOTEBOOKS):
-    return nbformat.read(Path(folder) / f"{chapter}.ipynb", as_version=4)
+    """A chapter as its page has it: captions in the metadata of their cells."""
+    return captions.placed(nbformat.read(Path(folder) / f"{chapter}.ipynb", as_version=4))
 
 
 def tags(cell):
@@ -102,13 +108,13 @@ def test_labels_of_figures_and_exercises_occur_once_in_the_book():
 
 
 def test_captions_of_tables_are_sentences_that_end_and_stand_at_code():
-    captions = [
+    texts = [
         cell.metadata["table"]["caption"]
         for chapter in CHAPTERS
         for cell in read(chapter).cells
         if "table" in cell.metadata and cell.cell_type == "code"
     ]
-    assert len(captions) > 100 and not [text for text in captions if not re.fullmatch(r"[A-Z].{10,110}\.", text)]
+    assert len(texts) > 100 and not [text for text in texts if not re.fullmatch(r"[A-Z].{10,110}\.", text)]
 
 
 # ---- each chapter as it is stored
@@ -116,7 +122,7 @@ def test_captions_of_tables_are_sentences_that_end_and_stand_at_code():
 
 @each_chapter
 def test_it_is_a_valid_notebook_without_outputs_and_leftovers(chapter):
-    notebook = read(chapter)
+    notebook = stored(chapter)
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.nbformat_minor) >= (4, 5)
     ids = [cell.id for cell in notebook.cells]
@@ -258,7 +264,7 @@ def test_references_can_be_read_where_citations_are_shown_as_keys(chapter):
 
 @each_chapter
 def test_a_reader_without_sphinx_sees_words_not_roles(chapter):
-    for cell in read(chapter).cells:
+    for cell in stored(chapter).cells:
         if cell.cell_type == "markdown":
             assert not re.findall(r"\{[\w:-]+\}`[^`]*`", cell.source), "CONTRIBUTING.md says how links stand for roles"
 
@@ -428,6 +434,13 @@ def test_every_picture_it_draws_is_a_figure_with_alt_text(chapter, smoke):
         assert len(pictures) <= 1, cell.source
         assert bool(pictures) == ("mystnb" in cell.metadata), cell.source
     assert n_pictures >= 2
+
+
+@each_chapter
+def test_every_table_it_shows_has_a_caption_and_no_other_cell_has_one(chapter, smoke):
+    for cell in code_cells(read(chapter, smoke(chapter)[1])):
+        n_tables = sum('class="vl-table"' in output.get("data", {}).get("text/html", "") for output in cell.outputs)
+        assert n_tables == ("table" in cell.metadata), cell.source
 
 
 @each_chapter

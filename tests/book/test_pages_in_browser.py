@@ -78,7 +78,7 @@ def write_chapter(path):
     html = vl.plots.table_html(wide, "A table of many columns.")
     shown = {
         "image": {"alt": "Twelve panels of ECG paper with a wave each."},
-        "figure": {"caption": "Waves.", "name": "fig-01-waves"},
+        "figure": {"name": "fig-01-waves"},
     }
     code = f"{CODE}  # {'y' * (79 - len(CODE) - 4)}\nprint({'LINE'})"
     cells = [
@@ -87,6 +87,7 @@ def write_chapter(path):
         new_markdown_cell("## A table"), new_code_cell("wide", outputs=[new_output("display_data", data={"text/html": html})]),
         new_markdown_cell("As [the figure below](#fig-01-waves) shows."),
         new_code_cell("plot()", metadata={"mystnb": shown}, outputs=[figure_output()]),
+        new_markdown_cell("**Figure.** Waves.", metadata={"tags": ["caption"]}),
         new_markdown_cell("So:"),
         new_code_cell(code, metadata={"tags": ["finding", "hide-input"]}, outputs=[
             new_output("display_data", data={"text/markdown": "It is **so**."})]),

@@ -93,8 +93,9 @@ def test_the_minutes_that_a_chapter_states_are_those_of_the_rule(path):
 
 
 def test_the_rule_counts_words_cells_and_figures(tmp_path):
-    figure = new_code_cell("plot()", metadata={"mystnb": {}})
-    chapter = new_notebook(cells=[new_markdown_cell("word " * 400), new_code_cell("x = 1"), figure])
+    figure = new_code_cell("plot()", metadata={"mystnb": {"figure": {"name": "fig-01-a"}}})
+    caption = new_markdown_cell("**Figure.** " + "word " * 99 + "word.", metadata={"tags": ["caption"]})  # is not counted
+    chapter = new_notebook(cells=[new_markdown_cell("word " * 400), new_code_cell("x = 1"), figure, caption])
     assert reading_time.minutes(chapter) == 2 + 2 * 0.5 + 0.75
     assert reading_time.minutes(chapter, cells=False) == 2 + 0.75
     for name in ("01_one", "10_ten", "A1_more"):

@@ -14,9 +14,10 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBASc
 
 
 def figure(name, *forms):
-    metadata = {"mystnb": {"image": {"alt": f"The <alt> of {name}."}, "figure": {"caption": "A *caption*.", "name": name}}}
+    metadata = {"mystnb": {"image": {"alt": f"The <alt> of {name}."}, "figure": {"name": name}}}
     outputs = [new_output("display_data", data={form: PIXEL for form in forms})]
-    return new_code_cell("plot()", metadata=metadata, outputs=outputs)
+    caption = new_markdown_cell("**Figure.** A *caption*.", metadata={"tags": ["caption"]})
+    return new_code_cell("plot()", metadata=metadata, outputs=outputs), caption
 
 
 def said(tag, text):
@@ -28,17 +29,17 @@ def said(tag, text):
 CHAPTER = new_notebook(
     cells=[
         new_markdown_cell("# 4. Who is <well>?\n\nA question."),
-        figure("fig-04-first", "image/png"),
+        *figure("fig-04-first", "image/png"),
         new_markdown_cell("In [the figure above](#fig-04-first) a [lead](#term-lead) rises. Look up. What was counted:"),
-        figure("fig-04-pair", "text/html", "image/png"),
+        *figure("fig-04-pair", "text/html", "image/png"),
         new_markdown_cell("And a sentence."),
         said("finding", "In this run **7 of 9** people ([chapter 1](01_x.ipynb)) are."),
         new_markdown_cell("## Another section"),
-        figure("fig-04-last", "image/png"),
+        *figure("fig-04-last", "image/png"),
         new_markdown_cell("[The figure above](#fig-04-last) falls."),
         new_markdown_cell("## The answer"),
         said("answer", ":::{admonition} Answer\n:class: important\nSeven.\n:::"),
-        figure("fig-04-not-drawn"),
+        *figure("fig-04-not-drawn"),
     ]
 )
 
@@ -50,6 +51,7 @@ def test_each_figure_has_its_slide_with_the_finding_of_its_section_or_what_the_p
     ]  # fmt: skip
     finding = "In this run **7 of 9** people ([chapter 1](01_x.ipynb)) are."
     assert [slide.text for slide in made[1:4]] == [finding, finding, "[The figure above](#fig-04-last) falls."]
+    assert {slide.picture[2] for slide in made[1:4]} == {"A *caption*."}
     assert made[4].text == "**Who is <well>?**\n\nSeven."
 
 
