@@ -289,7 +289,7 @@ def _own_jupyter(folder):
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     files = {
         "kernels/python3/kernel.json": json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}),
-        "profile_default/ipython_kernel_config.py": "c.IPKernelApp.log_level = 40\n",  # errors: not how sockets are protected
+        "profile_default/ipython_kernel_config.py": "c.IPKernelApp.log_level = 50\n",  # that its end interrupts it is no error
         "matplotlibrc": "",
     }
     for name, text in files.items():
