@@ -83,9 +83,9 @@ def test_on_paper_nothing_is_cut(built, tmp_path):
     document.write_text(pdf.printable(*built), encoding="utf-8")
     browser = Browser(tmp_path / "chromium")
     try:
-        browser.send("Emulation.setEmulatedMedia", media="print")
         page = browser.open(document)
-        page.run(READY)
+        page.run(READY)  # here, too, on the screen, before it is printed
+        browser.send("Emulation.setEmulatedMedia", media="print")
         right = "document.querySelector('article').getBoundingClientRect().right + 1"
         cut = f"[...document.querySelectorAll('article *')].filter(e => e.getBoundingClientRect().right > {right}).length"
         assert page.run(cut) == 0
