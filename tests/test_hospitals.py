@@ -19,6 +19,7 @@ from vaescan_lite.hospitals import (
     person_groups,
     turn_heart,
 )  # fmt: skip
+from vaescan_lite.statistics import Estimate
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +132,16 @@ def test_a_model_that_is_wrong_for_women_alone_is_found_out_and_its_order_of_peo
     assert differences.loc[("women", "ratio"), "verdict"] == "differ"
     rest = differences.drop(index=("women", "ratio"))
     assert (rest["verdict"] == "no evidence").all() and rest["other"].nunique() == 4
+
+
+def test_a_slope_that_many_resamples_lack_is_not_compared():
+    """Percentiles of those that have one would make an interval of luck: nearly separable groups seemed to differ."""
+    drawn = np.random.default_rng(0).normal(1, 0.01, 400)
+    for n_without, is_compared in ((20, True), (21, False)):
+        few = drawn + 10
+        few[:n_without] = np.nan
+        estimates = {"women": {"slope": Estimate(np.ones(1), drawn)}, "men": {"slope": Estimate(np.full(1, 11.0), few)}}
+        assert len(group_differences({"LAFB": estimates})) == is_compared
 
 
 def test_groups_with_few_are_counted_and_not_scored_and_unknown_labels_take_no_part():

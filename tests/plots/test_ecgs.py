@@ -251,6 +251,7 @@ def test_the_front_runs_through_its_models_and_lower_is_better_to_the_right():
     axes = plots.plot_trade_off(trade_off_table())
     front = next(line for line in axes[0].lines if line.get_label() == "front")
     assert list(zip(*front.get_data())) == [(0.2, 0.95), (0.9, 0.80)]
+    assert "front" not in [line.get_label() for line in axes[1].lines]  # of models that are void, all of them
     assert not axes[0].xaxis_inverted() and axes[1].xaxis_inverted()
     faces = [{dots.get_label(): dots.lines[0].get_mfc() for dots in ax.containers} for ax in axes]
     assert faces[1]["open"] == faces[1]["control"] == "white" != faces[0]["open"]  # void for that model, and a control

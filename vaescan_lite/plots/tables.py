@@ -107,7 +107,8 @@ def plot_trade_off(table):
     """Draw what models know against a measured requirement, with the front of those that no other beats in both.
 
     `table` has rows of `explain.trade_off`, of one metric or several: each gets one of the Axes (an ndarray) that are returned.
-    Right and up is better. Hollow dots: a metric that is void for that model, and, in grey, controls.
+    Right and up is better. Hollow dots: a metric that is void for that model, and, in grey, controls; where the whole front is
+    void, no front is drawn.
     """
     metrics = list(dict.fromkeys(table["metric"]))
     axes = panels(len(metrics), min(1.8 + 3.2 * len(metrics), MOST_INCH), 3.6)
@@ -122,7 +123,8 @@ def plot_trade_off(table):
             ends = {"xerr": spans(row.value, row.low, row.high), "yerr": spans(row.auroc, row.auroc_low, row.auroc_high)}
             ax.errorbar(row.value, row.auroc, **ends, fmt="o", ms=6, elinewidth=0.8, **style)
         front = rows[rows["front"]].sort_values("value")
-        ax.plot(front["value"], front["auroc"], color=INK, lw=1, ls="--", zorder=0, label="front")
+        if not front["void"].eq(True).all():
+            ax.plot(front["value"], front["auroc"], color=INK, lw=1, ls="--", zorder=0, label="front")
         ax.set(xlabel=metric)
         ax.locator_params(axis="x", nbins=3)
         if rows["better"].iloc[0] == "lower":
