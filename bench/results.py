@@ -21,6 +21,7 @@ from vaescan_lite import benchmark, plots
 from vaescan_lite.beats import median_beats
 from vaescan_lite.benchmark import hybrids
 from vaescan_lite.benchmark.cells import rotation_masks
+from vaescan_lite.benchmark.costs import verdict
 from vaescan_lite.benchmark.representations import Recordings
 from vaescan_lite.benchmark.result import MACRO
 from vaescan_lite.benchmark.running import grid
@@ -368,9 +369,9 @@ def added_by_latents(rotations):
         gains = [averages[metric, "VAE-SCAN"].value - averages[metric, model].value for averages in rotations]
         gain, over = mean_estimate(gains), interval_over_trainings([part.value for part in gains], TEST_SHARE)
         ends = dict(zip(("low", "high", "training_low", "training_high"), (*gain.interval(), *over), strict=True))
-        verdict = "more" if min(ends["low"], over[0]) > 0 else "less" if max(ends["high"], over[1]) < 0 else "no evidence"
+        said = verdict(gain.interval(), over)  # by the rule of a cost, of which this has the sign
         row = {"metric": metric, "model": model, "gain": gain.value}
-        rows.append(row | ends | {"VAE-SCAN has": verdict})
+        rows.append(row | ends | {"VAE-SCAN has": {"costs": "more", "gains": "less"}.get(said, said)})
     return pd.DataFrame(rows)
 
 
@@ -385,8 +386,8 @@ def _verdicts(table):
     """First metric of each requirement, model by model, with the ceiling of fidelity."""
     ceilings = table[table["metric"] == CEILING].set_index("model")["value"]
     rows = table[table["metric"].isin(HEADLINES.values()) & ~table["control"]]
-    verdict = rows["void"].map({True: "void", False: "kept"})
-    return rows.assign(ceiling=rows["model"].map(ceilings).where(rows["requirement"] == "faithful"), verdict=verdict)
+    kept = rows["void"].map({True: "void", False: "kept"})
+    return rows.assign(ceiling=rows["model"].map(ceilings).where(rows["requirement"] == "faithful"), verdict=kept)
 
 
 def _nothing(*columns):

@@ -84,13 +84,14 @@ class Browser:
 
     def drag(self, selector, share):
         """Press in the middle of a slider and move to a share of its width, as a hand does."""
-        self.run(f"document.querySelector({selector!r}).scrollIntoView({{block: 'center'}})")
+        frames = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"  # what waits for one is done
+        self.run(f"document.querySelector({selector!r}).scrollIntoView({{block: 'center', behavior: 'instant'}}); {frames}")
         box = f"document.querySelector({selector!r}).getBoundingClientRect()"
         x, y, w, h = self.run(f"(r => [r.x, r.y, r.width, r.height])({box})")
         self.mouse("Pressed", x + w / 2, y + h / 2)
         self.mouse("Moved", x + w * share, y + h / 2)
         self.mouse("Released", x + w * share, y + h / 2)
-        self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")  # what waits for a frame
+        self.run(frames)
 
     def key(self, name, code, modifiers=0):
         """Press a key; modifiers: 1 Alt, 2 Ctrl, 4 Meta, 8 Shift, added up."""
