@@ -87,3 +87,14 @@ def test_in_a_notebook_every_table_is_shown_so(monkeypatch):
     show_tables()
     table = pd.DataFrame({"qrs_ms": np.float32([63.599998])})
     assert session.display_formatter.format(table)[0]["text/html"] == table_html(table)
+
+
+def test_in_a_notebook_sentences_have_minus_signs_and_names_keep_their_hyphens(monkeypatch):
+    formatters = pytest.importorskip("IPython.core.formatters")
+    display = pytest.importorskip("IPython.display")
+    session = SimpleNamespace(display_formatter=formatters.DisplayFormatter())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: session))
+    show_tables()
+    said = display.Markdown("- **-0.02** (-.1 to +0.3; -inf), 60-100, 1-2, V1-V6, [chapter](a-1.html)")
+    shown = session.display_formatter.format(said)[0]["text/markdown"]
+    assert shown == "- **−0.02** (−.1 to +0.3; −inf), 60-100, 1-2, V1-V6, [chapter](a-1.html)"

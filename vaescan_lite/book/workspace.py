@@ -30,11 +30,14 @@ PROFILES = {
 
 
 def show_tables():
-    """Have a session of IPython, if this is one, show every DataFrame as `plots.table_html` lays it out."""
-    from ..plots import table_html
+    """Have a session of IPython, if this is one, show DataFrames as `plots.table_html` does, and minus signs in sentences."""
+    from ..plots.reading import table_html, with_minus
 
     if (session := sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None) is not None:
-        session.display_formatter.formatters["text/html"].for_type(pd.DataFrame, table_html)
+        formatters = session.display_formatter.formatters
+        formatters["text/html"].for_type(pd.DataFrame, table_html)
+        by_name = formatters["text/markdown"].for_type_by_name  # IPython need not be installed
+        by_name("IPython.core.display", "Markdown", lambda said: with_minus(said.data))
 
 
 class Workspace:

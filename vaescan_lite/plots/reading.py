@@ -39,6 +39,11 @@ def as_text(table):
     return text.rename_axis(" · ".join(name_of(name) for name in [*table.index.names, *table.columns.names] if name))
 
 
+def with_minus(text):
+    """Write hyphens before numbers as minus signs."""
+    return re.sub(r"(?<![\w.])-(?=\.?\d|inf)", "−", text)
+
+
 def table_html(table, caption=""):
     """Lay a DataFrame out as HTML that scrolls and takes the keyboard; of a long one the first and the last rows."""
     text = as_text(table)
@@ -87,6 +92,6 @@ def _text(value, decimals=None):
     if isinstance(value, str) and re.fullmatch(KEYS, value):
         return name_of(value)
     if not isinstance(value, float | np.floating):
-        return "–" if str(value) in ("", "None", "<NA>", "NaT") else re.sub(r"(?<![\w.])-(?=\.?\d|inf)", "−", str(value))
+        return "–" if str(value) in ("", "None", "<NA>", "NaT") else with_minus(str(value))
     decimals = _decimals(np.array([value], float)) if decimals is None else decimals
     return "–" if np.isnan(value) else f"{round(float(value), decimals) + 0:.{decimals}f}".replace("-", "−")
