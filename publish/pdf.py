@@ -71,6 +71,14 @@ def _key(page, anchor=""):
 
 def _for_paper(article, page, pages, folder):
     """Open what is folded, keep of a figure that moves its picture, and lead links to where their target is printed."""
+    for frame in article.select("iframe[srcdoc]"):  # on paper nothing scrolls
+        inside = BeautifulSoup(frame["srcdoc"], "html.parser")
+        inside = inside.main or inside
+        for heading in inside.select("h1, h2"):
+            heading.name = "h4"
+        frame.replace_with(inside)
+    for figure in article.select(".vaescan-static"):
+        figure.append(BeautifulSoup('<p class="print-only">On the screen this has sliders and switches.</p>', "html.parser"))
     for script in article.select("script"):
         script.decompose()
     while quiz := article.select_one("details.quiz"):

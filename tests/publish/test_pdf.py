@@ -16,6 +16,7 @@ FIRST = """<h1>A book<a class="headerlink" href="#a-book">#</a></h1>
 <script>draw()</script>"""
 CHAPTER = """<h1>1. One</h1><p id="x">A target, and <a href="#x">itself</a>.</p>
 <div class="figure"><img alt="A figure." src="../_images/a.png"></div>
+<iframe srcdoc="&lt;style&gt;h1 {{color: red}}&lt;/style&gt;&lt;main&gt;&lt;h1&gt;A report&lt;/h1&gt;&lt;/main&gt;"></iframe>
 <details class="admonition hide above-input"><summary>Show code</summary><pre>{long}</pre></details>
 <table>{row}</table>
 <p>Which?</p>
@@ -67,6 +68,8 @@ def test_links_lead_to_where_their_target_is_printed(soup):
 def test_nothing_is_folded_and_of_what_moves_the_picture_stays(soup):
     assert not soup.select("article details, article script") and soup.select_one("article pre").get_text() == LONG
     assert soup.select_one(".vaescan-static img")["alt"] == "A beat."
+    assert "sliders and switches" in soup.select_one(".vaescan-static").get_text()
+    assert not soup.select("iframe") and soup.select_one("main h4").get_text() == "A report" and "color: red" not in str(soup)
     assert soup.select_one(".figure img")["src"] == "../html/_images/a.png"
 
 
