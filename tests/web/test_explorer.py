@@ -340,8 +340,29 @@ def test_a_switch_shows_the_probabilities_of_the_scan(model, browser, written):
     page.run("document.querySelector('input[aria-label=\"Left bundle branch block: yes\"]').click()")
     row = "document.querySelector('[role=group][aria-label=\"Left bundle branch block\"] output').textContent"
     logit = scan.latents_to_logits(scan.factors_to_latents({"LBBB": 1})[0][None])[0, scan.factors.index("LBBB")]
+    assert page.run(row) == as_percent(logit)
+
+
+def as_percent(logit):
     percent = 100 / (1 + np.exp(-logit))
-    assert page.run(row) == ("<1 %" if percent < 1 else ">99 %" if percent > 99 else f"{percent:.0f} %")
+    return "<1 %" if percent < 1 else ">99 %" if percent > 99 else f"{percent:.0f} %"
+
+
+def test_numbers_are_those_of_the_last_step_of_a_drag(model, explorer, browser, written):
+    vae, scan, _ = model
+    page, latent = browser.open(written), int(vae.active_latents_[0])
+    row = "document.querySelector('[role=group][aria-label=\"Left bundle branch block\"] output').textContent"
+    burst = """(async () => {
+        const slider = document.querySelector("input[data-latent='%d']"), frame = () => new Promise(requestAnimationFrame);
+        for (const place of %s) { slider.value = place; slider.dispatchEvent(new Event("input", { bubbles: true })); await frame(); }
+        await new Promise(done => setTimeout(done, 400));
+        return %s;
+    })()"""
+    for last in (-3, 3):
+        z = explorer.z.copy()
+        z[latent] = scan.aggregated_mean_[latent] + last * scan.aggregated_sd_[latent]
+        told = page.run(burst % (latent, [0, last / 3, last / 2, last], row))
+        assert told == as_percent(scan.latents_to_logits(z[None])[0, scan.factors.index("LBBB")])
 
 
 @pytest.mark.parametrize("width", [360, 700, 1200])

@@ -3,6 +3,7 @@
 // place of `model`. No library, no request.
 
 const FIRST_LATENTS = 12, MOST_SD = 4;
+const READ_MS = 120; // numbers that change more often while one drags cannot be read, and hold up the waves
 const MEASURES = { pr_ms: ["PR", "ms"], qrs_ms: ["QRS", "ms"], qt_ms: ["QT", "ms"], qrs_axis_deg: ["QRS axis", "°"] };
 
 const signed = (x, digits) => (x < 0 ? "\u2212" : "+") + Math.abs(x).toFixed(digits);
@@ -120,7 +121,8 @@ function render({ model, el }) {
   const personOf = (name) => people.findIndex((person) => person.id === name);
   const fromModel = () => ({ z: [...model.get("z")], person: personOf(model.get("person")), a: { ...model.get("factors") }, b: {},
     shown: "a", unspecified: model.get("unspecified") });
-  let state = fromModel(), chosen = 0, waiting = null, sending = false, playing = null, told = "", frame = 0, painted = -Infinity;
+  let state = fromModel(), chosen = 0, waiting = null, sending = false, playing = null, told = "";
+  let frame = 0, painted = -Infinity, counting = null, counted = -Infinity; // when waves were painted and numbers shown last
 
   const send = () => {
     clearTimeout(waiting);
@@ -312,16 +314,22 @@ function render({ model, el }) {
     const peaks = paper.extremes(beat).map(([name, high, low]) => `${name} ${high.toFixed(1)} to ${low.toFixed(1)}`).join(", ");
     paper.element.setAttribute("aria-label", `Twelve-lead median beat on ECG paper. Highest and lowest point in mV: ${peaks}`);
   }
-  function paint() {
+  function showNumbers() {
+    clearTimeout(counting);
+    counting = null;
+    counted = performance.now();
+    showReadouts();
+    showReading();
+  }
+  function paint(isSingle) {
     const start = people[state.person];
     if (ghost !== state.person) { // the grey beat changes with the person only
       ghost = state.person;
       paper.draw("ghost", start ? start.own : decode(network, baseOf(network, { ...state, a: {}, shown: "a", unspecified: "observe" })));
     }
     const beat = shownBeat(network, state.z, start), leaving = paper.draw("beat", beat);
-    showReadouts();
     showControls();
-    showReading();
+    if (isSingle || performance.now() - counted > READ_MS) showNumbers(); else counting ??= setTimeout(showNumbers, READ_MS);
     say(status, statusText(leaving));
     clearTimeout(describing);
     describing = setTimeout(() => describe(shownBeat(network, state.z, people[state.person])), 250);
@@ -330,9 +338,9 @@ function render({ model, el }) {
   // frame asked for: one after every change would keep the browser busy when the next change comes.
   function update(isSingle = false) {
     if (isSingle || performance.now() - painted > 8) {
-      paint();
+      paint(isSingle);
       painted = performance.now();
-    } else frame ||= requestAnimationFrame(() => { frame = 0; update(true); });
+    } else frame ||= requestAnimationFrame(() => { frame = 0; painted = -Infinity; update(); });
   }
 
   // ---- place and size
@@ -405,6 +413,7 @@ function render({ model, el }) {
   return () => {
     clearTimeout(waiting);
     clearTimeout(describing);
+    clearTimeout(counting);
     playing = null;
     sizes.disconnect();
     removeEventListener("resize", onFull);
