@@ -455,7 +455,7 @@ def simulator_chapter():
 def test_the_beat_of_the_appendix_is_the_simulators_typical_man_of_fifty(simulator_chapter):
     factors = people.check_factors(pd.DataFrame({"sex_female": [0], "age_years": [50]}))
     traits = people.split_individual(np.zeros((1, people.N_INDIVIDUAL)))  # of nothing more or less than others
-    factors, _ = people.apply_effect_sizes(factors, traits, np.full((1, 2), 0.5), {})
+    factors, _ = people.fill_in(factors, traits, np.full((1, 2), 0.5))
     waves, _ = heart.make_beats(factors, traits, people.draw_parameters(factors, traits))
     time_ms = 10.0 * np.arange(-40, 56) + 4
     package = sum(heart.evaluate(time_ms, wave.centre, wave.width, wave.leads)[0] for wave in waves).T

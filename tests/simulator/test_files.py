@@ -61,7 +61,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files, "flip_labels", interrupt)
+    monkeypatch.setattr(files, "database_table", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_simulated_database(tmp_path / "db", 5, progress=False)
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ from ..ecg import DOWER, LEADS_12, EcgSet, angle_difference_deg
 from ..leads import TWELVE_FROM_EIGHT
 from .heart import Waves, evaluate, make_beats, make_ectopic_beats
 from .noise import count_knots, make_noise, spline_basis
-from .people import N_INDIVIDUAL, apply_effect_sizes, check_effect_sizes, check_factors, draw_parameters, split_individual
+from .people import N_INDIVIDUAL, check_factors, draw_parameters, fill_in, split_individual
 from .rhythm import ECTOPIC, EVENTS, LEAD_IN_S, NO_BEAT, P_ONLY, breathing, fibrillation, make_rhythm, n_slots
 from .truth import true_measurements
 
@@ -19,7 +19,7 @@ ST_T_FOLLOW_RR = np.array([0.4, 1, 1])  # share of the change of QT by which ST,
 FIBRILLATION_DIPOLE = np.array([-0.35, 0.75, -0.95])  # the right atrium's front: largest in V1, then the inferior leads
 
 
-def simulate(factors, *, fs=100, duration_s=10, seed=0, noise=True, effect_sizes=None):
+def simulate(factors, *, fs=100, duration_s=10, seed=0, noise=True):
     """Simulate one ten-second 12-lead ECG per row of a table of clinical factors: an EcgSet in mV, float32.
 
     A moving dipole of Gaussian waves (Sameni 2007) behind Dower's matrix, with a non-dipolar part of 5-15 % of the QRS
@@ -42,13 +42,11 @@ def simulate(factors, *, fs=100, duration_s=10, seed=0, noise=True, effect_sizes
         - ``small_q delta_wave notch long_qt``: dials, 0 for none, 1 for a typical one; ``long_qt`` lets T come later, by 60 ms
           of the rate-corrected QT (Fridericia), its form unchanged;
         - ``interaction`` (0, 1): shown only by a product, whether horizontal heart position and T size deviate in the same
-          direction (1) or in opposite ones (0); neither alone differs. Its effect size, 0 to 1, is the share of people in whom
-          the sign is made to fit.
+          direction (1) or in opposite ones (0); neither alone differs.
     fs, duration_s, seed : float, float, int
         50 to 2000 Hz; at least 2 s. Seed and id decide the individual: heart position, intervals and noise are the same in any
         table, so that tables which differ in one factor give paired ECGs.
-    noise, effect_sizes : bool, mapping of str to float
-        Whether to add muscle noise, baseline wander and mains hum; multiplies what a factor does (1 where not named).
+    noise : bool, whether to add muscle noise, baseline wander and mains hum
 
     Examples
     --------
@@ -56,10 +54,10 @@ def simulate(factors, *, fs=100, duration_s=10, seed=0, noise=True, effect_sizes
     >>> ecgs.signals.shape, list(ecgs.ids)
     ((2, 12, 1000), ['healthy', 'block'])
     """
-    return _simulate(factors, fs, duration_s, seed, noise, effect_sizes, with_truth=False)[0]
+    return _simulate(factors, fs, duration_s, seed, noise, with_truth=False)[0]
 
 
-def simulate_with_truth(factors, *, fs=100, duration_s=10, seed=0, noise=True, effect_sizes=None):
+def simulate_with_truth(factors, *, fs=100, duration_s=10, seed=0, noise=True):
     """Simulate as `simulate` does, and tell the truth beside it, a DataFrame indexed by id.
 
     It is that of the noise-free dominant beat at the median RR interval, breathing in the middle:
@@ -76,7 +74,7 @@ def simulate_with_truth(factors, *, fs=100, duration_s=10, seed=0, noise=True, e
       the end of T; ``sokolow_lyon_mV``, ``cornell_mV``, and ``r_peak_time_V1_ms``, ``_V5_ms`` from QRS onset;
     - the factors as simulated, and what generated the beat (gains, angles, severities).
     """
-    return _simulate(factors, fs, duration_s, seed, noise, effect_sizes, with_truth=True)
+    return _simulate(factors, fs, duration_s, seed, noise, with_truth=True)
 
 
 def true_effects(names, *, n=200, seed=0):
@@ -104,13 +102,12 @@ def true_effects(names, *, n=200, seed=0):
     return pd.concat(tables, ignore_index=True)[["factor", "measurement", "true"]]
 
 
-def _simulate(factors, fs, duration_s, seed, noise, effect_sizes, *, with_truth):
+def _simulate(factors, fs, duration_s, seed, noise, *, with_truth):
     if not (np.isfinite(fs) and 50 <= fs <= 2000):
         raise ValueError(f"fs must lie between 50 and 2000 Hz; got {fs!r}.")
     if not (np.isfinite(duration_s) and duration_s >= 2):
         raise ValueError(f"duration_s must be at least 2 seconds; got {duration_s!r}.")
-    columns, effect_sizes = check_factors(factors), effect_sizes or {}
-    check_effect_sizes(effect_sizes)
+    columns = check_factors(factors)
     ids = factors.index.to_numpy()
     n, n_samples = len(ids), round(duration_s * fs)
     signals = np.empty((n, 12, n_samples), dtype=np.float32)
@@ -120,7 +117,7 @@ def _simulate(factors, fs, duration_s, seed, noise, effect_sizes, *, with_truth)
         part = slice(start, min(start + step, n))
         chunk = {name: values[part] for name, values in columns.items()}
         draws = _draw(ids[part], seed, n_samples, duration_s, noise)
-        signals[part], truth = _simulate_chunk(chunk, draws, fs, n_samples, duration_s, effect_sizes, with_truth)
+        signals[part], truth = _simulate_chunk(chunk, draws, fs, n_samples, duration_s, with_truth)
         truths.append(truth)
     truth = pd.concat(truths, ignore_index=True).set_axis(factors.index) if with_truth else None
     return EcgSet(signals, fs, LEADS_12, ids), truth
@@ -147,9 +144,9 @@ def _draw(ids, seed, n_samples, duration_s, noise):
     return draws
 
 
-def _simulate_chunk(columns, draws, fs, n_samples, duration_s, effect_sizes, with_truth):
+def _simulate_chunk(columns, draws, fs, n_samples, duration_s, with_truth):
     traits = split_individual(draws["individual"])
-    factors, labels = apply_effect_sizes(columns, traits, draws["demographic"], effect_sizes)
+    factors, labels = fill_in(columns, traits, draws["demographic"])
     beats, parameters = make_beats(factors, traits, draw_parameters(factors, traits))
     rhythm = make_rhythm(factors, traits, parameters, draws["rr"], draws["event"], duration_s)
     leads = _add_beats(beats, make_ectopic_beats(traits, beats), rhythm, traits, parameters, n_samples, fs)

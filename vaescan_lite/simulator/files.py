@@ -11,7 +11,7 @@ from ..cache import written_whole
 from ..ecg import LEADS_12
 from ..factors import DIAGNOSES, SCP_CODES, SCP_DIAGNOSTIC, require_whole
 from .ecgs import simulate_with_truth
-from .people import DETAIL_FACTORS, RHYTHM_FACTORS, Population, draw_factors, flip_labels
+from .people import DETAIL_FACTORS, RHYTHM_FACTORS, Population, draw_factors
 
 STATEMENTS = Path(__file__).with_name("scp_statements.csv")  # rows of PTB-XL's table, of the codes that are written here
 CODE_OF = {factor: SCP_CODES[factor][0] for factor in DIAGNOSES} | {
@@ -19,7 +19,7 @@ CODE_OF = {factor: SCP_CODES[factor][0] for factor in DIAGNOSES} | {
 }  # fmt: skip
 
 
-def write_simulated_database(folder, n, *, seed=0, fs=100, population=None, progress=True):
+def write_simulated_database(folder, n, *, seed=0, fs=100, progress=True):
     """Write a simulated database in PTB-XL's layout, and the truth beside it; return its folder.
 
     It holds ``ptbxl_database.csv`` (official columns; age 300 for people of 90 or older, as in PTB-XL; likelihood 100 for
@@ -34,25 +34,23 @@ def write_simulated_database(folder, n, *, seed=0, fs=100, population=None, prog
     n, seed : int
         Number of ECGs, ids 1 ... n; who they are, and their folds.
     fs : {100, 500}, rate of the records in Hz
-    population, progress : Population, bool
+    progress : bool
     """
     if fs not in (100, 500):
         raise ValueError(f"PTB-XL's layout has records at 100 and 500 Hz; got fs={fs}.")
     n, seed = require_whole(n, "n, a number of ECGs,", 1), require_whole(seed, "seed")
-    population = Population() if population is None else population
-    factors = draw_factors(population, n, seed)
+    factors = draw_factors(Population(), n, seed)
     truths = []
     with written_whole(folder) as whole, tqdm(total=n, desc="Simulating ECGs", unit="ECG", disable=not progress) as bar:
         for start in range(0, n, 500):
             part = factors.iloc[start : start + 500]
-            ecgs, truth = simulate_with_truth(part, fs=fs, seed=seed, effect_sizes=population.effect_sizes)
+            ecgs, truth = simulate_with_truth(part, fs=fs, seed=seed)
             for ecg_id, signal in zip(ecgs.ids, ecgs.signals):
                 write_record(whole / ptbxl_record_name(ecg_id, fs), signal, fs)
             truths.append(truth)
             bar.update(len(ecgs))
         pd.concat(truths).round(4).to_csv(whole / "ground_truth.csv")
-        labels = flip_labels(factors, population.label_flips, seed)
-        database_table(labels, seed).to_csv(whole / "ptbxl_database.csv")
+        database_table(factors, seed).to_csv(whole / "ptbxl_database.csv")
         shutil.copy(STATEMENTS, whole)
     return Path(folder)
 

@@ -25,13 +25,14 @@ PREVALENCE = {
     "IMI": 0.07, "AMI": 0.045, "LAFB": 0.05, "PVC": 0.05, "STTC": 0.14,
 }  # fmt: skip
 
-# What tells one person from another: one standard normal number each, the same whatever the factors are, ...
+# What tells one person from another: one standard normal number each, the same whatever the factors are ("spare" holds a place,
+# so that the same seed gives the same people as before), ...
 TRAITS = (
     "age", "rate", "pr", "p_length", "qrs", "qtc", "frontal", "horizontal", "sagittal",
     "qrs_gain", "p_gain", "t_gain", "t_frontal", "t_horizontal", "t_width", "st", "st_y", "not_dipolar",
     "left_block", "right_block", "fascicle", "av_block", "hypertrophy", "strain", "inferior", "inferior_t",
     "anterior", "anterior_t", "repolarisation", "repolarisation_kind", "subtype", "slow_conduction",
-    "ectopic_x", "ectopic_y", "ectopic_z", "ectopic_width", "interaction",
+    "ectopic_x", "ectopic_y", "ectopic_z", "ectopic_width", "spare",
     "breath_rate", "breath_phase", "breath_axis", "variability", "fibrillation_rate", "fibrillation_size",
 )  # fmt: skip
 # ... and arrays of them: deviations of single Gaussians, gains and shifts of electrodes, what no dipole explains.
@@ -64,7 +65,7 @@ LOG_SD = {
 
 @dataclass(frozen=True, kw_only=True)
 class Population:
-    """How often factors occur in a simulated database, how they go together, and how large their effects are.
+    """How often factors occur in a simulated database, and how they go together.
 
     Attributes
     ----------
@@ -73,13 +74,7 @@ class Population:
         hold 40 of each, and half are normal. Rhythm and detail factors and ``interaction`` occur only when named here.
     share_female, age_mean_years, age_sd_years : float, ages are normal, cut at 18 and 95 years; 62 and 17 resemble PTB-XL
     age_log_odds, female_log_odds : mapping of str to float
-        Log odds ratio of a diagnosis per ten years of age, and for women against men.
-    confounding : float
-        Multiplies both tables of log odds: 0 makes diagnoses independent of age and sex, 1 is the default population.
-    effect_sizes : mapping of str to float
-        Multiplies what a factor does to the ECG (1 if not named; 0 makes a label without a sign in the ECG).
-    label_flips : float
-        Share of those with a diagnosis who go without it in ``scp_codes``; as many others get it. The truth is unchanged.
+        Log odds ratio of a diagnosis per ten years of age, and for women against men; 0 where not named.
     """
 
     prevalence: Mapping[str, float] = field(default_factory=lambda: dict(PREVALENCE))
@@ -95,14 +90,11 @@ class Population:
     female_log_odds: Mapping[str, float] = field(
         default_factory=lambda: {"IMI": -0.7, "AMI": -0.5, "RBBB": -0.5, "AVB1": -0.4, "LAFB": -0.4, "AF": -0.2, "STTC": 0.3}
     )
-    confounding: float = 1.0
-    effect_sizes: Mapping[str, float] = field(default_factory=dict)
-    label_flips: float = 0.0
 
     def __post_init__(self):
         for name in ("prevalence", "age_log_odds", "female_log_odds"):
             known_names(getattr(self, name), DRAWN, f"factor(s) in Population.{name}")
-        for name, share in {**self.prevalence, "share_female": self.share_female, "label_flips": self.label_flips}.items():
+        for name, share in {**self.prevalence, "share_female": self.share_female}.items():
             if not 0 <= share <= 1:
                 raise ValueError(f"{name} must be a share between 0 and 1; got {share}.")
 
@@ -125,21 +117,9 @@ def draw_factors(population, n, seed):
         rivals = [first if second == name else second for first, second in EXCLUDED if name in (first, second)]
         possible = np.all([table[rival] == 0 for rival in rivals if rival in table] or [np.ones(n)], axis=0)
         odds = population.age_log_odds.get(name, 0) * (age - population.age_mean_years) / 10
-        odds = population.confounding * (odds + population.female_log_odds.get(name, 0) * (woman - population.share_female))
+        odds = odds + population.female_log_odds.get(name, 0) * (woman - population.share_female)
         table[name] = (draw < _shares(odds, possible, population.prevalence[name])).astype(float)
     return table
-
-
-def flip_labels(factors, share, seed):
-    """Exchange the labels of a `share` of those with a diagnosis with those of as many without it: a copy of `factors`."""
-    rng = np.random.default_rng([seed, 21])
-    flipped = factors.copy()
-    for name in [name for name in (*DIAGNOSES, "STTC") if name in factors]:
-        has = factors[name].to_numpy() > 0
-        n_wrong = min(rng.binomial(has.sum(), share), (~has).sum())
-        for rows, label in ((has, 0.0), (~has, 1.0)):
-            flipped.iloc[rng.choice(np.flatnonzero(rows), n_wrong, replace=False), flipped.columns.get_loc(name)] = label
-    return flipped
 
 
 def _shares(odds, possible, prevalence):
@@ -195,14 +175,6 @@ def _check_values(name, values, ids):
         raise ValueError(f"{name} of row {ids[row]!r} is {values[row]}; wanted {wanted}.")
 
 
-def check_effect_sizes(effect_sizes):
-    """Refuse effect sizes of unknown factors, and those out of range."""
-    known_names(effect_sizes, SIMULATED_FACTORS, "factor(s) in effect_sizes")
-    for name, size in effect_sizes.items():
-        if not 0 <= size <= (1 if name == "interaction" else 3):
-            raise ValueError(f"the effect size of {name} must lie between 0 and 3 (interaction: 1); got {size}.")
-
-
 def split_individual(numbers):
     """Name the standard normal numbers of each person, shape (n, N_INDIVIDUAL): traits, then arrays of them."""
     traits = dict(zip(TRAITS, numbers.T))
@@ -212,19 +184,14 @@ def split_individual(numbers):
     return traits
 
 
-def apply_effect_sizes(columns, traits, uniform, effect_sizes):
-    """Effects of the factors, their values times their effect sizes; and the labels themselves, age and sex filled in."""
+def fill_in(columns, traits, uniform):
+    """Draw age and sex where they are not known: what acts on the heart, and the labels, both by name."""
     labels = {name: values.copy() for name, values in columns.items() if name != "has_interaction"}
     age = np.clip(60 + 17 * traits["age"], 18, 95).round()
     labels["age_years"] = np.where(np.isnan(labels["age_years"]), age, labels["age_years"])
     labels["sex_female"] = np.where(np.isnan(labels["sex_female"]), (uniform[:, 0] < 0.5).astype(float), labels["sex_female"])
-    effects = {name: values * effect_sizes.get(name, 1.0) for name, values in labels.items()}
-    for name, middle in (("age_years", 55), ("sex_female", 0.5)):
-        effects[name] = middle + effect_sizes.get(name, 1.0) * (labels[name] - middle)
-    incomplete = INCOMPLETE * effects["RBBB_any"] * effect_sizes.get("RBBB", 1.0)
-    effects["RBBB"] = np.where(labels["RBBB"] > 0, effects["RBBB"], incomplete)
-    effects["interaction"] = labels["interaction"]
-    effects["interaction_dial"] = columns["has_interaction"] * effect_sizes.get("interaction", 1.0)
+    effects = labels | {"has_interaction": columns["has_interaction"]}
+    effects["RBBB"] = np.where(labels["RBBB"] > 0, labels["RBBB"], INCOMPLETE * labels["RBBB_any"])
     for name, diagnoses in EXPLAINED_BY.items():  # a superclass acts only where no diagnosis explains it
         alone = np.all([labels[diagnosis] == 0 for diagnosis in diagnoses], axis=0)
         effects[f"other_{name}"] = effects[name] * alone
@@ -251,7 +218,7 @@ def draw_parameters(factors, traits):
     block_pr = np.maximum(208 - 26 * np.log(ndtr(-traits["av_block"])), 0)  # 208 ms and an exponential number more
     severity = _severities(factors, traits)
     qtcf = _normal("qtcf_ms", traits["qtc"], woman, years, 8 * severity["st_t"] * traits["repolarisation_kind"])
-    horizontal, t_size = _interact(factors["interaction"], factors["interaction_dial"], traits)
+    horizontal, t_size = _interact(factors["interaction"], factors["has_interaction"], traits)
     frontal = -2 + 12.5 * traits["frontal"] - 0.40 * years + 6 * woman * young - 2 * severity["hypertrophy"]
     return {
         "rate_bpm": sinus_bpm * (1 + factors["AF"] * (fibrillation_bpm / sinus_bpm - 1)),
@@ -302,11 +269,11 @@ def _towards(usual, changed, share):
     return usual + share * (changed - usual)
 
 
-def _interact(is_same, dial, traits):
-    """Horizontal heart position and T size, their signs equal where `is_same`, else opposite, as often as the dial says."""
+def _interact(is_same, acts, traits):
+    """Horizontal heart position and T size, their signs equal where `is_same`, else opposite, where the interaction `acts`."""
     # Each alone is distributed alike in both groups: no main effects (T does not turn with QRS in the horizontal plane, so that
-    # no lead holds their product). The dial also moves both away from their means, so that the signs can be read from an ECG.
-    apart = (traits[name] + 0.8 * dial * np.sign(traits[name]) for name in ("horizontal", "t_gain"))
-    horizontal, t_size = ((1 - 0.2 * dial) * values for values in apart)
+    # no lead holds their product). Both also move away from their means, so that the signs can be read from an ECG.
+    apart = (traits[name] + 0.8 * acts * np.sign(traits[name]) for name in ("horizontal", "t_gain"))
+    horizontal, t_size = ((1 - 0.2 * acts) * values for values in apart)
     wrong = horizontal * t_size * np.where(is_same > 0, 1, -1) < 0
-    return horizontal, np.where(wrong & (ndtr(traits["interaction"]) < dial), -t_size, t_size)
+    return horizontal, np.where(wrong & (acts > 0), -t_size, t_size)
