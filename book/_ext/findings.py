@@ -3,6 +3,7 @@
 import pandas as pd
 
 from vaescan_lite.plots import name_of
+from vaescan_lite.plots.reading import with_minus
 
 VERDICTS = {
     "costs": "costs macro-AUROC", "gains": "gains macro-AUROC", "no evidence": "shows no cost",
@@ -29,7 +30,7 @@ def findings(folder):
         _marks,
         _hearts,
     )
-    return [sentence for make in made if (sentence := make(tables))]
+    return [with_minus(sentence) for make in made if (sentence := make(tables))]
 
 
 def _number(value, low, high):
