@@ -113,4 +113,5 @@ def without_suspects(db, task, *, excluded, **settings):
     rows = db if isinstance(db, Recordings) else Recordings(db)
     factors = rows.factors.copy()
     factors.loc[list(excluded), task] = np.nan
-    return _compared({"all": rows, "without the list": rows.with_factors(factors)}, "labels", task, settings)
+    without = Recordings(rows.db, rows.ids, beats=rows.beats, factors=factors)
+    return _compared({"all": rows, "without the list": without}, "labels", task, settings)

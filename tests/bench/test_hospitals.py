@@ -28,6 +28,10 @@ def invented(hospital, rotations, n=400, seed=0):
     return pd.concat(parts, ignore_index=True)
 
 
+def labelled(rows, factors):
+    return Recordings(rows.db, rows.ids, beats=rows.beats, factors=factors)
+
+
 @pytest.fixture(scope="module")
 def tables():
     home, away = invented(hospitals.HOME, [1]), invented("away", [1, 2, 3])
@@ -60,16 +64,14 @@ def test_nested_labels_are_learnt_apart_and_each_is_held_against_both(rows, monk
     monkeypatch.setattr(hospitals, "FEWEST_TO_LEARN", 3)
     incomplete = np.arange(len(rows)) % 9 == 0
     factors = rows.factors.assign(RBBB_any=np.maximum(rows.factors["RBBB"], incomplete))
-    rows = rows.with_factors(factors)[rows.beats.usable]
+    rows = labelled(rows, factors)[rows.beats.usable]
     read = hospitals.read_everywhere(rows, {"here": rows[:40]}, 0, "smoke")
     asked = set(read[["learnt", "factor"]].itertuples(index=False, name=None))
     assert {("RBBB", "RBBB"), ("RBBB", "RBBB_any"), ("RBBB_any", "RBBB_any"), ("RBBB_any", "RBBB"), ("AF", "AF")} <= asked
     assert not {("RBBB", "AF"), ("AF", "RBBB")} & asked and np.isfinite(read["logit"]).all()
     wide = read.query("learnt == 'RBBB_any' and factor == 'RBBB_any' and reader == 'VAE-SCAN'")
     assert wide["y"].tolist() == factors["RBBB_any"].loc[wide["id"]].tolist()
-    same = hospitals.read_everywhere(
-        rows.with_factors(factors.assign(RBBB_any=factors["RBBB"])), {"here": rows[:9]}, 0, "smoke"
-    )
+    same = hospitals.read_everywhere(labelled(rows, factors.assign(RBBB_any=factors["RBBB"])), {"here": rows[:9]}, 0, "smoke")
     assert "RBBB_any" not in set(same["learnt"])  # nothing to tell apart
 
 

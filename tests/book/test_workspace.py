@@ -48,7 +48,7 @@ def test_an_interrupted_training_leaves_nothing_and_the_next_start_works(small, 
     monkeypatch.setattr("vaescan_lite.vae.beat_vae.train", interrupted)
     with pytest.raises(KeyboardInterrupt):
         small(seed=3).vae()
-    assert [path.name for path in small(seed=3)._folder().glob("*vae*")] == [".vae.safetensors.lock"]
+    assert [path.name for path in small(seed=3)._folder().glob("*vae*")] == [".vae_3.safetensors.lock"]
     monkeypatch.undo()
     monkeypatch.setitem(workspace.PROFILES, "smoke", workspace.Profile(n_ecgs=60, budget="smoke", rotations=1, n_bootstrap=50))
     vae = vl.Workspace(profile="smoke", database="simulated", seed=3).vae()

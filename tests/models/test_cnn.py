@@ -169,8 +169,6 @@ def test_bad_settings_and_wrong_shapes_are_refused():
     signals, y = bumps(60)
     with pytest.raises(ValueError, match="budget must be a Budget or one of smoke, workshop, full; got 'huge'"):
         EcgCNN(budget="huge").fit(signals, y)
-    with pytest.raises(ValueError, match="kind must be auto, beat or ten seconds"):
-        EcgCNN(kind="second").fit(signals, y)
     with pytest.raises(ValueError, match="not fitted yet"):
         EcgCNN().predict_proba(signals)
     cnn = EcgCNN(budget="smoke").fit(signals, y)

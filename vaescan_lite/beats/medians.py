@@ -59,7 +59,7 @@ def median_beats(
     'no QRS complex found'
     """
     settings = Settings(fs, before_s, after_s, band_hz, batch_size, n_jobs, progress)
-    return _beat_sets(_median, ecgs_or_db, ids, settings)[0]
+    return _beat_sets(lambda beats, settings: beats.median[np.newaxis], ecgs_or_db, ids, settings)[0]
 
 
 def split_median_beats(ecgs_or_db, ids=None, *, seed, **settings):
@@ -79,7 +79,7 @@ def beat_noise(ecgs_or_db, ids=None, **settings):
     from their median is their standard deviation if it is normal; times sqrt(n / (n - 1)) for the median fitted, divided by
     sqrt(n), times up to 1.25 because it is a median.
     """
-    return _beat_sets(_noise, ecgs_or_db, ids, _with_defaults(settings))[0]
+    return _beat_sets(lambda beats, settings: beats.noise[np.newaxis], ecgs_or_db, ids, _with_defaults(settings))[0]
 
 
 def quality(ecgs_or_db, ids=None, **settings):
@@ -149,14 +149,6 @@ class AlignedBeats(NamedTuple):
     noise: np.ndarray  # its standard error
 
 
-def _median(beats, settings):  # this and the next two return (n_parts, n_ecgs, 8, n_times)
-    return beats.median[np.newaxis]
-
-
-def _noise(beats, settings):
-    return beats.noise[np.newaxis]
-
-
 def _halves(beats, settings, *, seed):
     n_ecgs = len(beats.number)
     first = alignment.random_half(np.bincount(beats.row, minlength=n_ecgs), beats.number, seed)
@@ -165,7 +157,7 @@ def _halves(beats, settings, *, seed):
 
 
 def _beat_sets(wanted, ecgs_or_db, ids, settings):
-    """Return a BeatSet for each part of what is wanted of the aligned beats, from all batches."""
+    """Return a BeatSet for each part of what is wanted of the aligned beats of all batches, (n_parts, n_ecgs, 8, n_times)."""
     is_set = isinstance(ecgs_or_db, EcgSet)
     if not is_set and not (hasattr(ecgs_or_db, "read") and hasattr(ecgs_or_db, "ids")):
         raise ValueError(f"expected an EcgSet or a Database; got {type(ecgs_or_db).__name__}. EcgSet(signals, fs) makes a set.")

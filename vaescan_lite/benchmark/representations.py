@@ -63,13 +63,6 @@ class Recordings:
         doc="The eight independent leads, float32 of shape (n, 8, n_samples) in mV, 0.5-40 Hz without a shift of phase.",
     )
 
-    def with_factors(self, factors):
-        """Return the same ECGs, read once for both, with other labels: a DataFrame indexed by id, as many rows or more."""
-        labelled = copy(self)
-        labelled._source = copy(self._source)
-        labelled._source.factors = self._source.factors[[]].join(factors)
-        return labelled
-
     def prepare(self, names):
         """Read or compute the named attributes now, for example ``("beats", "ten_seconds")``, and return these rows."""
         for name in names:

@@ -174,17 +174,13 @@ def _probabilities(model, x_training, x_test, columns, y_training, tasks):
         probability[:, can_learn] = model.fit(x_training, y_training[:, can_learn]).predict_proba(x_test)
         return probability
     for task in can_learn:
-        y, known, allowed = y_training[:, task], np.isfinite(y_training[:, task]), _allowed(columns, tasks[task])
+        y, known, allowed = y_training[:, task], np.isfinite(y_training[:, task]), slice(None)
+        if columns is not None:  # a model may see all but the task itself
+            itself = tasks[task], f"missingindicator_{tasks[task]}"
+            allowed = np.flatnonzero([column not in itself for column in columns])
         fitted = clone(model).fit(x_training[known][:, allowed], y[known].astype(int))
         probability[:, task] = fitted.predict_proba(x_test[:, allowed])[:, 1]
     return probability
-
-
-def _allowed(columns, task):
-    """Columns a model of this task may see: all but the task itself."""
-    if columns is None:
-        return slice(None)
-    return np.flatnonzero([column not in (task, f"missingindicator_{task}") for column in columns])
 
 
 def _in_order(predictions, seconds, tasks, cells):

@@ -102,7 +102,7 @@ class Workspace:
             beats = self.beats()
             return BeatVAE(seed=seed, budget=self.profile.budget).fit(beats[training], beats[validation])
 
-        return self._cached(f"vae{self._of(seed)}.safetensors", fit, lambda vae, path: vae.save(path), BeatVAE.load)
+        return self._cached(f"vae_{seed}.safetensors", fit, lambda vae, path: vae.save(path), BeatVAE.load)
 
     def scan(self, seed=None):
         """Tie diagnoses, sex and age to the latents of `vae` by a Scan fitted on folds 1-8; `seed` is as for `vae`."""
@@ -115,7 +115,7 @@ class Workspace:
             scan = Scan(self.vae(seed), factors=self.scan_factors(), continuous=self.database().continuous, seed=seed)
             return scan.fit(self.beats()[training], self.factors())
 
-        return self._cached(f"scan{self._of(seed)}.safetensors", fit, lambda scan, path: scan.save(path), Scan.load)
+        return self._cached(f"scan_{seed}.safetensors", fit, lambda scan, path: scan.save(path), Scan.load)
 
     def trainings(self):
         """Train VAE and Scan `profile.n_trainings` times, `scan` first; only the seed differs. A list of Scan."""
@@ -131,10 +131,6 @@ class Workspace:
             return [EcgCNN(budget=self.profile.budget, seed=self.seed + i).fit(seen, labels) for i in range(n)]
 
         return self._cached(f"cnns_{n}.joblib", fit)
-
-    def _of(self, seed):
-        """Name a seed that is not the workspace's own, for file names."""
-        return "" if seed == self.seed else f"_{seed}"
 
     def benchmark(self):
         """Run the small grid of chapter 10 on the superclasses and atrial fibrillation; a `benchmark.Result`."""

@@ -12,8 +12,6 @@ from .fitting import TaskClassifier, checked_labels, checked_signals, cross_entr
 DROPOUT = 0.3
 LONGEST_BEAT = 400  # samples; what is longer is taken for a whole ECG
 
-KINDS = ("beat", "ten seconds")
-
 
 class FlatteningNetwork(nn.Module):
     """Convolutions over one beat, (n, n_leads, n_times) -> (n, n_tasks) logits.
@@ -70,14 +68,11 @@ def _convolution(n_in, n_out, size, stride=1):
 class SignalModel(BaseEstimator):
     """A model of signals, of whatever task: settings, training, and the network's output."""
 
-    def __init__(self, kind="auto", budget="workshop", seed=0, device="cpu", precision="float32"):
-        self.kind, self.budget, self.seed, self.device, self.precision = kind, budget, seed, device, precision
+    def __init__(self, budget="workshop", seed=0, device="cpu", precision="float32"):
+        self.budget, self.seed, self.device, self.precision = budget, seed, device, precision
 
     def _fit(self, signals, known, y, error):
-        if self.kind not in ("auto", *KINDS):
-            raise ValueError(f"kind must be auto, {' or '.join(KINDS)}; got {self.kind!r}.")
-        fitting = "beat" if signals.shape[2] <= LONGEST_BEAT else "ten seconds"
-        kind = fitting if self.kind == "auto" else self.kind
+        kind = "beat" if signals.shape[2] <= LONGEST_BEAT else "ten seconds"
         budget = budget_of(self.budget, f"CNN, {kind}")
         self.n_leads_, self.n_times_, self.n_tasks_ = *signals.shape[1:], y.shape[1]
         total = sum(block.sum(axis=0, dtype=float) for block in in_blocks(signals))
@@ -106,13 +101,12 @@ class SignalModel(BaseEstimator):
 class EcgCNN(SignalModel, TaskClassifier):
     """One 1-D convolutional network for several yes-or-no tasks, with the manners of scikit-learn. Explained in chapter 9.
 
-    Loss: binary cross-entropy in nats, summed over the tasks known for an ECG, averaged over ECGs. There is no early stopping:
-    on some thousand ECGs a validation set costs more than it tells.
+    It is a `FlatteningNetwork` for aligned beats, signals of up to 400 samples, and a `PoolingNetwork` for whole ECGs. Loss:
+    binary cross-entropy in nats, summed over the tasks known for an ECG, averaged over ECGs. There is no early stopping: on
+    some thousand ECGs a validation set costs more than it tells.
 
     Parameters
     ----------
-    kind : {"auto", "beat", "ten seconds"}
-        `FlatteningNetwork` for aligned beats, `PoolingNetwork` for whole ECGs; "auto" takes the first up to 400 samples.
     budget : {"smoke", "workshop", "full"} or Budget, how long and how fast to train
     seed : int, first weights, order of the ECGs and augmentation; the global random state is not touched
     device, precision : str, where and how exactly to train, as in `training.train`; what was trained is on the CPU

@@ -116,8 +116,10 @@ class CappedHybrid(TaskClassifier):
         self.network_, self.history_ = None, None
         if self.cap > 0:
             self.network_, self.history_ = train_on_signals(
-                lambda: FlatteningNetwork(*self.shape_, self.n_tasks_), self._error, signals, is_known, [y, offsets],
-                kind="beat", budget=budget, seed=self.seed, description="capped correction", device=self.device,
+                lambda: FlatteningNetwork(*self.shape_, self.n_tasks_),
+                lambda output, known, y, offset: cross_entropy(offset + _capped(output, self.cap), known, y),
+                signals, is_known, [y, offsets], kind="beat", budget=budget, seed=self.seed, device=self.device,
+                description="capped correction",
             )  # fmt: skip
         return self
 
@@ -131,9 +133,6 @@ class CappedHybrid(TaskClassifier):
             return model, model.decision_function(latents)
         folds = StratifiedKFold(n_folds, shuffle=True, random_state=self.seed)
         return model, cross_val_predict(fixed, latents, labels, cv=folds, method="decision_function")
-
-    def _error(self, output, known, y, offset):
-        return cross_entropy(offset + _capped(output, self.cap), known, y)
 
     def parts(self, beats, cap=None):
         """Split the logit into what the latents explain and what the network adds, two float64 arrays (n, n_tasks).

@@ -1,5 +1,7 @@
 """What is done with attribution maps of any origin: bring them to one currency, compare them, and hold them against a truth."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
@@ -59,7 +61,7 @@ def repeatability(maps, names, *, control=None):
     def correlation(first, second):
         return np.nan_to_num(row_correlation(first.reshape(len(names), -1), second.reshape(len(names), -1)))
 
-    pairs = np.array([correlation(*pair) for pair in _pairs(maps)])
+    pairs = np.array([correlation(*pair) for pair in combinations(maps, 2)])
     table = pd.DataFrame({"mean": pairs.mean(axis=0), "lowest": pairs.min(axis=0)}, index=list(names))
     for array in controls:
         table["control"] = np.mean([correlation(of_training, array) for of_training in maps], axis=0)
@@ -133,7 +135,7 @@ def sanity_table(trainings, controls, *, n_resamples=1000, seed=0):
     for method, maps in trainings.items():
         if len(maps) < 2:
             raise ValueError(f"{method}: give the maps of at least two trainings; got {len(maps)}.")
-        repeat, columns = compare(_pairs(maps))
+        repeat, columns = compare(combinations(maps, 2))
         rows.append({"method": method, "comparison": "another training"} | columns)
         for control, of_method in controls.items():
             rho, columns = compare([(of_training, of_method[method]) for of_training in maps])
@@ -157,7 +159,3 @@ def truth_table(maps, region, *, control, n_resamples=1000, seed=0):
         gain = (share - shares[control]).named("gain", "gain_low", "gain_high")
         rows[name] = share.named("share", "low", "high") | {"chance": np.mean(region)} | gain
     return pd.DataFrame.from_dict(rows, orient="index").drop(columns="gain").rename_axis("map")
-
-
-def _pairs(maps):
-    return [(maps[i], maps[j]) for i in range(len(maps)) for j in range(i)]
