@@ -142,6 +142,14 @@ def angle_difference_deg(after_deg, before_deg):
     return (after_deg - before_deg + 180) % 360 - 180
 
 
+def subtract_measurements(after, before):
+    """Return after minus before, tables of `measure` alike, column by column; angles the short way round."""
+    change = after - before
+    angles = [name for name in change if name.endswith("_deg")]
+    change[angles] = angle_difference_deg(after[angles], before[angles])
+    return change
+
+
 def in_segment(time_s, *segments):
     """Mask of the times in s from the R peak that lie in one of the `SEGMENTS_S` named, start included and end not."""
     inside = np.zeros(len(time_s), dtype=bool)

@@ -13,7 +13,6 @@ from .factors import FACTOR_LABELS, listed
 from .scan import Scan
 from .statistics import weighted_auroc, weighted_mean, weighted_r2, with_interval
 from .vae import BeatVAE, segment_errors
-from .vae.saving import load_tensors, save_tensors
 
 FS = 100
 MIN_LEARNT = 10  # training ECGs that must carry a binary target, lack it, or have a value of a continuous one
@@ -81,9 +80,7 @@ def trainings(parts, factors, folder, continuous, *, seed, n_trainings, budget, 
     on_scale, scans = [name for name in factors if name in continuous], []
     for i, place in enumerate((folder, *(folder / f"training_{number}" for number in range(1, n_trainings)))):
         vae = BeatVAE(seed=seed + i, budget=budget, progress=progress, device=device).fit(parts["training"], validation)
-        with written_whole(place / "vae.safetensors") as path:
-            vae.save(path)
-            _halve(path)
+        _save_as_float16(vae, place / "vae.safetensors")
         vae = BeatVAE.load(place / "vae.safetensors")  # what is scored, and what the Scan learns from, are the rounded weights
         scan = Scan(vae, list(factors), continuous=on_scale, seed=seed + i)
         scans.append(scan.fit(parts["training"], factors, progress=progress))
@@ -139,12 +136,10 @@ def _card(scans, db, parts, factors, scores, left_out):
     )  # fmt: skip
 
 
-def _halve(path):
-    """Store the weights of a safetensors file as float16: half the size, for files that travel."""
-    about, tensors = load_tensors(path, "BeatVAE")
-    with np.errstate(over="ignore"):
-        halves = {n: value.astype(np.float16) if value.dtype == np.float32 else value for n, value in tensors.items()}
-    too_large = [name for name, value in halves.items() if not np.isfinite(value).all()]
+def _save_as_float16(vae, path):
+    """Round the weights of a VAE and write them: half the size, for files that travel."""
+    vae.network_.half()
+    too_large = [name for name, values in vae.network_.state_dict().items() if not values.isfinite().all()]
     if too_large:
         raise ValueError(f"{path}: {', '.join(too_large)} do not fit into float16.")
-    save_tensors(path, "BeatVAE", about, halves)
+    vae.save(path)

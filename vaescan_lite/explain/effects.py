@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from ..ecg import angle_difference_deg, subtract_measurements
 from ..factors import aligned
-from ..measurements.values import DEFINITIONS, angle_difference_deg, measure, subtract_measurements
+from ..measurements.values import DEFINITIONS, measure
 from ..plots.reading import name_of
 from ..scan.associations import CONTINUOUS, FEWEST, FactorCoding, associate, checked_values, where_enough
 

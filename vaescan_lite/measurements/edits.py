@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import CubicSpline
 
-from ..ecg import require_beats, to_eight_leads
-from .values import find_boundaries, measure, subtract_measurements, usable_rows
+from ..ecg import require_beats, subtract_measurements, to_eight_leads
+from .values import find_boundaries, measure, usable_rows
 
 LEAST_WAVE_mV = 0.1  # a smaller R or T wave is not scaled: a multiple of next to nothing says nothing
 

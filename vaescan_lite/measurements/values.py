@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
-from ..ecg import LEADS_12, angle_difference_deg, require_beats, to_eight_leads, to_twelve_leads
+from ..ecg import LEADS_12, require_beats, to_eight_leads, to_twelve_leads
 from .boundaries import FINE_HZ, delineate, interpolate
 
 # The smallest deflection that counts as a wave: IEC 60601-2-51:2003, annex GG (30 uV).
@@ -83,14 +83,6 @@ def measure(beats, *, batch_size=512):
         batch = rows[start : start + batch_size]
         table.iloc[batch] = pd.DataFrame(_measure_batch(beats[batch]))[list(DEFINITIONS)].to_numpy()
     return table
-
-
-def subtract_measurements(after, before):
-    """Return after minus before, tables of `measure` alike, column by column; angles the short way round."""
-    change = after - before
-    angles = [name for name in change if name.endswith("_deg")]
-    change[angles] = angle_difference_deg(after[angles], before[angles])
-    return change
 
 
 def usable_rows(beats):

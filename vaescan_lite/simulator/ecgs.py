@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from ..ecg import DOWER, LEADS_12, EcgSet, angle_difference_deg
+from ..ecg import DOWER, LEADS_12, EcgSet, subtract_measurements
 from ..leads import TWELVE_FROM_EIGHT
 from .heart import Waves, evaluate, make_beats, make_ectopic_beats
 from .noise import count_knots, make_noise, spline_basis
@@ -95,9 +95,7 @@ def true_effects(names, *, n=200, seed=0):
         tables_of_pair = (people.assign(**{name: value}) for value in pair)
         without, with_factor = (simulate_with_truth(t, duration_s=2, seed=seed, noise=False)[1] for t in tables_of_pair)
         in_a_beat = without.columns.str.endswith(("_ms", "_mV", "_deg")) & ~without.columns.str.startswith(("made_", "qtc"))
-        change = (with_factor - without).loc[:, in_a_beat]  # a rate and QTc need the next beat
-        angles = [column for column in change if column.endswith("_deg")]
-        change[angles] = angle_difference_deg(with_factor[angles], without[angles])
+        change = subtract_measurements(with_factor, without).loc[:, in_a_beat]  # a rate and QTc need the next beat
         tables.append(change.mean().rename("true").rename_axis("measurement").reset_index().assign(factor=name))
     return pd.concat(tables, ignore_index=True)[["factor", "measurement", "true"]]
 
