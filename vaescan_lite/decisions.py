@@ -4,7 +4,6 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix
 
 from .plots.tables import colors_of, panels
 from .statistics import Estimate, bootstrap, bootstrap_weights
@@ -14,28 +13,16 @@ TREAT_ALL, TREAT_NONE = "treat all", "treat none"
 COVERAGES = np.arange(0.1, 1.01, 0.1).round(2)
 
 
-def net_benefit(y, probability, threshold):
-    """Net benefit of acting on everybody whose probability reaches a threshold (Vickers, Diagn Progn Res 2019;3:18).
-
-    ``TP / n - FP / n * threshold / (1 - threshold)``: true positives per person, after paying for the false ones. `y` (n,) is 1
-    for those who have the disease and 0 for the others. Whoever acts at 0.1 accepts nine false alarms for one case found.
-
-    >>> net_benefit([1, 0, 0, 1], [0.9, 0.8, 0.1, 0.2], 0.5)  # one case found, one false alarm, at even exchange
-    0.0
-    """
-    y, probability = _checked(y, probability)
-    _checked_shares([threshold], "thresholds")
-    (_, false_alarms), (_, hits) = confusion_matrix(y, probability >= threshold, labels=[False, True])
-    return float(hits / len(y) - false_alarms / len(y) * threshold / (1 - threshold))
-
-
 def decision_curve(y, probabilities, *, thresholds=THRESHOLDS, rotation=None, n_resamples=500, seed=0):
     """Net benefit of models (`probabilities` by name), of treating all and of treating nobody, over thresholds, with intervals.
 
-    `thresholds`, above 0 and below 1, are probabilities from which somebody would act; `rotation` (n,) is which fit scored whom
-    (None: one fit), and with n_resamples and seed as for `statistics.bootstrap_weights`. A DataFrame, one row per model and
-    threshold: ``model`` ("treat all" and "treat none" among them), ``threshold``, ``net_benefit`` with ``low`` and ``high`` (95
-    %), and ``gain`` over the better of treating all and none, ``gain_low``, ``gain_high``.
+    Of acting on all whose probability reaches a threshold: ``TP / n - FP / n * threshold / (1 - threshold)``, true positives
+    per person, after paying for the false ones (Vickers, Diagn Progn Res 2019;3:18). Whoever acts at 0.1 accepts nine false
+    alarms for one case found. `y` (n,) is 1 for those who have the disease and 0 for the others; `thresholds` lie above 0 and
+    below 1; `rotation` (n,) is which fit scored whom (None: one fit), and with n_resamples and seed as for
+    `statistics.bootstrap_weights`. A DataFrame, one row per model and threshold: ``model`` ("treat all" and "treat none" among
+    them), ``threshold``, ``net_benefit`` with ``low`` and ``high`` (95 %), and ``gain`` over the better of treating all and
+    none, ``gain_low``, ``gain_high``.
     """
     thresholds = _checked_shares(thresholds, "thresholds")
     if {TREAT_ALL, TREAT_NONE} & set(probabilities):
