@@ -257,8 +257,7 @@ def aligned(table, ids, names=None, what="factors"):
         twice = table.index[table.index.duplicated()][:5].tolist()
         raise ValueError(f"{what} must have one row per id; these ids stand there more than once: {twice}.")
     ids = pd.Index(ids)
-    missing = ids[~ids.isin(table.index)]
-    if len(missing):
+    if len(missing := ids[~ids.isin(table.index)]):
         raise ValueError(f"{len(missing)} of {len(ids)} ids have no row in {what}: {listed(missing)}.")
     return table.loc[ids] if names is None else table.loc[ids, names]
 
@@ -266,8 +265,7 @@ def aligned(table, ids, names=None, what="factors"):
 def known_names(names, known, what):
     """Return names as a list (a name may come alone), or refuse those that are not among the known ones."""
     names = [names] if isinstance(names, str) else list(names)
-    unknown = [name for name in names if name not in known]
-    if unknown:
+    if unknown := [name for name in names if name not in known]:
         raise ValueError(f"unknown {what} {', '.join(map(repr, unknown))}; known are {', '.join(map(str, known))}.")
     return names
 

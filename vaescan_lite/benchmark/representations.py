@@ -14,7 +14,7 @@ from ..beats.filters import band_pass
 from ..beats.medians import median_beats
 from ..cache import SomeRows, cache_folder, memory_mapped, source_hash
 from ..ecg import to_eight_leads
-from ..factors import aligned
+from ..factors import FACTOR_NAMES, aligned
 from ..measurements import criteria
 from ..measurements.values import measure
 from ..vae import N_LATENTS, BeatPCA, BeatVAE
@@ -33,7 +33,7 @@ class Recordings:
     db, progress : Database, bool
     ids : sequence, optional, which ECGs, in which order; None means all
     beats, factors : BeatSet, DataFrame, optional
-        Median beats, one per id in the same order, None makes them; what is known, by id, None takes ``db.factors()``.
+        Median beats, one per id in the same order, None makes them; what is known, by id, None takes all factors and targets.
     fs : float, sampling rate in Hz of beats and ten-second signals: 32 kB an ECG at 100 Hz, memory-mapped from the cache
     """
 
@@ -76,7 +76,9 @@ class _Source:
     def __init__(self, db, ids, beats, factors, fs, progress):
         self.db, self.fs, self.progress = db, fs, progress
         self.ids = np.asarray(db.ids if ids is None else ids)
-        self.factors = aligned(db.factors() if factors is None else factors, self.ids)
+        if factors is None:  # beside targets of one's own, too, all that the book knows by name
+            factors = db.factors(dict.fromkeys((*db.targets, *FACTOR_NAMES))) if getattr(db, "targets", ()) else db.factors()
+        self.factors = aligned(factors, self.ids)
         self.fold = pd.Series(db.fold).loc[self.ids].to_numpy()
         if beats is not None:
             if not np.array_equal(beats.ids, self.ids):

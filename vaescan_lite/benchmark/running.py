@@ -106,8 +106,7 @@ def _cells(representations, models, pairs, budget):
     if pairs is None:
         pairs = [(r, m) for r in representations for m in models if not _misfit(representations[r], models[m])]
         paired = {name for pair in pairs for name in pair}
-        lonely = [name for name in (*representations, *models) if name not in paired]
-        if lonely:
+        if lonely := [name for name in (*representations, *models) if name not in paired]:
             raise ValueError(f"{', '.join(map(repr, lonely))}: fits none of its counterparts; add one, or leave it out.")
     cells = collect_cells(representations, models, pairs)
     for name, model in pairs:
@@ -125,9 +124,10 @@ def _scorable(tasks, factors, masks):
     if not tasks or len(set(tasks)) != len(tasks):
         raise ValueError(f"tasks must be at least one factor, none twice; got {tasks}.")
     known_names(tasks, factors.columns, "task(s)")
-    continuous = [task for task in tasks if not factors[task].dropna().isin((0, 1)).all()]
-    if continuous:
-        raise ValueError(f"task(s) {', '.join(continuous)} are not yes or no: only 1, 0 and NaN for unknown can be scored.")
+    if on_scale := [task for task in tasks if not factors[task].dropna().isin((0, 1)).all()]:
+        other = factors[on_scale[0]].dropna().loc[lambda values: ~values.isin((0, 1))].iloc[0]
+        wanted = "only 1, 0 and NaN for unknown can be scored; `vaescan-lite train` takes targets on a scale"
+        raise ValueError(f"task(s) {', '.join(on_scale)} are not yes or no ({on_scale[0]} is {other:g}): {wanted}.")
     reasons = {task: _why_left_out(factors[task].to_numpy(dtype=float), masks) for task in tasks}
     reasons |= dict.fromkeys(repeated_factors(factors[tasks]), "the same labels as a narrower factor")
     kept = [task for task in tasks if not reasons[task]]

@@ -8,7 +8,7 @@ import joblib
 import pandas as pd
 
 from ..cache import cache_folder, load_beats, load_or_make, load_table, save_beats, save_table, source_hash
-from ..factors import DIAGNOSES, FACTOR_NAMES, PERSON, SUPERCLASSES, require_whole
+from ..factors import BROADER, DIAGNOSES, FACTOR_NAMES, PERSON, SUPERCLASSES, require_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +133,7 @@ class Workspace:
         return self._cached(f"cnns_{n}.joblib", fit)
 
     def benchmark(self):
-        """Run the small grid of chapter 10 on the superclasses and atrial fibrillation; a `benchmark.Result`."""
+        """Run the small grid of chapter 10 on superclasses, atrial fibrillation and own targets; a `benchmark.Result`."""
         from ..benchmark.running import grid
 
         return self._cached("benchmark.joblib", lambda: self._scored(grid(self.profile.budget)))
@@ -148,9 +148,11 @@ class Workspace:
         """Run a grid; what another grid has trained, the model of beats included, is found again."""
         from ..benchmark import Recordings, run
 
-        rows, profile = Recordings(self.database(), self.beats().ids, beats=self.beats()), self.profile
+        db, profile = self.database(), self.profile
+        rows = Recordings(db, self.beats().ids, beats=self.beats())
+        own = [name for name in db.targets if name not in db.continuous and BROADER.get(name) not in db.targets]
         return run(
-            rows, tasks=[*SUPERCLASSES, "AF"], **grid, rotations=profile.rotations, seeds=(self.seed,),
+            rows, tasks=[*dict.fromkeys((*SUPERCLASSES, "AF", *own))], **grid, rotations=profile.rotations, seeds=(self.seed,),
             n_resamples=profile.n_bootstrap, budget=profile.budget, keep=self._folder() / "cells", n_jobs=-1,
         )  # fmt: skip
 

@@ -221,8 +221,7 @@ class Database:
         given = np.ravel(ids)
         if given.size and given.dtype == bool:
             raise ValueError("ids must be ids, not a mask; use db.read(db.ids[mask]).")
-        unknown = [id_ for id_ in given.tolist() if id_ not in self._contents.files]
-        if unknown:
+        if unknown := [id_ for id_ in given.tolist() if id_ not in self._contents.files]:
             has = f"It has {len(self):,} ids such as {', '.join(map(repr, self.ids[:3].tolist()))}; see .ids"
             lost = f"{len(unknown)} id(s) have no signal in {self.name}: {listed(unknown)}"
             raise ValueError(f"{lost}. {has}, and .issues for rows without a file.")
