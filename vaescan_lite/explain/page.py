@@ -3,7 +3,7 @@
 import base64
 import html
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
@@ -36,7 +36,7 @@ N_EXPLAINED, N_LARGEST, N_NEAREST = 2, 3, 3
 PICTURE = {"dpi": 90, "n_colors": 128, "dither": Image.Dither.NONE}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What `report` found about one ECG.
 
@@ -53,7 +53,10 @@ class Report:
     factors: pd.DataFrame
     measurements: pd.DataFrame
     faults: list
-    html: str = field(repr=False)
+    html: str
+
+    def __repr__(self):
+        return f"Report({len(self.factors)} factors, {len(self.measurements)} measurements, {len(self.faults)} faults)"
 
     def save(self, path):
         """Write the page, whole or not at all, and return its path."""
