@@ -1,4 +1,4 @@
-"""Chapters 9 to 12 on targets that the book never used: what is scored, and what is said where CD or sex is not known."""
+"""Chapters 8 to 12 on targets that the book never used: what is scored, and what is said where CD or sex is not known."""
 
 from types import SimpleNamespace
 
@@ -94,3 +94,8 @@ def test_one_target_alone_without_age_and_sex_is_the_example_of_chapter_9(monkey
     names = {"workspace": space, "db": SimpleNamespace(continuous=())}
     run([source[source.index("tasks =") : source.index("\ntask =")]], names)
     assert names["factor"] == "stroke"
+
+
+def test_the_exercise_on_age_of_chapter_8_takes_the_scan_of_the_package_where_no_age_was_learnt():
+    names = run([cell("08_reading_explanations", "age_at =")], {"vl": vl, "np": np, "scan": SimpleNamespace(factors=["LBBB"])})
+    assert names["scan"].factors[names["age_at"]] == "age_years" and 10 < names["age_sd"] < 25
