@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import metadata
+from operator import methodcaller
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from tqdm.auto import tqdm
 
@@ -33,7 +33,7 @@ from vaescan_lite.explain.readers import N_PERMUTED
 from vaescan_lite.explain.verdicts import CEILING, HEADLINES, TEST_SHARE, average_models, named_controls, verdict_table
 from vaescan_lite.factors import DIAGNOSES, FACTOR_NAMES, SUPERCLASSES, known_names
 from vaescan_lite.measurements import measure
-from vaescan_lite.plots.ecgs import in_style
+from vaescan_lite.plots.ecgs import in_style, png_of
 from vaescan_lite.scan.scan import Scan
 from vaescan_lite.simulator import simulate
 from vaescan_lite.statistics import interval_over_trainings, mean_estimate
@@ -444,9 +444,8 @@ def _write_part(folder, run, tables, figures):
     """Write the files of a part, and its row in place of an older one; the files written, but for ``about.csv``."""
     written = [_write(folder / f"{name}.csv", partial(_to_csv, table)) for name, table in tables.items()]
     for name, figure in figures.items():
-        save = partial(figure.savefig, dpi=110, bbox_inches="tight", format="png")
-        written.append(_write(folder / f"{name}.png", save))
-        plt.close(figure)
+        picture = png_of(figure, dpi=220, n_colors=256)  # two pixels where the page shows one
+        written.append(_write(folder / f"{name}.png", methodcaller("write_bytes", picture)))
     software = [f"Python {platform.python_version()}", *(f"{name} {metadata.version(name)}" for name in PACKAGES)]
     about = folder / "about.csv"
     before = pd.read_csv(about, dtype=str).to_dict("records") if about.exists() else []

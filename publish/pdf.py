@@ -11,6 +11,10 @@ import yaml
 from bs4 import BeautifulSoup
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+PAPER = (
+    "ECGs are printed as wide as the page allows: measure them by their squares, not by a ruler. "
+    "A small square is 0.04 s wide and 0.1 mV high, a large one 0.2 s and 0.5 mV."
+)
 PRINT_STYLE = Path(__file__).with_name("print.css")
 # Once the formulas are drawn, whatever is still wider than the page is made smaller, so that nothing is cut.
 FIT = """<script>addEventListener("load", async () => {
@@ -26,26 +30,33 @@ FIT = """<script>addEventListener("load", async () => {
 
 
 def page_names(source):
-    """Pages in the order of the contents, first page first, each with the part that it opens (None: the part goes on)."""
+    """Pages in the order of the contents, first page first: name, part that it opens (None: it goes on), depth in its part."""
     contents = yaml.safe_load((Path(source) / "_toc.yml").read_text(encoding="utf-8"))
-    named = [(contents["root"], None)]
+    named = [(contents["root"], None, 0)]
     for part in contents.get("parts", [contents]):
-        pages = [page for chapter in part["chapters"] for page in (chapter, *chapter.get("sections", ()))]
-        named += [(page["file"], part.get("caption") if page is pages[0] else None) for page in pages]
+        caption = part.get("caption")
+        for chapter in part["chapters"]:
+            for page in (chapter, *chapter.get("sections", ())):
+                named.append((page["file"], caption, int(page is not chapter)))
+                caption = None
     return named
 
 
-def printable(html, source):
-    """Join the pages of a folder of built pages into one document for paper, a text; its files are named from beside `html`."""
+def printable(html, source, numbers=None):
+    """Join the pages of a folder of built pages into one document for paper, a text; its files are named from beside `html`.
+
+    `numbers` are those of `page_numbers`, for the contents.
+    """
     html, named = Path(html), page_names(source)
     first = BeautifulSoup((html / f"{named[0][0]}.html").read_text(encoding="utf-8"), "html.parser")
     articles, lines = [], []
-    for page, part in named:
+    for page, part, depth in named:
         whole = BeautifulSoup((html / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
         article = whole.select_one("article.bd-article")
         lines += [f'<li class="part">{part}</li>'] if part else []
-        lines.append(f'<li><a href="#{_key(page)}">{article.h1.get_text().removesuffix("#")}</a></li>')
-        _for_paper(article, page, {name for name, _ in named}, html.name)
+        link = f'<a href="#{_key(page)}">{article.h1.get_text().removesuffix("#")}</a>'
+        lines.append(f'<li class="depth-{depth}">{link}<span>{(numbers or {}).get(_key(page), "")}</span></li>')
+        _for_paper(article, page, {name for name, *_ in named}, html.name)
         articles.append(f'<div class="chapter" id="{_key(page)}">{article.decode_contents()}</div>')
     head = [str(link) for link in first.head.select('link[rel="stylesheet"]')]
     scripts = [str(script) for script in first.select("script") if re.search(r"mathjax", str(script), re.IGNORECASE)]
@@ -54,7 +65,7 @@ def printable(html, source):
     logo = next(html.glob("_static/logo.*"), None)
     picture = f'<img alt="" src="../{html.name}/_static/{logo.name}">' if logo else ""
     rights = yaml.safe_load((Path(source) / "_config.yml").read_text(encoding="utf-8"))
-    about = f"<p>{rights['author']}<br>{rights['copyright']}<br><a>{rights['repository']['url']}</a></p>"
+    about = f"<p>{rights['author']}<br>{rights['copyright']}<br><a>{rights['repository']['url']}</a></p><p>{PAPER}</p>"
     return "\n".join([
         '<!doctype html><html lang="en" data-theme="light" data-mode="light"><head><meta charset="utf-8">',
         f"<title>{title}</title>", *head, f"<style>{PRINT_STYLE.read_text(encoding='utf-8')}</style>", FIT, "</head>",
@@ -132,7 +143,10 @@ def _list_answers(quiz):
 
 
 def make_pdf(html, source, path):
-    """Print the pages of a folder; a RuntimeError says that there is no Chromium, or what it answered."""
+    """Print the pages of a folder; a RuntimeError says that there is no Chromium, or what it answered.
+
+    Chromium cannot say in a list on which page a target comes, so it prints twice: the first print is read for that.
+    """
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
         raise RuntimeError(
@@ -140,21 +154,43 @@ def make_pdf(html, source, path):
         )
     document = Path(html).resolve().parent / "print" / "book.html"
     document.parent.mkdir(exist_ok=True)
-    document.write_text(printable(html, source), encoding="utf-8")
-    path = Path(path).resolve()
+    path, numbers = Path(path).resolve(), None
+    for _ in range(2):
+        document.write_text(printable(html, source, numbers), encoding="utf-8")
+        _print(program, document, path)
+        numbers = page_numbers(path.read_bytes())
+    path.write_bytes(_with_titles_once(path.read_bytes()))
+    return path
+
+
+def _with_titles_once(data):
+    """Mend the outline, where Chromium writes the title twice of a heading that it moved to the next page; lengths stay."""
+    twice = rb"(/Title (?:\(|<FEFF))(.{3,})\2([)>])(?=\n)"
+    return re.sub(twice, lambda match: b"".join(match.groups()).ljust(len(match[0])), data)
+
+
+def _print(program, document, path):
     path.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as profile:
-        command = [
-            program,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            f"--user-data-dir={profile}",
-        ]
-        command += ["--no-pdf-header-footer", "--generate-pdf-document-outline", "--virtual-time-budget=60000"]
-        command += [f"--print-to-pdf={path}", document.as_uri()]
+        command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        command += [f"--user-data-dir={profile}", "--no-pdf-header-footer", "--generate-pdf-document-outline"]
+        command += ["--virtual-time-budget=60000", f"--print-to-pdf={path}", document.as_uri()]
         run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=900)
     if not path.exists():
         raise RuntimeError(f"Chromium printed nothing (code {run.returncode}): {run.stderr[-500:]}")
-    return path
+
+
+def page_numbers(data):
+    """Page, counted from 1, of every named target of a PDF as Chromium writes it: objects in the clear, streams compressed."""
+    objects = dict(re.findall(rb"(?:^|\n)(\d+) 0 obj\n(<<.*?)(?:\nendobj|stream\r?\n)", data, flags=re.DOTALL))
+
+    def leaves(number):
+        below = re.search(rb"/Kids \[([^\]]*)\]", objects[number])
+        return [leaf for kid in re.findall(rb"(\d+) 0 R", below[1]) for leaf in leaves(kid)] if below else [number]
+
+    root = re.search(rb"/Type /Catalog\b.*?/Pages (\d+) 0 R.*?/Dests (\d+) 0 R", data, flags=re.DOTALL)
+    if root is None:  # nothing in it is linked
+        return {}
+    places = {page: place for place, page in enumerate(leaves(root[1]), start=1)}
+    targets = re.findall(rb"/([^\s\[]+) \[(\d+) 0 R /XYZ", objects[root[2]])
+    return {name.decode(): places[page] for name, page in targets}

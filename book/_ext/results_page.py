@@ -13,11 +13,13 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from findings import findings
+from PIL import Image
 from sphinx.util.docutils import SphinxDirective
 
 from vaescan_lite.plots import as_text, name_of
 
 FOLDER = "book/results"
+PIXELS = 2  # of a figure where a page shows one
 NAMES = ("factor", "interval", "label", "learnt", "measurement", "metric", "task")  # columns of names of the code
 WORDS = {"True": "yes", "False": "no"}
 
@@ -107,9 +109,12 @@ class ResultsFigure(_FromResults):
     def run(self):
         """Give the figure, or what is missing."""
         file = f"{self.arguments[0]}.png"
-        if not (Path(self.env.srcdir) / FOLDER / file).exists():
+        path = Path(self.env.srcdir) / FOLDER / file
+        if not path.exists():
             return self.missing(file)
-        lines = [f":::{{figure}} /{FOLDER}/{file}", f":alt: {self.options['alt']}"]
+        with Image.open(path) as picture:
+            width = picture.width // PIXELS
+        lines = [f":::{{figure}} /{FOLDER}/{file}", f":alt: {self.options['alt']}", f":width: {width}px"]
         lines += [f":name: {self.options['name']}"] if "name" in self.options else []
         return self.parsed([*lines, "", self.caption(), ":::"])
 

@@ -1,5 +1,7 @@
 """Running chapters, the report and the pages, on a small book of three chapters."""
 
+import base64
+import io
 import json
 import os
 import re
@@ -19,6 +21,7 @@ import psutil
 import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 from publish.sphinx import build_with_sphinx
 from vaescan_lite.book import chapters as book
@@ -164,9 +167,11 @@ def test_a_chapter_gets_its_parameters_folder_and_this_python(run):
     assert eval(result_of(notebook, 2)) == expected
 
 
-def test_a_chapter_draws_figures_whatever_backend_the_caller_uses(run):
+def test_a_chapter_draws_figures_whatever_backend_the_caller_uses_two_pixels_for_one_of_the_page(run):
     notebook = nbformat.read(run[0] / "01_good.ipynb", as_version=4)
-    assert "image/png" in notebook.cells[-2].outputs[0]["data"]
+    figure = notebook.cells[-2].outputs[0]
+    with Image.open(io.BytesIO(base64.b64decode(figure["data"]["image/png"]))) as picture:
+        assert figure["metadata"]["image/png"] == {"width": picture.width // 2, "height": picture.height // 2}
 
 
 def test_a_failing_chapter_is_named_with_its_cell_and_error_and_the_others_still_run(run):

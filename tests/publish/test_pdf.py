@@ -22,8 +22,10 @@ CHAPTER = """<h1>1. One</h1><p id="x">A target, and <a href="#x">itself</a>.</p>
 <p>Which?</p>
 <details class="quiz wrong"><summary>this one</summary><p>Not quite.</p></details>
 <details class="quiz right"><summary>that <em>one</em></summary><p>Right: since <em>it</em> is.</p></details>
-<p>And now?</p>
+<h2>{title}</h2>
+<p style="box-shadow: 1px 1px 9px black">And now?</p>
 <details class="quiz right"><summary>only this</summary><p>Right.</p></details>"""
+TITLE = "A heading of more words than a line of the page has room for, so that it goes on in the one below, and is whole"
 LONG = "word = " + "+".join(f"another_{i}" for i in range(60))
 READY = """new Promise(done => { const look = () =>
   'ready' in document.documentElement.dataset ? done() : setTimeout(look, 20); look(); })"""
@@ -37,7 +39,7 @@ def built(tmp_path):
     (tmp_path / "_toc.yml").write_text(yaml.safe_dump(contents))
     about = {"author": "Somebody", "copyright": "2026", "repository": {"url": "https://a.org"}}
     (tmp_path / "_config.yml").write_text(yaml.safe_dump(about))
-    for name, body in (("book/intro", FIRST), ("notebooks/01_one", CHAPTER.format(long=LONG, row=ROW))):
+    for name, body in (("book/intro", FIRST), ("notebooks/01_one", CHAPTER.format(long=LONG, row=ROW, title=TITLE))):
         path = tmp_path / f"html/{name}.html"
         path.parent.mkdir(parents=True)
         head = '<link rel="stylesheet" href="../_static/book.css"><title>One — A book of two pages</title>'
@@ -53,7 +55,28 @@ def soup(built):
 def test_pages_stand_in_the_order_of_the_contents_and_sections_after_their_page(tmp_path):
     chapters = [{"file": "a"}, {"file": "b", "sections": [{"file": "c"}]}]
     (tmp_path / "_toc.yml").write_text(yaml.safe_dump({"root": "i", "parts": [{"caption": "P", "chapters": chapters}]}))
-    assert pdf.page_names(tmp_path) == [("i", None), ("a", "P"), ("b", None), ("c", None)]
+    assert pdf.page_names(tmp_path) == [("i", None, 0), ("a", "P", 0), ("b", None, 0), ("c", None, 1)]
+
+
+def test_the_contents_have_the_numbers_of_pages(built):
+    soup = BeautifulSoup(pdf.printable(*built, {"notebooks-01_one": 17}), "html.parser")
+    assert [line.get_text() for line in soup.select(".contents li")] == ["A book", "Chapters", "1. One17"]
+
+
+def test_page_numbers_follow_the_tree_of_pages_and_not_the_order_of_objects():
+    kids = b"7 0 obj\n<</Type /Pages\n/Kids [9 0 R 8 0 R]>>\nendobj\n8 0 obj\n<</Type /Pages\n/Kids [2 0 R]>>\nendobj\n"
+    pages = b"2 0 obj\n<</Type /Page>>\nendobj\n9 0 obj\n<</Type /Page>>\nendobj\n"
+    names = b"3 0 obj\n<</a--x [9 0 R /XYZ 0 8.5 0]\n/b [2 0 R /XYZ 0 1 0]>>\nendobj\n"
+    last = b"4 0 obj\n<</Type /Catalog\n/Pages 7 0 R\n/Dests 3 0 R>>\nendobj\n"
+    assert pdf.page_numbers(b"%PDF-1.4\n" + pages + names + kids + last) == {"a--x": 1, "b": 2}
+    assert pdf.page_numbers(b"%PDF-1.4\n4 0 obj\n<</Type /Catalog\n/Pages 7 0 R>>\nendobj\n") == {}
+
+
+def test_a_heading_stands_once_in_the_outline_and_nothing_after_it_moves():
+    data = b"<</Title (QuizQuiz)\n/A 1>><</Title (One ECG)\n>><</Title <FEFF004900202019004900202019>\n/B 2>>"
+    mended = pdf._with_titles_once(data)
+    assert re.findall(rb"/Title [(<](.*?)[)>]", mended) == [b"Quiz", b"One ECG", b"FEFF004900202019"]
+    assert len(mended) == len(data) and mended.index(b"/B 2") == data.index(b"/B 2")
 
 
 def test_links_lead_to_where_their_target_is_printed(soup):
@@ -92,12 +115,20 @@ def test_on_paper_nothing_is_cut(built, tmp_path):
         right = "document.querySelector('article').getBoundingClientRect().right + 1"
         cut = f"[...document.querySelectorAll('article *')].filter(e => e.getBoundingClientRect().right > {right}).length"
         assert page.run(cut) == 0
+        shadows = "[...document.querySelectorAll('article *')].filter(e => getComputedStyle(e).boxShadow !== 'none').length"
+        assert page.run(shadows) == 0  # in a PDF each is two pictures
         assert page.run("[...document.querySelectorAll('pre')].filter(e => e.scrollWidth > e.clientWidth + 1).length") == 0
     finally:
         browser.close()
     path = pdf.make_pdf(*built, tmp_path / "book.pdf")
     data = path.read_bytes()
     assert data.startswith(b"%PDF") and len(re.findall(rb"/Type\s*/Page\b", data)) == 4  # title, contents, two pages
+    numbers = pdf.page_numbers(data)
+    assert (numbers["book-intro"], numbers["notebooks-01_one"]) == (3, 4)
+    contents = BeautifulSoup(document.read_text(encoding="utf-8"), "html.parser").select(".contents li span")
+    assert [number.get_text() for number in contents] == ["3", "4"]
+    titles = re.findall(rb"/Title \(([^)]*)\)", data)
+    assert TITLE.encode() in titles  # with the space at which it wraps
 
 
 def test_without_a_browser_the_error_says_what_to_install(built, tmp_path, monkeypatch):

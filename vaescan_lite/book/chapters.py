@@ -289,7 +289,8 @@ def _own_jupyter(folder):
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     files = {
         "kernels/python3/kernel.json": json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}),
-        "profile_default/ipython_kernel_config.py": "c.IPKernelApp.log_level = 50\n",  # that its end interrupts it is no error
+        # That its end interrupts it is no error; figures have two pixels where a page shows one, for paper and sharp screens.
+        "profile_default/ipython_kernel_config.py": "c.IPKernelApp.log_level = 50\nc.InlineBackend.figure_formats={'retina'}\n",
         "matplotlibrc": "",
     }
     for name, text in files.items():

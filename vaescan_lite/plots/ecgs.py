@@ -112,7 +112,7 @@ def plot_ecg(ecgs, row=0):
             _draw_strip(ax, signals[lead], piece, ecgs.fs, level, lead)
     _draw_strip(ax, signals[RHYTHM_LEAD], slice(0, n_shown), ecgs.fs, levels[-1], RHYTHM_LEAD)
     ax.set(xlim=(0, duration_s), ylim=(bottom, top), title=f"ECG {ecgs.ids[0]}")
-    ax.text(1, -0.01, "25 mm/s   10 mm/mV", transform=ax.transAxes, ha="right", va="top", fontsize=8, color=INK)
+    ax.text(1, -0.01, "25 mm/s   10 mm/mV   1 mm: a small square", transform=ax.transAxes, ha="right", va="top", color=INK)
     return figure
 
 
