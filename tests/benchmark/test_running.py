@@ -180,6 +180,7 @@ def test_a_smaller_training_set_is_a_part_of_a_larger_one(rows):
     ("settings", "message"),
     [
         ({"tasks": ["clear", "nothing"]}, "unknown task.*'nothing'"),
+        ({"tasks": "nothing"}, "unknown task.*'nothing'"),
         ({"tasks": ["age_years"]}, r"age_years are not yes or no \(age_years is \d+\).*vaescan-lite train"),
         ({"tasks": ["rare"]}, "no task can be scored: rare: 20 positives"),
         ({"rotations": 6}, "rotations must be 1 to 5; got 6"),

@@ -334,6 +334,13 @@ def fitted():
     return models, scan, beats, factors
 
 
+@pytest.mark.parametrize("name", ["age_years", "LBBB"])
+def test_what_is_measured_on_a_scale_or_was_not_learnt_is_named_before_anything_is_fitted(fitted, name):
+    _, scan, beats, factors = fitted
+    with pytest.raises(ValueError, match=f"unknown yes-or-no factor.*'{name}'; known are AVB1, LVH, sex_female"):
+        readers.fit_readers(scan, beats, factors.assign(LBBB=0.0), ["AVB1", name], budget="smoke", n_permuted=0)
+
+
 def test_every_reader_gives_logits_and_nan_for_an_unusable_beat(fitted):
     models, _, beats, _ = fitted
     signals = beats.signals[:12].copy()

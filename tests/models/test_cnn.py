@@ -156,6 +156,7 @@ def test_a_beat_network_takes_windows_of_any_length(n_times):
         (lambda s, y: (np.where(np.arange(len(s))[:, None, None] == 7, np.nan, s), y), "1 of 60 signals hold NaN .* row 7"),
         (lambda s, y: (s, y[:-1]), r"a row per signal; got \(59, 2\)"),
         (lambda s, y: (s, y * 2), "1, 0, or NaN"),
+        (lambda s, y: (s, y + 41), "must hold 1, 0, or NaN for unknown; got 4[12]"),
         (lambda s, y: (s, np.column_stack([y[:, 0], np.ones(60)])), r"column\(s\) \[1\] of y lack positives or negatives"),
         (lambda s, y: (s, np.column_stack([y[:, 0], np.full(60, np.nan)])), r"column\(s\) \[1\] of y lack"),
     ],

@@ -64,7 +64,7 @@ def run(
     rows = db if isinstance(db, Recordings) else Recordings(db, progress=progress)
     unusable, rows = rows.ids[~rows.beats.usable], rows[rows.beats.usable]
     masks = rotation_masks(rows.fold, rotations)
-    tasks, left_out = _scorable(list(tasks), rows.factors, masks)
+    tasks, left_out = _scorable([tasks] if isinstance(tasks, str) else list(tasks), rows.factors, masks)
     labels = rows.factors[[*tasks, *(name for name in PERSON if name not in tasks and name in rows.factors)]]
     settings = {"n_training": n_training, "keep": keep, "n_jobs": n_jobs, "progress": progress}
     parts = run_cells(_score_pair, rows, cells, masks, tasks, labels=labels, seeds=seeds, device=place, **settings)

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..factors import aligned
+from ..factors import aligned, known_names
 from ..measurements import criteria
 from ..measurements.values import measure
 from ..models.cnn import EcgCNN
@@ -37,8 +37,9 @@ def fit_readers(scan, beats, factors, names, *, budget="workshop", n_permuted=N_
     "constant". Each has ``decision(beats)``: log odds (of "rule": distances from thresholds), DataFrame (n, n_factors) by id,
     NaN for an unusable beat.
     """
-    labels, vae = _labels(beats, factors, list(scan.coding_.names)), scan.vae
-    kinds = standard_models(budget)
+    learnt = dict(zip(scan.coding_.names, scan.coding_.continuous))
+    names = known_names(names, [name for name in learnt if not learnt[name]], "yes-or-no factor(s) of this Scan")
+    labels, vae, kinds = _labels(beats, factors, list(learnt)), scan.vae, standard_models(budget)
     linear = {
         f"logistic on {n} components": kind(BeatPCA(n).fit(beats), kinds["logistic"]).fit(beats, labels, names)
         for n, kind in ((vae.n_latents, ComponentReader), (N_COMPONENTS, LatentReader))

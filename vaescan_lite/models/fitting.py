@@ -154,8 +154,8 @@ def checked_labels(y, n_rows):
     if y.ndim != 2 or len(y) != n_rows or y.shape[1] == 0:
         raise ValueError(f"y must have shape ({n_rows},) or ({n_rows}, n_tasks), a row per signal; got {y.shape}.")
     is_known = np.isfinite(y)
-    if not np.isin(y[is_known], (0, 1)).all():
-        raise ValueError("y must hold 1, 0, or NaN for unknown.")
+    if (wrong := is_known & ~np.isin(y, (0, 1))).any():
+        raise ValueError(f"y must hold 1, 0, or NaN for unknown; got {y[wrong][0]:g}.")
     y = np.where(is_known, y, np.float32(0))
     n_positive = y.sum(axis=0)
     poor = np.flatnonzero((n_positive == 0) | (n_positive == is_known.sum(axis=0)))

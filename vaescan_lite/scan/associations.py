@@ -74,9 +74,8 @@ def checked_values(table, is_continuous):
             raise ValueError(f"factor {name} holds an infinite value; use NaN for unknown.")
         wrong = np.unique(column[np.isfinite(column) & ~np.isin(column, (0.0, 1.0))])
         if not scale and len(wrong):
-            raise ValueError(
-                f"factor {name} is binary and must be 0, 1 or NaN (unknown); found {', '.join(f'{w:g}' for w in wrong[:5])}."
-            )
+            found = ", ".join(f"{value:g}" for value in wrong[:5])
+            raise ValueError(f"factor {name} is binary (`continuous` does not name it) and must be 0, 1 or NaN; found {found}.")
     return values
 
 
