@@ -205,7 +205,9 @@ class Database:
 
     def _in_batches(self, ids, fs, limits, errors, n_jobs=1):
         """Yield what `_read_batch` gives of a few ECGs at a time, and warn in the end which leads were computed."""
-        paths = [self._nearest(self._contents.files[id_], fs) for id_ in ids.tolist()]
+        files = [self._contents.files[id_] for id_ in ids.tolist()]  # the nearest in rate, as a ratio; of two the one above
+        nearest = [min(of_ecg, key=lambda file: (abs(np.log(file[0] / fs)), -file[0])) for of_ecg in files]
+        paths = [os.path.join(self.folder, path) for _, path in nearest]
         batches = [slice(start, start + _BATCH) for start in range(0, max(len(ids), 1), _BATCH)]
         jobs = (delayed(_read_batch)(ids[rows].tolist(), paths[rows], fs, limits, errors) for rows in batches)
         computed = Counter()
@@ -226,11 +228,6 @@ class Database:
             lost = f"{len(unknown)} id(s) have no signal in {self.name}: {listed(unknown)}"
             raise ValueError(f"{lost}. {has}, and .issues for rows without a file.")
         return given.astype(self.ids.dtype)
-
-    def _nearest(self, files, fs):
-        """Path of the file whose rate is nearest as a ratio; of two equally near the one with the higher rate."""
-        nearest = min(files, key=lambda file: (abs(np.log(file[0] / fs)), -file[0]))
-        return os.path.join(self.folder, nearest[1])
 
 
 def _read_batch(ids, paths, fs, limits, errors):

@@ -104,21 +104,18 @@ def _table(figures, controls):
     return table.assign(void=table["void"].astype(object).where(table["void"].notna(), None))
 
 
-def measure_requirements(
-    models, beats, factors, *, edits=None, names=None, signs=None, reference=None, controls=None,
-    n_explained=48, n_subsets=64, n_resamples=500, seed=0,
-):  # fmt: skip
-    """Measure what `requirements` puts into a table: a list of `Figure`, with their resamples, and the names of controls."""
-    setting = _Setting(models, beats, factors, names, reference, controls, n_explained, n_resamples, seed)
-    edits, signs = _checked_edits(edits, signs)
-    figures = [*setting.accuracy(), *setting.domain(), *setting.monotone(edits, signs), *setting.explanations(n_subsets)]
-    return figures, setting.controls
+def measure_requirements(models, beats, factors, **settings):
+    """Measure what `requirements`, with these settings, puts into a table: its `Figure`s, and the names of controls."""
+    setting = _Setting(models, beats, factors, **requirements.__kwdefaults__ | settings)
+    return [*setting.accuracy(), *setting.domain(), *setting.monotone(), *setting.explanations()], setting.controls
 
 
 class _Setting:
     """Beats, labels and logits that the four parts share; each part yields figures."""
 
-    def __init__(self, models, beats, factors, names, reference, controls, n_explained, n_resamples, seed):
+    def __init__(
+        self, models, beats, factors, *, edits, names, signs, reference, controls, n_explained, n_subsets, n_resamples, seed
+    ):
         if not isinstance(models, dict) or not models:
             raise ValueError(f"models must be a dict of name to model, with at least one; got {type(models).__name__}.")
         self.beats, self.factors = _usable(require_beats(beats), factors)
@@ -128,7 +125,8 @@ class _Setting:
         self.names = known_names(scored, self.factors, "factors to score")
         if not self.names:
             raise ValueError(f"names ask for nothing; factors have {', '.join(self.factors)}.")
-        self.models, self.seed = models, seed
+        self.models, self.n_subsets, self.seed = models, n_subsets, seed
+        self.edits, self.signs = _checked_edits(edits, signs)
         controls = named_controls(models) if controls is None else controls
         self.controls = known_names(controls, models, "controls among the models")
         self.explainable = {name: model for name, model in models.items() if name not in self.controls}
@@ -162,10 +160,11 @@ class _Setting:
             r2, control = (estimate_known(weighted_r2, logits, part, weights=self.weights) for part in predicted)
             yield Figure("interpretable domain", *place, *r2, against={STRANGER: control[0]})
 
-    def monotone(self, edits, signs):
+    def monotone(self):
         """Measure requirement 2: the share of ECGs whose logit moves in the published sign at every step."""
+        signs = self.signs
         for edit in dict.fromkeys(edit for factor, edit in signs if factor in self.names):
-            series = edits[edit].series(self.beats)
+            series = self.edits[edit].series(self.beats)
             possible = np.logical_and.reduce([edited.usable for edited in series])
             if not possible.any():
                 continue
@@ -181,10 +180,10 @@ class _Setting:
                         share = estimate_known(weighted_mean, kept, weights=weights)
                         yield Figure("monotone", metric, edit, name, factor, *share)
 
-    def explanations(self, n_subsets):
+    def explanations(self):
         """Measure requirements 3 and 4, which share the explanations."""
         beats, rng = self.beats[self.explained], np.random.default_rng(self.seed)
-        subsets, others = (rng.random((n, len(GROUPS))) < 0.5 for n in (n_subsets, N_OTHER_SUBSETS))
+        subsets, others = (rng.random((n, len(GROUPS))) < 0.5 for n in (self.n_subsets, N_OTHER_SUBSETS))
         perturbed = {how: perturb(self.beats, how, self.seed) for how in PERTURBATIONS}
         for name, model in self.models.items():
             own = None

@@ -36,8 +36,12 @@ def wave_contributions(reader, beats, factor, *, reference=None):
         beat minus that for the reference, within 1e-2 for binary factors. NaN for an unusable beat.
     """
     beats = to_eight_leads(require_beats(beats))
-    network, column, mean_beat = _explained(reader, factor)
-    network = frozen(network)
+    model = getattr(reader, "model", reader)
+    network = frozen(network_of(model))
+    column = column_of(network, factor, beats.signals, getattr(reader, "names_", None))
+    mean_beat = getattr(model, "mean_beat_", None)
+    if isinstance(network, ScanNetwork):
+        mean_beat = network.mean_beat.numpy().reshape(model.vae.network_.shape)
     starts = _starts(mean_beat if reference is None else reference, beats)
     usable = beats.usable & np.isfinite(beats.signals).all(axis=(1, 2))
     maps = np.full(beats.signals.shape, np.nan)
@@ -91,20 +95,20 @@ def frozen(network):
     return copy.deepcopy(network).requires_grad_(False)
 
 
-def _explained(reader, factor):
-    """Network behind a reader, the column of a factor in its logits, and its mean training beat (8, n_times) or None."""
-    model = getattr(reader, "model", reader)
-    network = network_of(model)
-    names = getattr(reader, "names_", getattr(network, "names", None))
+def column_of(network, factor, x, names=None):
+    """Column of a network's logits that a factor, or the number of a column, means; `x` are beats to try it on."""
+    with torch.no_grad():
+        logits = network(torch.from_numpy(x[:1]))
+    if logits.ndim != 2:
+        raise ValueError(f"the network must give logits of shape (n, n_tasks); got {tuple(logits.shape)}.")
+    names = getattr(network, "names", names)
     if names is not None and isinstance(factor, str):
         known_names([factor], names, "factor")
-        factor = list(names).index(factor)
-    if isinstance(factor, str) or not isinstance(factor, (int, np.integer)):
-        raise ValueError(f"{type(model).__name__} knows no names of factors: give the column of its logits; got {factor!r}.")
-    mean_beat = getattr(model, "mean_beat_", None)
-    if isinstance(network, ScanNetwork):
-        mean_beat = network.mean_beat.numpy().reshape(model.vae.network_.shape)
-    return network, int(factor), mean_beat
+        return list(names).index(factor)
+    if isinstance(factor, (bool, str)) or not isinstance(factor, (int, np.integer)) or not 0 <= factor < logits.shape[1]:
+        why = "the network knows no names of factors; " if names is None else ""
+        raise ValueError(f"{why}give a column of its logits, from 0 to {logits.shape[1] - 1}; got {factor!r}.")
+    return int(factor)
 
 
 def _starts(reference, beats):

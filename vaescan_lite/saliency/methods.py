@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ..ecg import LEADS_8
-from ..explain.gradients import frozen, integrated_gradients, network_of
+from ..explain.gradients import column_of, frozen, integrated_gradients, network_of
 from ..factors import known_names
 from ..models.fitting import checked_signals
 from ..training import torch_threads
@@ -64,7 +64,9 @@ def attribute(
         background = background[np.random.default_rng(seed).choice(len(background), n_background, replace=False)]
         n_steps = -(-n_steps // 4)
     network = frozen(network_of(model))
-    column = _checked_task(network, task, x)
+    if network.training:
+        raise ValueError("the network is in training mode, where dropout is random; call .eval() first.")
+    column = column_of(network, task, x)
     copies = n_steps if method in ("integrated_gradients", "shap") else 1
     settings = {"batch_size": batch_size, "n_steps": n_steps, "window": window, "background": background}
     maps, n_rows = [], max(1, batch_size // copies)
@@ -150,20 +152,3 @@ def _checked_baseline(baseline, shape):
     if values.ndim not in (2, 3) or values.shape[-2:] != shape or values.size == 0 or not np.isfinite(values).all():
         raise ValueError(f"baseline must hold finite beats of shape {shape}, one or several; got shape {values.shape}.")
     return (values, None) if values.ndim == 2 else (values.mean(axis=0), values)
-
-
-def _checked_task(network, task, x):
-    """Column of the logits that a task means, of a network that is ready to be explained."""
-    if network.training:
-        raise ValueError("the network is in training mode, where dropout is random; call .eval() first.")
-    with torch.no_grad():
-        logits = network(torch.from_numpy(x[:1]))
-    if logits.ndim != 2:
-        raise ValueError(f"the network must give logits of shape (n, n_tasks); got {tuple(logits.shape)}.")
-    names = getattr(network, "names", None)
-    if names is not None and isinstance(task, str):
-        known_names([task], names, "factor")
-        return names.index(task)
-    if isinstance(task, (bool, str)) or not isinstance(task, (int, np.integer)) or not 0 <= task < logits.shape[1]:
-        raise ValueError(f"task must be a column of the logits, from 0 to {logits.shape[1] - 1}; got {task!r}.")
-    return int(task)
