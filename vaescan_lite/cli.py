@@ -62,9 +62,7 @@ def _parser():
     train.add_argument("--profile", choices=("smoke", "workshop", "full"), default="workshop", help="how long to train")
     train.add_argument("--seed", type=int, default=0, help="goes to everything that is drawn or trained (default: 0)")
     train.add_argument("--n-trainings", type=_positive, default=1, help="trainings that differ in their seed (default: 1)")
-    train.add_argument(
-        "--device", default="cpu", help="where to train: cpu, cuda or auto, a GPU if there is one (default: cpu)"
-    )
+    train.add_argument("--device", default="cpu", help="where to train: cpu, cuda or auto, a GPU if there is (default: cpu)")
     train.set_defaults(command=_train)
 
     run = argparse.ArgumentParser(add_help=False)

@@ -25,9 +25,8 @@ SPELLINGS |= {f"c{i}": f"V{i}" for i in range(1, 7)}
 _WORD = r"(?:leads?|ableitung|derivaci[oó]n|deriva[cç][aã]o|d[eé]rivation)"
 _WORDS_BEFORE = re.compile(rf"(?:mdc_ecg_lead|(?:e[ck]g)?[ _]?{_WORD}|e[ck]g)(?:[ _.:]+|-|(?=\d))")
 MV_PER_UNIT = {"mv": 1.0, "uv": 1e-3, "μv": 1e-3, "nv": 1e-6, "v": 1e3}  # NFKC makes one of the two signs for micro
-MV_PER_UNIT |= {
-    f"{word}volt{s}": MV_PER_UNIT[unit] for word, unit in (("milli", "mv"), ("micro", "uv"), ("", "v")) for s in ("", "s")
-}
+_VOLTS = {"millivolt": "mv", "microvolt": "uv", "volt": "v"}
+MV_PER_UNIT |= {word + end: MV_PER_UNIT[unit] for word, unit in _VOLTS.items() for end in ("", "s")}
 _UNIT_BEHIND = re.compile(r"(.+?)(?:\s*[(\[{](.*)[)\]}]|[ _/]+([muμn]v|(?:milli|micro)volts?))$", re.IGNORECASE)
 
 

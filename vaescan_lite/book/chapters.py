@@ -133,7 +133,7 @@ def run_chapters(
             log.info("%d of %d chapters are unchanged and not run again", len(chapters) - len(waiting), len(chapters))
         for name, row in _finished(waiting, n_at_once, chapter_timeout_s):
             rows[name] = row
-            log.info("%s: %s", name, row["error"] or f"{row['seconds']:.1f} s, {_mb(row['memory_mb'])} at the peak")
+            log.info("%s: %s", name, row["error"] or f"{row['seconds']:.1f} s, {_whole(row['memory_mb'])} MB at the peak")
             _write_report(_report(rows, profile), output, parameters)
         report = _report(rows, profile)
         _write_report(report, output, parameters)
@@ -153,9 +153,9 @@ def report_text(report):
         costs = [cost for cost in costs if pd.notna(cost[0]) and pd.notna(cost[1])]
         over = [f"over its {most:g} {unit}" for value, most, unit in costs if value > most]
         note = "failed" if row.error else ", ".join(over)
-        lines.append(f"{row.chapter:<28}{row.seconds:>9.1f}{_mb(row.memory_mb)[:-3]:>9}  {note}".rstrip())
+        lines.append(f"{row.chapter:<28}{row.seconds:>9.1f}{_whole(row.memory_mb):>9}  {note}".rstrip())
     peak = report["memory_mb"].astype(float).max()
-    lines.append(f"{'all':<28}{report['seconds'].sum():>9.1f}{_mb(peak)[:-3]:>9}")
+    lines.append(f"{'all':<28}{report['seconds'].sum():>9.1f}{_whole(peak):>9}")
     return "\n".join(lines)
 
 
@@ -350,5 +350,5 @@ def _write_report(report, output, parameters):
         path.write_text(json.dumps({**parameters, "chapters": chapters}, indent=1) + "\n", encoding="utf-8")
 
 
-def _mb(value):
-    return "? MB" if value is None or pd.isna(value) else f"{value:.0f} MB"
+def _whole(value):
+    return "?" if pd.isna(value) else f"{value:.0f}"

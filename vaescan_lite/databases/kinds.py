@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-READABLE = (
-    "WFDB records (.hea beside .dat or .mat), text tables with a column for each lead (.csv, .tsv, .txt), MUSE XML and DICOM"
-)
+READABLE = "WFDB records (.hea beside .dat or .mat), text tables with a column a lead (.csv, .tsv, .txt), MUSE XML and DICOM"
 # Name, how the file begins, endings. The first that fits counts. SCP-ECG has its mark at byte 14 or 16.
 KINDS = (
     ("a page of the web (HTML), often an error page in place of a download", (b"<!doctype html", b"<html"), ".html .htm"),

@@ -106,10 +106,8 @@ def _report(ecg, scans, folder, interactive):
         sections += [_factors(factors, len(scans)), *_reasons(scan, beats[1], factors)]
         sections += [_neighbours(scan, beats[1]), *([_explorer(scan, beats[1])] if interactive else [])]
     sections.append(_model(folder, scan))
-    page = Template(PAGE.read_text(encoding="utf-8")).substitute(
-        name=html.escape(str(ecg.ids[0])), sections="\n".join(sections)
-    )
-    return Report(factors, measurements, faults, page)
+    form, name = Template(PAGE.read_text(encoding="utf-8")), html.escape(str(ecg.ids[0]))
+    return Report(factors, measurements, faults, form.substitute(name=name, sections="\n".join(sections)))
 
 
 def _read(scans, beats, is_read):
@@ -208,9 +206,7 @@ def _reasons(scan, beats, factors):
         largest = parts.reindex(parts.abs().sort_values(ascending=False).index)[:N_LARGEST]
         said = ", ".join(f"{segment} in {lead} ({value:+.1f})" for (segment, lead), value in largest.items())
         sentence = f"Against a mean beat of the training ECGs the waves add {parts.sum():+.1f} to the log odds; most: {said}."
-        caption = (
-            "Each wave coloured by what it adds: red speaks for it, blue against (integrated gradients through the encoder)."
-        )
+        caption = "Each wave coloured by what it adds: red for it, blue against (integrated gradients through the encoder)."
         section = f"<h3>{label}: {_said(factors.loc[name, 'value'], factors.loc[name])}</h3><p>{sentence}</p>"
         section += _picture(plot_contributions(beats, parts), caption)
         if factors.loc[name, "value"] >= 0.5:

@@ -38,9 +38,7 @@ class BeatsWithLatents:
     def __post_init__(self):
         if np.ndim(self.signals) != 3 or np.ndim(self.latents) != 2 or len(self.signals) != len(self.latents):
             shapes = f"{np.shape(self.signals)} and {np.shape(self.latents)}"
-            raise ValueError(
-                f"signals (n, n_leads, n_times) and latents (n, n_latents) need a row for each beat; got {shapes}."
-            )
+            raise ValueError(f"signals (n, n_leads, n_times) and latents (n, n_latents) need a row per beat; got {shapes}.")
 
     def __len__(self):
         return len(self.signals)

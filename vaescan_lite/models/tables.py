@@ -24,12 +24,10 @@ def standard_models(budget="workshop"):
     """
     from interpret.glassbox import ExplainableBoostingClassifier  # takes two seconds, which most imports do not need
 
-    lengths = TABLE_BUDGETS[budget]
+    lengths, sparse = TABLE_BUDGETS[budget], LogisticRegression(l1_ratio=1, solver="liblinear", random_state=0)
     return {
         "logistic": GridSearchCV(LogisticRegression(max_iter=1000), {"C": STRENGTHS}, cv=3, scoring="roc_auc"),
-        "sparse logistic": GridSearchCV(
-            LogisticRegression(l1_ratio=1, solver="liblinear", random_state=0), {"C": [0.01, 0.1, 1.0]}, cv=3, scoring="roc_auc"
-        ),
+        "sparse logistic": GridSearchCV(sparse, {"C": [0.01, 0.1, 1.0]}, cv=3, scoring="roc_auc"),
         "EBM": ExplainableBoostingClassifier(**EBM, **lengths["EBM"], random_state=0),
         "boosting": HistGradientBoostingClassifier(**BOOSTING, **lengths["boosting"], random_state=0),
         "CNN": EcgCNN(budget=budget),

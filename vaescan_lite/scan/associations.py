@@ -253,20 +253,14 @@ def latent_associations(scan, fewest):
         reach = (table[f"{kind}_high"] - table[kind]) * shrinkage / scale
         table[f"{kind}_se"] *= shrinkage / scale
         table[kind], table[f"{kind}_low"], table[f"{kind}_high"] = effect, effect - reach, effect + reach
-    sd_ratio, divergence = _specificity(scan)
-    table["sd_ratio"], table["divergence_nats"] = sd_ratio.ravel(), divergence.ravel()
+    present = np.where(coding.continuous, coding.mean + coding.step * coding.sd, 1.0)
+    mu, logvar = scan.factors_to_latents(coding.one_at_a_time(present))
+    mu_0, logvar_0 = scan.factors_to_latents({})  # of nobody in particular
+    table["sd_ratio"] = np.exp(0.5 * (logvar - logvar_0)).ravel()
+    parts = (torch.as_tensor(np.broadcast_to(part, mu.shape).copy()) for part in (mu, logvar, mu_0, logvar_0))
+    table["divergence_nats"] = gaussian_kl(*parts).numpy().ravel()
     table["log_odds"] = np.nan
     if scan.decoder == "affine":
         log_odds = scan.decoder_.affine.weight.detach().numpy().astype(float)
         table["log_odds"] = (log_odds / scan.decoder_.scale.numpy() * scan.aggregated_sd_).ravel()
     return where_enough(table, fewest)
-
-
-def _specificity(scan):
-    """Return SD ratio and divergence from the posterior of nobody in particular, each of shape (n_factors, n_latents)."""
-    coding = scan.coding_
-    present = np.where(coding.continuous, coding.mean + coding.step * coding.sd, 1.0)
-    mu, logvar = scan.factors_to_latents(coding.one_at_a_time(present))
-    mu_0, logvar_0 = scan.factors_to_latents({})
-    parts = (torch.as_tensor(np.broadcast_to(part, mu.shape).copy()) for part in (mu, logvar, mu_0, logvar_0))
-    return np.exp(0.5 * (logvar - logvar_0)), gaussian_kl(*parts).numpy()

@@ -39,9 +39,7 @@ def load_scan(kind, path, vae=None):
     """Read a Scan (the class `kind`) that `save_scan` wrote, on the VAE in the file or another object of the same."""
     about, tensors = load_tensors(path, "Scan")
     if vae is None and "vae" not in tensors:
-        raise ValueError(
-            f"{path} holds no VAE (it was saved with with_vae=False); give load(path, vae=...) the one it was fitted on."
-        )
+        raise ValueError(f"{path} holds no VAE (it was saved without); give load(path, vae=...) the one it was fitted on.")
     if vae is None:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "vae").write_bytes(tensors["vae"].tobytes())

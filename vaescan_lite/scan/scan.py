@@ -181,15 +181,15 @@ class Scan:
         self._check_fitted()
         unspecified = self.unspecified if unspecified is None else unspecified
         _check_unspecified(unspecified)
-        table = assignment if isinstance(assignment, pd.DataFrame) else self._one_row(assignment)
-        known_names(table.columns, self.coding_.names, "factor(s)")
+        if not isinstance(assignment, (dict, pd.DataFrame)):
+            raise ValueError(f'an assignment is a dict such as {{"{self.factors[0]}": 1}}; got {type(assignment).__name__}.')
+        known_names(assignment, self.coding_.names, "factor(s)")
+        table = pd.DataFrame([without_unknown(assignment)], dtype=float) if isinstance(assignment, dict) else assignment
         values = checked_values(table.reindex(columns=list(self.coding_.names)), self.coding_.continuous)
         scores, known = self.coding_.scores(values)
+        scores, known = torch.as_tensor(scores, dtype=torch.float32), torch.as_tensor(known)
         with torch.no_grad():
-            mu, logvar = self.encoder_(
-                torch.as_tensor(scores, dtype=torch.float32), torch.as_tensor(known), observe=unspecified == "observe"
-            )
-        mu, logvar = mu.numpy(), logvar.numpy()
+            mu, logvar = (part.numpy() for part in self.encoder_(scores, known, observe=unspecified == "observe"))
         return (mu, logvar) if isinstance(assignment, pd.DataFrame) else (mu[0], logvar[0])
 
     def factors_to_ecg(self, assignment, n=1, *, seed=0, unspecified=None):
@@ -202,9 +202,7 @@ class Scan:
             raise ValueError(f"n must be a whole number of at least 1; got {n!r}.")
         mu, logvar = self.factors_to_latents(assignment, unspecified=unspecified)
         if mu.ndim != 1:
-            raise ValueError(
-                "factors_to_ecg takes one assignment, a dict; for several use factors_to_latents and latents_to_ecg."
-            )
+            raise ValueError("factors_to_ecg takes one assignment, a dict; for several: factors_to_latents, latents_to_ecg.")
         if n == 1:
             return self.latents_to_ecg(mu[np.newaxis])
         mu, logvar = torch.as_tensor(mu).expand(n, -1), torch.as_tensor(logvar).expand(n, -1)
@@ -328,12 +326,6 @@ class Scan:
             self.encoder_ = SymbolEncoder(len(self.aggregated_mean_), coding, self.lam, self.beta_y)
             hidden = N_HIDDEN if self.decoder == "mlp" else 0
             self.decoder_ = FactorDecoder(self.aggregated_mean_, self.aggregated_sd_, len(coding.names), hidden)
-
-    def _one_row(self, assignment):
-        if not isinstance(assignment, dict):
-            raise ValueError(f'an assignment is a dict such as {{"{self.factors[0]}": 1}}; got {type(assignment).__name__}.')
-        known_names(assignment, self.coding_.names, "factor(s)")
-        return pd.DataFrame([without_unknown(assignment)], index=[0], dtype=float)
 
     def _check_fitted(self):
         if not hasattr(self, "history_") and not hasattr(self, "encoder_"):

@@ -45,9 +45,8 @@ class BeatTransformer(TransformerMixin, BaseEstimator):
             for what, then in (("fs", self.fs_), ("r_index", self.r_index_)):
                 now = getattr(beats, what)
                 if then is not None and now != then:
-                    raise ValueError(
-                        f"{name} have {what} {now:g}, the beats of fit had {then:g}; make them with the same rate and window."
-                    )
+                    advice = "make them with the same rate and window"
+                    raise ValueError(f"{name} have {what} {now:g}, the beats of fit had {then:g}; {advice}.")
         return signals, usable
 
     @staticmethod

@@ -42,14 +42,17 @@ class ReadingStudy:
         self.disease = disease
         is_shown = np.isfinite(y) & np.isfinite(probability) & beats.usable
         self.rows, self.pairs = _matched_pairs(y, probability, is_shown, np.random.default_rng(seed))
-        chosen, twelve = self.rows, to_twelve_leads(beats[self.rows])
+        chosen, twelve, last = self.rows, to_twelve_leads(beats[self.rows]), beats.signals.shape[2] - 1
+        samples = {name: [round(border * beats.fs) + beats.r_index for border in ends] for name, ends in segments_s.items()}
+        # Neighbours share a sample, so that the line has no gaps.
+        segments = [{"name": name, "start": max(0, first), "end": min(last, end)} for name, (first, end) in samples.items()]
         waves = contributions.T.groupby(level=0, sort=False).sum().T[list(segments_s)].to_numpy()[chosen]
         signals_uv = 1000 * (twelve.signals - np.median(twelve.signals, axis=2, keepdims=True))
         columns = {"p": probability[chosen].round(3), "y": y[chosen].astype(int), "waves": waves.astype(float).round(2)}
         columns["uv"] = signals_uv.round().astype(int)
         ecgs = [dict(zip(columns, row)) for row in zip(*(column.tolist() for column in columns.values()))]
         self._study = {
-            "disease": disease, "leads": list(LEADS_12), "fs": float(beats.fs), "segments": _segments(segments_s, beats),
+            "disease": disease, "leads": list(LEADS_12), "fs": float(beats.fs), "segments": segments,
             "pixels_per_s": 130, "pixels_per_mv": 52,  # 25 mm/s and 10 mm/mV: 0.4 s are as wide as 1 mV is high
             "strong": float(max(np.abs(waves).max() / 2, 1e-6)), "pairs": self.pairs, "ecgs": ecgs,
         }  # fmt: skip
@@ -96,10 +99,3 @@ def _matched_pairs(y, probability, is_shown, rng):
         raise ValueError(f"too few ECGs for a reading study: {gave}, and at least 2 are needed.")
     rows = np.array([row for pair in pairs for row in pair])
     return rows, [(2 * i, 2 * i + 1) for i in range(len(pairs))]
-
-
-def _segments(segments_s, beats):
-    """First and last sample of each segment; neighbours share one, so that the line has no gaps."""
-    last = beats.signals.shape[2] - 1
-    index = {name: [round(border * beats.fs) + beats.r_index for border in borders] for name, borders in segments_s.items()}
-    return [{"name": name, "start": max(0, start), "end": min(last, end)} for name, (start, end) in index.items()]
