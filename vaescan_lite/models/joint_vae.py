@@ -60,12 +60,27 @@ class JointVAE(TaskClassifier):
         signals = checked_signals(beats)
         y, is_known = checked_labels(y, len(signals))
         self.n_tasks_ = y.shape[1]
-        self.vae_ = _LabelledVAE(self.n_latents, self.beta, self.seed, progress=False, device=self.device)
-        self.vae_._remember_form(_with_form(beats, signals))
-        head = self.vae_._train_with_labels(signals, is_known, y, self.label_weight, budget)
-        self.history_ = self.vae_.history_
-        self.coef_ = head.weight.detach().numpy().astype(float)
-        self.intercept_ = head.bias.detach().numpy().astype(float)
+        vae = BeatVAE(self.n_latents, self.beta, self.seed, progress=False, device=self.device)
+        vae._remember_form(_with_form(beats, signals))
+        vae.n_left_out_, vae.network_ = 0, vae._started_network(signals)
+        step = vae._step(vae.network_, signals, budget)
+        with seeded_weights(self.seed):
+            networks = nn.ModuleDict({"vae": vae.network_, "head": nn.Linear(self.n_latents, self.n_tasks_)})
+        known, y = (torch.from_numpy(values).float().to(as_device(self.device)) for values in (is_known, y))
+
+        def loss(rows, generator):
+            output, terms = step(rows, generator)
+            entropy = cross_entropy(networks["head"](output.mu), known[rows], y[rows]) / len(rows)
+            return terms | {"total": terms["total"] + self.label_weight * entropy, "cross_entropy": entropy}
+
+        self.history_ = vae.history_ = train(
+            networks, loss, len(signals), budget, seed=self.seed, progress=False, description="joint VAE", n_threads=N_THREADS,
+            device=self.device,
+        )  # fmt: skip
+        vae._count_latents(signals)
+        self.vae_ = vae
+        self.coef_ = networks["head"].weight.detach().numpy().astype(float)
+        self.intercept_ = networks["head"].bias.detach().numpy().astype(float)
         return self
 
     def decision_function(self, beats):
@@ -79,29 +94,3 @@ class JointVAE(TaskClassifier):
 def _with_form(beats, signals):
     """Return a BeatSet, whose rate and R peak count, as it is; of anything else the signals."""
     return beats if isinstance(beats, BeatSet) else signals
-
-
-class _LabelledVAE(BeatVAE):
-    """A BeatVAE whose encoder also hears what the labels say."""
-
-    def _train_with_labels(self, beats, is_known, y, label_weight, budget):
-        """Train on finite beats, float32 (n, 8, n_times), and labels (n, n_tasks); return the head."""
-        self.n_left_out_ = 0
-        network = self._started_network(beats)
-        step = self._step(network, beats, budget)
-        with seeded_weights(self.seed):
-            networks = nn.ModuleDict({"vae": network, "head": nn.Linear(self.n_latents, y.shape[1])})
-        known, y = (torch.from_numpy(values).float().to(as_device(self.device)) for values in (is_known, y))
-
-        def loss(rows, generator):
-            output, terms = step(rows, generator)
-            entropy = cross_entropy(networks["head"](output.mu), known[rows], y[rows]) / len(rows)
-            return terms | {"total": terms["total"] + label_weight * entropy, "cross_entropy": entropy}
-
-        self.history_ = train(
-            networks, loss, len(beats), budget, seed=self.seed, progress=False, description="joint VAE", n_threads=N_THREADS,
-            device=self.device,
-        )  # fmt: skip
-        self.network_ = network
-        self._count_latents(beats)
-        return networks["head"]
