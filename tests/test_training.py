@@ -194,5 +194,5 @@ def test_bfloat16_rounds_products_and_only_for_those_who_ask():
         train(network, loss, 40, Budget(epochs=1, batch_size=40), seed=0, progress=False, precision=precision)
         assert network.weight.dtype == torch.float32
     assert dtypes == [(torch.float32, torch.float32), (torch.bfloat16, torch.float32)]
-    with pytest.raises(ValueError, match="precision must be float32 or bfloat16; got 'half'"):
+    with pytest.raises(ValueError, match="unknown precision 'half'; known are float32, bfloat16"):
         train(line(), loss, 40, Budget(epochs=1), seed=0, progress=False, precision="half")

@@ -53,24 +53,24 @@ def _parser():
     explain.add_argument("-o", "--output", type=Path, help="where to write (default: the name of the file with .html)")
     explain.set_defaults(command=_explain)
 
-    train = commands.add_parser("train", help="train a model for targets of your own")
+    settings = argparse.ArgumentParser(add_help=False)
+    profiles = ("smoke", "workshop", "full")
+    settings.add_argument("--profile", choices=profiles, default="workshop", help="data and time to use (default: workshop)")
+    settings.add_argument("--seed", type=int, default=0, help="goes to everything that is drawn or trained (default: 0)")
+
+    train = commands.add_parser("train", parents=[settings], help="train a model for targets of your own")
     train.add_argument("folder", help="a folder of ECGs, or ptbxl")
     train.add_argument("--labels", help="CSV: a column of ids, and one for each target (default: labels.csv in the folder)")
     train.add_argument("--split", help="CSV: a column of ids, and one with folds 1-10 or train, validation, test (default: "
                        "split.csv in the folder, else folds drawn by a hash)")  # fmt: skip
     train.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL", help="the folder to write")
-    train.add_argument("--profile", choices=("smoke", "workshop", "full"), default="workshop", help="how long to train")
-    train.add_argument("--seed", type=int, default=0, help="goes to everything that is drawn or trained (default: 0)")
     train.add_argument("--n-trainings", type=_positive, default=1, help="trainings that differ in their seed (default: 1)")
     train.add_argument("--device", default="cpu", help="where to train: cpu, cuda or auto, a GPU if there is (default: cpu)")
     train.set_defaults(command=_train)
 
-    run = argparse.ArgumentParser(add_help=False)
+    run = argparse.ArgumentParser(add_help=False, parents=[settings])
     run.add_argument("--source", type=Path, default=Path("."), help="folder of the book (default: the working directory)")
-    profiles = ("smoke", "workshop", "full")
-    run.add_argument("--profile", choices=profiles, default="workshop", help="data and time to use (default: workshop)")
     run.add_argument("--database", default="auto", help="a folder of ECGs, auto, simulated or ptbxl (default: auto)")
-    run.add_argument("--seed", type=int, default=0, help="goes to everything that is drawn or trained (default: 0)")
     run.add_argument("--fresh", action="store_true", help="run chapters and build pages again that have not changed, too")
     run.add_argument("--at-once", type=_positive, metavar="N", help="chapters at once (default: one a CPU, memory permitting)")
     run.add_argument("--caller", help=argparse.SUPPRESS)  # make -C: where a relative --database may also start

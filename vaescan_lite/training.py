@@ -11,6 +11,7 @@ import torch
 from tqdm import tqdm
 
 from .cpus import default_threads
+from .factors import known_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,8 +164,7 @@ def train(
 @contextmanager
 def _made_on(device, precision="float32"):
     """Have torch make tensors on a device, which on the CPU it does without being told, and compute in a precision."""
-    if precision not in ("float32", "bfloat16"):
-        raise ValueError(f"precision must be float32 or bfloat16; got {precision!r}.")
+    known_names([precision], ("float32", "bfloat16"), "precision")
     is_rounded = torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
     with nullcontext() if device.type == "cpu" else device, is_rounded:
         yield

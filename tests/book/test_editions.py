@@ -71,5 +71,5 @@ def test_the_first_page_says_which_edition_it_is_and_a_folder_has_the_chapters_t
 
 
 def test_an_edition_that_does_not_exist_is_named():
-    with pytest.raises(ValueError, match="edition must be one of complete, student; got 'teacher'"):
+    with pytest.raises(ValueError, match="unknown edition 'teacher'; known are complete, student"):
         pages.build_book(ROOT, ROOT / "nowhere", edition="teacher")

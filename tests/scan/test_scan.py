@@ -457,7 +457,7 @@ def test_wrong_input_is_named(fitted, tmp_path):
         Scan(scan.vae, ["LBBB"]).fit(beats, factors.replace({"LBBB": {1: 2}}))
     with pytest.raises(ValueError, match="factor LBBB cannot be learnt from these 1500 ECGs: it is 0 in all"):
         Scan(scan.vae, ["LBBB"]).fit(beats, factors.assign(LBBB=0.0))
-    with pytest.raises(ValueError, match="unspecified must be"):
+    with pytest.raises(ValueError, match="unknown value of unspecified"):
         Scan(scan.vae, ["LBBB"], unspecified="zero").fit(beats, factors)
     with pytest.raises(FileNotFoundError, match="no Scan at"):
         Scan.load(tmp_path / "none")

@@ -19,7 +19,7 @@ import pandas as pd
 
 from ..cache import PACKAGE, alone, content_hash, written_whole
 from ..cpus import available_cpus, available_memory_mb, end_with
-from ..factors import require_whole
+from ..factors import known_names, require_whole
 from .workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -114,8 +114,7 @@ def run_chapters(
         ``error`` (None where it ran). Where one failed, `ChaptersFailed` is raised instead, after all are run and the report is
         written.
     """
-    if profile not in BUDGETS:
-        raise ValueError(f"profile must be one of {', '.join(BUDGETS)}; got {profile!r}.")
+    known_names([profile], BUDGETS, "profile")
     parameters = {"profile": profile, "database": resolve_database(database), "seed": require_whole(seed, "seed")}
     chapters = {path: _prepared(path, parameters) for path in chapter_paths(notebooks, only)}
     n_at_once = n_at_once or min(available_cpus(), max(1, int(available_memory_mb() / 1024 - 1)))
@@ -134,9 +133,8 @@ def run_chapters(
         for name, row in _finished(waiting, n_at_once, chapter_timeout_s):
             rows[name] = row
             log.info("%s: %s", name, row["error"] or f"{row['seconds']:.1f} s, {_whole(row['memory_mb'])} MB at the peak")
-            _write_report(_report(rows, profile), output, parameters)
-        report = _report(rows, profile)
-        _write_report(report, output, parameters)
+            _report(rows, output, parameters)
+        report = _report(rows, output, parameters)
     failed = report[report["error"].notna()]
     if len(failed):
         reasons = "\n".join(f"{row.chapter}: {row.error}" for row in failed.itertuples())
@@ -184,12 +182,6 @@ def _kept(executed, key):
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return {**row, "error": None} if row.pop("key") == key else None
-
-
-def _report(rows, profile):
-    """Lay rows by name, of chapters that ran, out as a table."""
-    done = [(name, row["seconds"], row["memory_mb"], *BUDGETS[profile], row["error"]) for name, row in rows.items() if row]
-    return pd.DataFrame(done, columns=REPORT_COLUMNS).astype({"error": object})
 
 
 def _finished(waiting, n_at_once, timeout_s):
@@ -342,12 +334,17 @@ def environment_for_child(**extra):
     return {**environment, "JUPYTER_PREFER_ENV_PATH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", **extra}
 
 
-def _write_report(report, output, parameters):
+def _report(rows, output, parameters):
+    """Lay rows by name, of chapters that ran, out as a table, and write it down."""
+    budget = BUDGETS[parameters["profile"]]
+    done = [(name, row["seconds"], row["memory_mb"], *budget, row["error"]) for name, row in rows.items() if row]
+    report = pd.DataFrame(done, columns=REPORT_COLUMNS).astype({"error": object})
     with written_whole(output / "report.csv") as path:
         report.to_csv(path, index=False)
     with written_whole(output / "report.json") as path:
         chapters = json.loads(report.to_json(orient="records"))
         path.write_text(json.dumps({**parameters, "chapters": chapters}, indent=1) + "\n", encoding="utf-8")
+    return report
 
 
 def _whole(value):

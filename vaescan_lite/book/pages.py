@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ..cache import content_hash
+from ..factors import known_names
 from .chapters import chapter_paths, code_hash, environment_for_child, log
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -60,8 +61,7 @@ def build_book(source, executed, build_folder=None, edition="complete", fresh=Fa
     says that Jupyter Book warned, failed, or is not of version 1 (2 ignores ``_config.yml`` and builds nothing).
     """
     require_book(source)
-    if edition not in EDITIONS:
-        raise ValueError(f"edition must be one of {', '.join(EDITIONS)}; got {edition!r}.")
+    known_names([edition], EDITIONS, "edition")
     build = Path(build_folder or source).resolve() / "_build"
     staged = build / "staged"
     for old in (staged, build / "notebooks"):

@@ -8,7 +8,7 @@ import joblib
 import pandas as pd
 
 from ..cache import cache_folder, load_beats, load_or_make, load_table, save_beats, save_table, source_hash
-from ..factors import BROADER, DIAGNOSES, FACTOR_NAMES, PERSON, SUPERCLASSES, require_whole
+from ..factors import BROADER, DIAGNOSES, FACTOR_NAMES, PERSON, SUPERCLASSES, known_names, require_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +56,7 @@ class Workspace:
     """
 
     def __init__(self, profile="workshop", database="auto", seed=0):
-        if profile not in PROFILES:
-            raise ValueError(f"profile must be one of {', '.join(PROFILES)}; got {profile!r}.")
+        known_names([profile], PROFILES, "profile")
         self.profile, self.profile_name = PROFILES[profile], profile
         self.where, self.seed = database, require_whole(seed, "seed")
         self._made = {}

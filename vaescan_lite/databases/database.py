@@ -116,7 +116,10 @@ class Database:
             self.ground_truth = truth.reindex(self.labels.index)
         counts = Counter(fs for files_of_ecg in contents.files.values() for fs, _ in files_of_ecg)
         self.fs_available = tuple(sorted(counts))
-        self.description = _describe(self, counts, reason)
+        rates = ", ".join(f"{fs:g} Hz" + (f" ({counts[fs]:,})" if len(counts) > 1 else "") for fs in self.fs_available)
+        kind = "simulated" if self.is_simulated else "recorded"
+        place = "" if self.is_simulated or self.name == folder.name else f" in {folder.name}"
+        self.description = f"{self.name}{place}: {len(self):,} {kind} ECGs, {rates}{reason}"
 
     def __len__(self):
         return len(self.ids)
@@ -169,8 +172,7 @@ class Database:
             limb leads computed from others.
         """
         ids = self._checked_ids(ids)
-        if errors not in ("raise", "skip"):
-            raise ValueError(f'errors must be "raise" or "skip"; got {errors!r}.')
+        known_names([errors], ("raise", "skip"), "way with errors")
         are_numbers = all(isinstance(value, (int, float, np.number)) and np.isfinite(value) for value in (fs, duration_s))
         if not are_numbers or fs <= 0 or round(duration_s * fs) <= 0:
             raise ValueError(f"fs (Hz) and duration_s (s) must be above 0; got {fs!r} and {duration_s!r}.")
@@ -355,14 +357,6 @@ def _fingerprint(ids, files, tables):
     for table in tables:
         digest.update(table.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _describe(database, counts, reason):
-    """Return in one line what a database is; `counts` is the number of ECGs at each rate."""
-    rates = ", ".join(f"{fs:g} Hz" + (f" ({counts[fs]:,})" if len(counts) > 1 else "") for fs in database.fs_available)
-    kind = "simulated" if database.is_simulated else "recorded"
-    place = "" if database.is_simulated or database.name == database.folder.name else f" in {database.folder.name}"
-    return f"{database.name}{place}: {len(database):,} {kind} ECGs, {rates}{reason}"
 
 
 def _column(labels, name):

@@ -153,7 +153,15 @@ def _open_ptbxl(folder, files, records, table_name):
 
 def read_ptbxl_table(path):
     """Read the label table of PTB-XL, indexed by ecg_id, and the SCP-ECG statements of each row."""
-    table = _indexed_by_ecg_id(read_table(path, ("ecg_id", "scp_codes")), path)
+    table = read_table(path, ("ecg_id", "scp_codes"))
+    ids = pd.to_numeric(table["ecg_id"], errors="coerce")
+    wrong = table["ecg_id"][ids.isna() | (ids % 1 != 0)]
+    if len(wrong):
+        raise ValueError(f"{path}: ecg_id must be whole numbers; found {wrong.tolist()[0]!r} in row {wrong.index[0] + 1}.")
+    table = table.assign(ecg_id=ids.astype(np.int64)).set_index("ecg_id")
+    twice = table.index[table.index.duplicated()].unique().tolist()
+    if twice:
+        raise ValueError(f"{path}: {len(twice)} ecg_id(s) occur more than once, such as {twice[:5]}; an id must name one ECG.")
     return table, [_scp_statements(cell, id_, path) for id_, cell in zip(table.index, table["scp_codes"])]
 
 
@@ -170,23 +178,11 @@ def _ptbxl_files(folder, names, files, records):
     return files_of_id, issues
 
 
-def _indexed_by_ecg_id(table, path):
-    ids = pd.to_numeric(table["ecg_id"], errors="coerce")
-    wrong = table["ecg_id"][ids.isna() | (ids % 1 != 0)]
-    if len(wrong):
-        raise ValueError(f"{path}: ecg_id must be whole numbers; found {wrong.tolist()[0]!r} in row {wrong.index[0] + 1}.")
-    table = table.assign(ecg_id=ids.astype(np.int64)).set_index("ecg_id")
-    twice = table.index[table.index.duplicated()].unique().tolist()
-    if twice:
-        raise ValueError(f"{path}: {len(twice)} ecg_id(s) occur more than once, such as {twice[:5]}; an id must name one ECG.")
-    return table
-
-
 def _first_fs(folder, records, otherwise):
     """Rate in Hz that the first readable header states: all records of a PTB-XL column have the same."""
     for record in records:
         try:
-            return _tidy(read_header(folder / record).fs)
+            return read_header(folder / record).fs
         except (OSError, ValueError):  # told when that record is read
             continue
     return otherwise
@@ -212,7 +208,7 @@ def _open_ludb(folder, files, records):
     for row in labels.loc[:, _LUDB_FIRST_TEXT:].itertuples(index=False):
         entries = {line.strip() for cell in row if isinstance(cell, str) for line in cell.splitlines()} - {""}
         statements.append(entries or None)
-    files_of_id = {id_: [(_tidy(headers[record_of[id_]].fs), record_of[id_])] for id_ in labels.index}
+    files_of_id = {id_: [(headers[record_of[id_]].fs, record_of[id_])] for id_ in labels.index}
     return Contents("LUDB", labels, files_of_id, "ludb", statements, issues, table=LUDB_TABLE)
 
 
@@ -234,7 +230,7 @@ def _open_wfdb(folder, files, records):
     unread = [f"{id_}: {word}" for id_, words in zip(ids, unread) for word in words]
     issues += [("diagnosis that is neither a SNOMED CT code nor a name of CPSC2018", where) for where in unread]
     labels = pd.DataFrame(rows, index=pd.Index(ids, name="id"))
-    files_of_id = {id_: [(_tidy(header.fs), record)] for id_, (record, header) in zip(ids, headers.items())}
+    files_of_id = {id_: [(header.fs, record)] for id_, (record, header) in zip(ids, headers.items())}
     annotated = frozenset().union(*(codes for codes in statements if codes))
     patients = patients_of(list(headers), [row.get("Patient", "") for row in rows])
     return Contents(folder.name, labels, files_of_id, "snomed", list(statements), issues, annotated, patients)
@@ -307,7 +303,3 @@ def _scp_statements(cell, id_, path):
 def _natural(name):
     """Sort key in which 2 comes before 10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
-
-
-def _tidy(fs):
-    return int(fs) if fs == int(fs) else fs

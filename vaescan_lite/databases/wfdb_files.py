@@ -29,7 +29,7 @@ class Header(NamedTuple):
     """What a WFDB header says."""
 
     path: str  # the .hea file
-    fs: float  # Hz
+    fs: float  # Hz; an int where it is whole
     n_samples: int | None  # per lead; None where the header leaves it out
     leads: tuple  # names of the signals, the twelve leads in their usual spelling
     signal_lines: list  # the fields of each signal's line, as text
@@ -69,6 +69,7 @@ def read_header(path):
     if not is_segmented and (len(signal_lines) < n_signals or any(len(fields) < 2 for fields in signal_lines)):
         described = f"{len(signal_lines)}: {', '.join(leads) or 'none'}"
         raise ValueError(f"{path}: the header announces {n_signals} signals and describes {described}.")
+    fs = int(fs) if fs == int(fs) else fs
     return Header(path, fs, int(first["n_samples"] or 0) or None, leads, signal_lines, is_segmented, comments)
 
 

@@ -61,7 +61,7 @@ class JointVAE(TaskClassifier):
         y, is_known = checked_labels(y, len(signals))
         self.n_tasks_ = y.shape[1]
         vae = BeatVAE(self.n_latents, self.beta, self.seed, progress=False, device=self.device)
-        vae._remember_form(_with_form(beats, signals))
+        vae._remember_form(beats if isinstance(beats, BeatSet) else signals)
         vae.n_left_out_, vae.network_ = 0, vae._started_network(signals)
         step = vae._step(vae.network_, signals, budget)
         with seeded_weights(self.seed):
@@ -86,11 +86,7 @@ class JointVAE(TaskClassifier):
     def decision_function(self, beats):
         """Logit of every task, affine in the latents, float64, (n, n_tasks), for finite beats of the form of those in `fit`."""
         check_is_fitted(self, "vae_")
+        signals = checked_signals(beats)
         with torch_threads(N_THREADS):
-            latents = self.vae_.transform(_with_form(beats, checked_signals(beats)))
+            latents = self.vae_.transform(beats if isinstance(beats, BeatSet) else signals)
         return latents.astype(float) @ self.coef_.T + self.intercept_
-
-
-def _with_form(beats, signals):
-    """Return a BeatSet, whose rate and R peak count, as it is; of anything else the signals."""
-    return beats if isinstance(beats, BeatSet) else signals

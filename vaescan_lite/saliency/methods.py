@@ -77,16 +77,8 @@ def attribute(
     return np.concatenate(maps).astype(np.float32, copy=False)
 
 
-def _saliency(network, x, column, reference, **_):
-    """Simonyan 2013 (arXiv 1312.6034)."""
-    return _gradient(network, x, column).abs()
-
-
-def _gradient_x_input(network, x, column, reference, **_):
-    return _gradient(network, x, column) * (x - reference)
-
-
 def _gradient(network, x, column):
+    """Simonyan 2013 (arXiv 1312.6034), its sign kept."""
     from captum.attr import Saliency
 
     return Saliency(network).attribute(x, target=column, abs=False)
@@ -129,8 +121,9 @@ def _occlusion(network, x, column, reference, *, batch_size, window, **_):
 
 
 _MAPS = {
-    "saliency": _saliency, "gradient_x_input": _gradient_x_input, "integrated_gradients": _integrated_gradients,
-    "gradcam": _gradcam, "occlusion": _occlusion, "shap": _shap,
+    "saliency": lambda network, x, column, reference, **_: _gradient(network, x, column).abs(),
+    "gradient_x_input": lambda network, x, column, reference, **_: _gradient(network, x, column) * (x - reference),
+    "integrated_gradients": _integrated_gradients, "gradcam": _gradcam, "occlusion": _occlusion, "shap": _shap,
 }  # fmt: skip
 
 

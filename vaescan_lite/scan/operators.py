@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..factors import known_names
+
 
 def combine(a, b, how="and", prior=None):
     """Combine two concepts: both (AND), what they share (IN COMMON), or one without the other (IGNORE).
@@ -30,8 +32,7 @@ def combine(a, b, how="and", prior=None):
     >>> combine({"LBBB": 1, "AF": 0}, ["AF"], how="ignore")
     {'LBBB': 1}
     """
-    if how not in ("and", "in_common", "ignore"):
-        raise ValueError(f"how must be 'and', 'in_common' or 'ignore'; got {how!r}.")
+    known_names([how], ("and", "in_common", "ignore"), "operator")
     if isinstance(a, dict):
         return _combine_assignments(a, b, how)
     return _combine_posteriors(a, b, how, prior)

@@ -21,6 +21,7 @@ from .network import FactorDecoder, SymbolEncoder, scan_loss, start_decoder, sta
 from .operators import without_unknown
 from .saving import load_scan, save_scan
 
+UNSPECIFIED = ("observe", "average")
 N_HIDDEN = 32  # width of the MLP decoder
 N_STEPS = 200  # training steps with an affine decoder: the closed forms it starts from are close to the optimum
 N_BOOTSTRAP = 50  # refits of the encoder's slopes, for intervals on decoded beats
@@ -180,7 +181,7 @@ class Scan:
         """
         self._check_fitted()
         unspecified = self.unspecified if unspecified is None else unspecified
-        _check_unspecified(unspecified)
+        known_names([unspecified], UNSPECIFIED, "value of unspecified")
         if not isinstance(assignment, (dict, pd.DataFrame)):
             raise ValueError(f'an assignment is a dict such as {{"{self.factors[0]}": 1}}; got {type(assignment).__name__}.')
         known_names(assignment, self.coding_.names, "factor(s)")
@@ -332,15 +333,9 @@ class Scan:
             raise NotFittedError("this Scan is not fitted yet: call fit(beats, factors) first.")
 
     def _check_settings(self):
-        if self.decoder not in ("affine", "mlp"):
-            raise ValueError(f"decoder must be 'affine' or 'mlp'; got {self.decoder!r}.")
-        _check_unspecified(self.unspecified)
+        known_names([self.decoder], ("affine", "mlp"), "decoder")
+        known_names([self.unspecified], UNSPECIFIED, "value of unspecified")
         if not self.lam > 0 or not self.beta_y >= 0:
             raise ValueError(f"lam must be above 0 and beta_y at least 0; got lam={self.lam}, beta_y={self.beta_y}.")
         if not self.factors or len(set(self.factors)) != len(self.factors):
             raise ValueError(f"factors must be a list of different names; got {self.factors}.")
-
-
-def _check_unspecified(unspecified):
-    if unspecified not in ("observe", "average"):
-        raise ValueError(f"unspecified must be 'observe' or 'average'; got {unspecified!r}.")

@@ -69,8 +69,10 @@ class Explorer(anywidget.AnyWidget):
 
     def __init__(self, vae, scan=None, *, beats=None, known_factors=None):
         check_is_fitted(vae, "network_")
-        if scan is not None and not _same_network(vae, scan.vae):
-            raise ValueError("scan was fitted on the latents of another VAE; give Explorer(scan.vae, scan).")
+        if scan is not None and scan.vae is not vae:
+            own, of_scan = (model.network_.state_dict() for model in (vae, scan.vae))
+            if own.keys() != of_scan.keys() or not all(map(torch.equal, own.values(), of_scan.values())):
+                raise ValueError("scan was fitted on the latents of another VAE; give Explorer(scan.vae, scan).")
         if known_factors is not None and (beats is None or scan is None):
             raise ValueError("known_factors describe people: give beats and a Scan with them.")
         self.vae, self.scan = vae, scan
@@ -194,10 +196,3 @@ class Explorer(anywidget.AnyWidget):
         self._base = base
         if self._moves:
             self.z = self.z + base - before
-
-
-def _same_network(vae, vae_of_scan):
-    if vae is vae_of_scan:
-        return True
-    weights, weights_of_scan = (model.network_.state_dict() for model in (vae, vae_of_scan))
-    return weights.keys() == weights_of_scan.keys() and all(map(torch.equal, weights.values(), weights_of_scan.values()))
