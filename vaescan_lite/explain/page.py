@@ -104,7 +104,12 @@ def _report(ecg, scans, folder, interactive):
     if is_read:
         sections = [_summary(measurements, factors, faults), *sections, _measurements(beats[0], measurements)]
         sections += [_factors(factors, len(scans)), *_reasons(scan, beats[1], factors)]
-        sections += [_neighbours(scan, beats[1]), *([_explorer(scan, beats[1])] if interactive else [])]
+        sections.append(_neighbours(scan, beats[1]))
+    if is_read and interactive:
+        from ..web import Explorer  # needs anywidget, which nothing else in this folder does
+
+        figure = Explorer(scan.vae, scan, beats=beats[1]).html(png_of(plot_beats(beats[1]), **PICTURE))
+        sections.append(f"<h2>Try it</h2><p>Move the latents and factors of this beat.</p>{figure}")
     sections.append(_model(folder, scan))
     form, name = Template(PAGE.read_text(encoding="utf-8")), html.escape(str(ecg.ids[0]))
     return Report(factors, measurements, faults, form.substitute(name=name, sections="\n".join(sections)))
@@ -230,13 +235,6 @@ def _neighbours(scan, beats):
         said[f"{place}: {carried}"] = scan.latents_to_ecg(latents[[person]])
     caption = f"The nearest of {len(latents)} training ECGs that travel with the model, drawn from latents, and what they have."
     return f"<h2>Who is alike</h2>{_picture(plot_beats(said), caption)}"
-
-
-def _explorer(scan, beats):
-    from ..web import Explorer  # needs anywidget, which nothing else in this folder does
-
-    figure = Explorer(scan.vae, scan, beats=beats).html(png_of(plot_beats(beats), **PICTURE))
-    return f"<h2>Try it</h2><p>Move the latents and factors of this beat.</p>{figure}"
 
 
 def _model(folder, scan):

@@ -71,9 +71,7 @@ class Divide(nn.Module):
         return x / self.scale
 
 
-def train_on_signals(
-    new_network, error, signals, known, targets, *, kind, budget, seed, description, device, precision="float32"
-):
+def train_on_signals(new_network, error, signals, known, targets, *, kind, budget, seed, description, device, precision):
     """Train ``new_network()`` on augmented signals; return it, behind the division of leads by their size, and the history.
 
     ``error(output, known, *targets)`` is summed over a batch; `known` and each of `targets` are arrays (n, n_tasks).

@@ -117,7 +117,7 @@ class CappedHybrid(TaskClassifier):
                 lambda: FlatteningNetwork(*self.shape_, self.n_tasks_),
                 lambda output, known, y, offset: cross_entropy(offset + _capped(output, self.cap), known, y),
                 signals, is_known, [y, offsets], kind="beat", budget=budget, seed=self.seed, device=self.device,
-                description="capped correction",
+                description="capped correction", precision="float32",
             )  # fmt: skip
         return self
 
