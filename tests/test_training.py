@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from vaescan_lite.book import PROFILES
-from vaescan_lite.models.cnn import KINDS
+from vaescan_lite.models.fitting import AUGMENTATIONS
 from vaescan_lite.training import (
     BUDGETS,
     TABLE_BUDGETS,
@@ -150,7 +150,7 @@ def test_a_budget_is_itself_or_the_one_of_its_name():
 
 
 def test_every_network_and_table_has_a_budget_in_every_profile():
-    assert {"VAE", "joint VAE", *(f"CNN, {kind}" for kind in KINDS)} == set(BUDGETS)
+    assert {"VAE", "joint VAE", *(f"CNN, {kind}" for kind in AUGMENTATIONS)} == set(BUDGETS)
     assert all(set(budgets) == set(PROFILES) == set(TABLE_BUDGETS) for budgets in BUDGETS.values())
 
 

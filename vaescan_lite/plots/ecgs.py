@@ -60,7 +60,6 @@ class _Squares(LineCollection):
         self.set(in_layout=False, transform=ax.transData, clip_path=ax.patch)
 
     def draw(self, renderer):
-        """Draw the lines of the view that holds now."""
         x, y = (np.sort(limits) for limits in (self.axes.get_xlim(), self.axes.get_ylim()))
         of_x, of_y = (np.arange(np.ceil(low / mm), np.floor(high / mm) + 1) for (low, high), mm in zip((x, y), SMALL_SQUARE))
         vertical = [[(i * SMALL_SQUARE[0], end) for end in y] for i in of_x]

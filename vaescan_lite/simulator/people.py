@@ -24,6 +24,11 @@ PREVALENCE = {
     "LBBB": 0.04, "RBBB": 0.045, "AF": 0.06, "AVB1": 0.05, "LVH": 0.085,
     "IMI": 0.07, "AMI": 0.045, "LAFB": 0.05, "PVC": 0.05, "STTC": 0.14,
 }  # fmt: skip
+AGE_LOG_ODDS = {
+    "AF": 0.60, "LBBB": 0.40, "RBBB": 0.30, "AVB1": 0.40, "LAFB": 0.30,
+    "LVH": 0.15, "IMI": 0.30, "AMI": 0.25, "PVC": 0.25, "STTC": 0.20,
+}  # fmt: skip
+FEMALE_LOG_ODDS = {"IMI": -0.7, "AMI": -0.5, "RBBB": -0.5, "AVB1": -0.4, "LAFB": -0.4, "AF": -0.2, "STTC": 0.3}
 
 # What tells one person from another: one standard normal number each, the same whatever the factors are ("spare" holds a place,
 # so that the same seed gives the same people as before), ...
@@ -77,19 +82,12 @@ class Population:
         Log odds ratio of a diagnosis per ten years of age, and for women against men; 0 where not named.
     """
 
-    prevalence: Mapping[str, float] = field(default_factory=lambda: dict(PREVALENCE))
+    prevalence: Mapping[str, float] = field(default_factory=PREVALENCE.copy)
     share_female: float = 0.48
     age_mean_years: float = 62.0
     age_sd_years: float = 17.0
-    age_log_odds: Mapping[str, float] = field(
-        default_factory=lambda: {
-            "AF": 0.60, "LBBB": 0.40, "RBBB": 0.30, "AVB1": 0.40, "LAFB": 0.30,
-            "LVH": 0.15, "IMI": 0.30, "AMI": 0.25, "PVC": 0.25, "STTC": 0.20,
-        }
-    )  # fmt: skip
-    female_log_odds: Mapping[str, float] = field(
-        default_factory=lambda: {"IMI": -0.7, "AMI": -0.5, "RBBB": -0.5, "AVB1": -0.4, "LAFB": -0.4, "AF": -0.2, "STTC": 0.3}
-    )
+    age_log_odds: Mapping[str, float] = field(default_factory=AGE_LOG_ODDS.copy)
+    female_log_odds: Mapping[str, float] = field(default_factory=FEMALE_LOG_ODDS.copy)
 
     def __post_init__(self):
         for name in ("prevalence", "age_log_odds", "female_log_odds"):
