@@ -294,11 +294,9 @@ def _ptbxl_folder():
     """Folder of the copy of PTB-XL in the cache, or an error that says how to get it."""
     folder = cache_folder() / "ptbxl"
     if not (folder / PTBXL_TABLE).is_file():
-        raise FileNotFoundError(
-            f"{folder / PTBXL_TABLE}: no copy of PTB-XL there. Fetch it with the command vaescan-lite download (--n 500: a "
-            "part of it) from https://physionet.org/content/ptb-xl/1.0.3/, or give open_database the folder where you have it; "
-            'open_database("simulated") needs no download.'
-        )
+        advice = "Fetch it (https://physionet.org/content/ptb-xl/1.0.3/) by the command vaescan-lite download (--n 500: a part "
+        advice += 'of it), or give open_database the folder where you have it; open_database("simulated") needs no download'
+        raise FileNotFoundError(f"{folder / PTBXL_TABLE}: no copy of PTB-XL there. {advice}.")
     return folder
 
 

@@ -179,10 +179,8 @@ def _factors(table, n_trainings):
         for name, row in table.iterrows()
     )
     spread = f"lowest and highest of {n_trainings} trainings" if n_trainings > 1 else "one training: no spread is known"
-    caption = (
-        "Probabilities of the median beat, which has no rhythm. They fit a group in which each factor is as frequent as among"
-        f" the training ECGs (last column). Spread: {spread}."
-    )
+    caption = "Probabilities of the median beat, which has no rhythm. They fit a group in which each factor is as frequent as "
+    caption += f"among the training ECGs (last column). Spread: {spread}."
     head = "<tr><th>Factor</th><th>Here</th><th>Spread</th><th>Training ECGs</th></tr>"
     return f"<h2>What the model reads</h2>{_table(caption, head, rows)}"
 

@@ -218,10 +218,9 @@ def _explained_model(explained, budget, seed):
 def _checked_beats(beats):
     """Signals as float32 and latents as float64, both finite."""
     if not hasattr(beats, "latents"):
-        raise ValueError(
-            f"a hybrid needs beats with their latents, BeatsWithLatents(signals, latents); got {type(beats).__name__}. "
-            f"In benchmark.run, pair it with the representation {BEAT_AND_LATENTS!r} of hybrid.grid()."
-        )
+        advice = f"In benchmark.run, pair it with the representation {BEAT_AND_LATENTS!r} of hybrid.grid()"
+        got = type(beats).__name__
+        raise ValueError(f"a hybrid needs beats with latents, BeatsWithLatents(signals, latents); got {got}. {advice}.")
     latents = np.asarray(beats.latents, dtype=float)
     if not np.isfinite(latents).all():
         raise ValueError("latents hold NaN or infinite values: leave unusable beats out first.")
