@@ -24,6 +24,7 @@ def lighter(notebook):
             data = output.get("data", {})
             if "image/png" in data and "text/html" not in data:
                 data["image/png"] = with_palette("".join(data["image/png"]))
+                output.get("metadata", {}).get("image/png", {}).pop("height", None)  # it follows from the width that there is
     return notebook
 
 

@@ -33,7 +33,7 @@ NORMAL = {
 }  # fmt: skip
 NOT_MV = "cannot be millivolts"  # in the words of a fault
 N_EXPLAINED, N_LARGEST, N_NEAREST = 2, 3, 3
-PICTURE = {"dpi": 90, "n_colors": 128, "dither": Image.Dither.NONE}
+PICTURE = {"dpi": 120, "n_colors": 128, "dither": Image.Dither.NONE}
 
 
 @dataclass(frozen=True, repr=False)

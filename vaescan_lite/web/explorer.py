@@ -123,7 +123,7 @@ class Explorer(anywidget.AnyWidget):
         from ..plots.ecgs import in_style, plot_beats, png_of
 
         with in_style():
-            return png_of(plot_beats(self.beat, title=self.description()), dpi=80, n_colors=16)
+            return png_of(plot_beats(self.beat, title=self.description()), dpi=120, n_colors=16)
 
     def description(self):
         """Return a sentence on what is shown: the alt text of the picture."""
