@@ -125,5 +125,5 @@ def test_of_equals_the_book_follows_the_first_whose_measurement_shows_the_block(
 def test_an_example_is_the_first_that_can_be_taught_or_a_sentence_says_what_is_missing(small, monkeypatch):
     monkeypatch.setattr(workspace.Workspace, "scan_factors", lambda self: ["sex_female", "stroke", "LVH"])
     assert small().example("LBBB", "LVH", "stroke") == "LVH"
-    with pytest.raises(ValueError, match=r"needs one of LBBB, AF, .* these ECGs teach sex_female, stroke, LVH\. labels\.csv"):
-        small().example("LBBB", "AF")
+    with pytest.raises(ValueError, match=r"needs one of LBBB \(\d\), AV \(0\), with.*teach sex_female, stroke, LVH\. A label"):
+        small().example("LBBB", "AV", "LBBB")

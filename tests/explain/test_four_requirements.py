@@ -341,6 +341,16 @@ def test_what_is_measured_on_a_scale_or_was_not_learnt_is_named_before_anything_
         readers.fit_readers(scan, beats, factors.assign(LBBB=0.0), ["AVB1", name], budget="smoke", n_permuted=0)
 
 
+def test_a_factor_without_a_textbook_rule_is_read_by_all_models_but_the_rule(fitted):
+    models, scan, beats, factors = fitted
+    own = readers.fit_readers(scan, beats, factors, ["sex_female"], budget="smoke", n_permuted=0)
+    assert set(models) - set(own) == {"rule", *(name for name in models if "permuted" in name)}
+    table = vl.explain.requirements(
+        own, beats, factors, names=["sex_female"], edits={}, n_explained=2, n_subsets=4, n_resamples=9
+    )
+    assert set(table["model"]) == set(own)
+
+
 def test_every_reader_gives_logits_and_nan_for_an_unusable_beat(fitted):
     models, _, beats, _ = fitted
     signals = beats.signals[:12].copy()

@@ -173,8 +173,10 @@ class Workspace:
         known = self.scan_factors()
         if found := [name for name in names if name in known]:
             return found[0]
-        wanted = f"this chapter needs one of {', '.join(dict.fromkeys(names))}, with and without, in ten training ECGs or more"
-        raise ValueError(f"{wanted}; these ECGs teach {', '.join(known) or 'none'}. labels.csv may have a column of that name.")
+        carried = self.factors().loc[self.beats().ids[self.split()[0]]].reindex(columns=dict.fromkeys(names)).eq(1).sum()
+        counts = ", ".join(f"{name} ({n})" for name, n in carried.items())
+        wanted = f"this chapter needs one of {counts}, with and without, in ten training ECGs or more (in brackets: here)"
+        raise ValueError(f"{wanted}; they teach {', '.join(known) or 'none'}. A label table may have a column of that name.")
 
     def people(self, names=("LBBB", "AVB1")):
         """Return people the book follows, ``{diagnosis: id}``: usable, fewest other diagnoses, in fold 10 if possible.

@@ -32,7 +32,7 @@ def fit_readers(scan, beats, factors, names, *, budget="workshop", n_permuted=N_
     times.
 
     A dict by name: "VAE-SCAN", "EBM on latents", "boosting on latents", "beat CNN", logistic regressions "on k components" of
-    the beat (as many as the VAE has latents, and 64; they are linear in the beat), "rule", "permuted labels 1" and so on
+    the beat (as many as the VAE has latents, and 64; linear in the beat), "rule" if there is one, "permuted labels 1" and so on
     (logistic regressions on latents, fitted to permuted labels of the training beats; many, because some are lucky) and
     "constant". Each has ``decision(beats)``: log odds (of "rule": distances from thresholds), DataFrame (n, n_factors) by id,
     NaN for an unusable beat.
@@ -52,7 +52,8 @@ def fit_readers(scan, beats, factors, names, *, budget="workshop", n_permuted=N_
     ebm, boosting = (LatentReader(vae, kinds[kind]).fit(beats, labels, names) for kind in ("EBM", "boosting"))
     cnn = NetworkReader(EcgCNN(budget=budget, seed=seed)).fit(beats, labels, names)
     learnt = {"VAE-SCAN": ScanReader(scan), "EBM on latents": ebm, "boosting on latents": boosting, "beat CNN": cnn, **linear}
-    return {**learnt, "rule": RuleReader(), **permuted, "constant": ConstantReader(names)}
+    rule = {"rule": RuleReader()} if len(RuleReader().decision(beats[:1]).columns.intersection(names)) else {}
+    return {**learnt, **rule, **permuted, "constant": ConstantReader(names)}
 
 
 class NetworkBehind:
