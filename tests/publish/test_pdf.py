@@ -19,12 +19,14 @@ CHAPTER = """<h1>1. One</h1><p id="x">A target, and <a href="#x">itself</a>.</p>
 <iframe srcdoc="&lt;style&gt;h1 {{color: red}}&lt;/style&gt;&lt;main&gt;&lt;h1&gt;A report&lt;/h1&gt;&lt;/main&gt;"></iframe>
 <details class="admonition hide above-input"><summary>Show code</summary><pre>{long}</pre></details>
 <table>{row}</table>
+<table>{numbers}</table>
 <p>Which?</p>
 <details class="quiz wrong"><summary>this one</summary><p>Not quite.</p></details>
 <details class="quiz right"><summary>that <em>one</em></summary><p>Right: since <em>it</em> is.</p></details>
 <h2>{title}</h2>
 <p style="box-shadow: 1px 1px 9px black">And now?</p>
 <details class="quiz right"><summary>only this</summary><p>Right.</p></details>"""
+NUMBERS = "<tr>" + 12 * '<td style="text-align: right">0.912 [.901, .920]</td>' + "</tr>"
 TITLE = "A heading of more words than a line of the page has room for, so that it goes on in the one below, and is whole"
 LONG = "word = " + "+".join(f"another_{i}" for i in range(60))
 READY = """new Promise(done => { const look = () =>
@@ -39,7 +41,7 @@ def built(tmp_path):
     (tmp_path / "_toc.yml").write_text(yaml.safe_dump(contents))
     about = {"author": "Somebody", "copyright": "2026", "repository": {"url": "https://a.org"}}
     (tmp_path / "_config.yml").write_text(yaml.safe_dump(about))
-    for name, body in (("book/intro", FIRST), ("notebooks/01_one", CHAPTER.format(long=LONG, row=ROW, title=TITLE))):
+    for name, body in (("book/intro", FIRST), ("notebooks/01_one", CHAPTER.format(long=LONG, row=ROW, numbers=NUMBERS, title=TITLE))):
         path = tmp_path / f"html/{name}.html"
         path.parent.mkdir(parents=True)
         head = '<link rel="stylesheet" href="../_static/book.css"><title>One — A book of two pages</title>'
@@ -115,6 +117,8 @@ def test_on_paper_nothing_is_cut(built, tmp_path):
         right = "document.querySelector('article').getBoundingClientRect().right + 1"
         cut = f"[...document.querySelectorAll('article *')].filter(e => e.getBoundingClientRect().right > {right}).length"
         assert page.run(cut) == 0
+        letters = "[...document.querySelectorAll('table')].map(e => e.style.zoom === '')"
+        assert page.run(letters) == [False, True]  # numbers wrap before letters shrink, and names do not wrap
         shadows = "[...document.querySelectorAll('article *')].filter(e => getComputedStyle(e).boxShadow !== 'none').length"
         assert page.run(shadows) == 0  # in a PDF each is two pictures
         assert page.run("[...document.querySelectorAll('pre')].filter(e => e.scrollWidth > e.clientWidth + 1).length") == 0
