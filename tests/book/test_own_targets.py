@@ -99,3 +99,14 @@ def test_one_target_alone_without_age_and_sex_is_the_example_of_chapter_9(monkey
 def test_the_exercise_on_age_of_chapter_8_takes_the_scan_of_the_package_where_no_age_was_learnt():
     names = run([cell("08_reading_explanations", "age_at =")], {"vl": vl, "np": np, "scan": SimpleNamespace(factors=["LBBB"])})
     assert names["scan"].factors[names["age_at"]] == "age_years" and 10 < names["age_sd"] < 25
+
+
+def test_another_statement_of_ptbxl_becomes_a_target_as_the_page_on_files_says(database, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "book" / "your_data.md").read_text(encoding="utf-8")
+    (source,) = [block for block in page.split("```")[1::2] if "scp_codes" in block]
+    source = source.removeprefix("python\n").replace('"ptbxl"', f"{str(database.folder)!r}").replace("IRBBB", "NDT")
+    space = run([source], {"vl": vl, "profile": "smoke", "seed": 0})["workspace"]
+    labels, known = space.database().labels["scp_codes"].astype(str), space.factors()
+    assert known["NDT"].tolist() == ["NDT" in codes for codes in labels] and 0 < known["NDT"].sum() < N
+    assert space.database().targets == ("LBBB", "LVH", "AVB1", "NDT") and known["NORM"].sum() > 0
