@@ -7,6 +7,7 @@ import pytest
 import vaescan_lite as vl
 from bench import hospitals
 from vaescan_lite.benchmark.representations import Recordings
+from vaescan_lite.training import BUDGETS, Budget
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,8 @@ def test_groups_add_up_and_the_rule_which_has_no_probability_is_not_in_them(tabl
 
 def test_nested_labels_are_learnt_apart_and_each_is_held_against_both(rows, monkeypatch):
     monkeypatch.setattr(hospitals, "FEWEST_TO_LEARN", 3)
+    monkeypatch.setitem(BUDGETS["VAE"], "smoke", Budget(epochs=3))
+    monkeypatch.setattr("vaescan_lite.scan.scan.N_STEPS", 20)
     incomplete = np.arange(len(rows)) % 9 == 0
     factors = rows.factors.assign(RBBB_any=np.maximum(rows.factors["RBBB"], incomplete))
     rows = labelled(rows, factors)[rows.beats.usable]

@@ -69,10 +69,11 @@ def test_the_pretrained_explorer_fits_into_a_page(pretrained):
     assert len(state["active"]) == len(pretrained[0].active_latents_)
 
 
-def test_weights_can_be_made_again_and_give_the_same(tmp_path):
-    vl.write_simulated_database(tmp_path / "db", 400, seed=1, progress=False)
+def test_weights_can_be_made_again_and_give_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("vaescan_lite.scan.scan.N_STEPS", 20)
+    vl.write_simulated_database(tmp_path / "db", 200, seed=1, progress=False)
     cards = [
-        pretraining.pretrain(tmp_path / "db", tmp_path / name, budget=Budget(epochs=3), progress=False)
+        pretraining.pretrain(tmp_path / "db", tmp_path / name, budget=Budget(epochs=3), n_trainings=2, progress=False)
         for name in ("one", "two")
     ]
     assert cards[0] == cards[1]

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -14,7 +15,7 @@ import vaescan_lite as vl
 import vaescan_lite.hospitals as core
 from bench import age, hospitals, results, studies
 from bench.__main__ import main as bench_main
-from vaescan_lite import benchmark, cache
+from vaescan_lite import benchmark, cache, training
 from vaescan_lite.benchmark import running
 from vaescan_lite.benchmark.representations import Recordings
 from vaescan_lite.book import pages, workspace
@@ -67,6 +68,9 @@ def small():
         patch.setattr(results, "WORLDS", {"blind": {"n": 200, "seeds": (0, 1), "budget": "smoke"}})
         patch.setattr(results, "WORLD_ROTATIONS", 1)
         patch.setattr(results, "AGREEMENT", {"profile": "smoke", "seeds": (0, 1)})
+        patch.setattr(running, "SMALL_GRID", PAIRS)
+        patch.setattr("vaescan_lite.scan.scan.N_STEPS", 20)
+        patch.setitem(training.BUDGETS["VAE"], "smoke", replace(training.BUDGETS["VAE"]["smoke"], epochs=20))
         few = workspace.Profile(n_ecgs=220, budget="smoke", rotations=1, n_bootstrap=50)
         patch.setitem(workspace.PROFILES, "smoke", few)
         yield
@@ -236,8 +240,13 @@ def build(where, results_folder=None):
     return page[page.index("<article") : page.index("</article>")]
 
 
-def test_the_page_shows_every_table_and_figure_that_is_written(made_results, tmp_path):
-    article = build(tmp_path / "site", made_results)
+@pytest.fixture(scope="module")
+def article(made_results, tmp_path_factory):
+    """The page of the small results."""
+    return build(tmp_path_factory.mktemp("site"), made_results)
+
+
+def test_the_page_shows_every_table_and_figure_that_is_written(article):
     shown = {f"{name}.{'png' if kind == 'results-figure' else 'csv'}" for kind, name, _ in directives()}
     raw = {"scores.csv", "trade_off.csv", "worlds.csv"}  # too long for a page, or shown as a figure
     assert shown | raw == set.union(*FILES.values()) | WORLD_FILES | {"about.csv"}
@@ -249,8 +258,8 @@ def test_the_page_shows_every_table_and_figure_that_is_written(made_results, tmp
     assert article.count("smoke budget") >= n_figures + 8  # in captions
 
 
-def test_numbers_of_the_page_are_those_of_the_files(made_results, tmp_path):
-    text = re.sub(r"<[^>]+>", "", build(tmp_path / "site", made_results))
+def test_numbers_of_the_page_are_those_of_the_files(made_results, article):
+    text = re.sub(r"<[^>]+>", "", article)
     best = pd.read_csv(made_results / "macro.csv").iloc[0]
     auroc, low, high = (f"{best[name]:.3f}".removeprefix("0") for name in ("auroc", "low", "high"))
     assert f"{auroc} [{low}, {high}]" in text
@@ -261,8 +270,8 @@ def test_a_copy_without_results_builds_and_says_so(tmp_path):
     assert article.count("Not in this copy of the book") == len(directives())
 
 
-def test_findings_say_what_the_tables_say(made_results, tmp_path):
-    text = re.sub(r"<[^>]+>", "", build(tmp_path / "site", made_results))
+def test_findings_say_what_the_tables_say(made_results, article):
+    text = re.sub(r"<[^>]+>", "", article)
     best = pd.read_csv(made_results / "macro.csv").iloc[0]
     assert f"The best readers of the superclasses, by value alone: {best['model']} on {best['representation']}" in text
     errors = pd.read_csv(made_results / "reconstruction.csv").groupby("segment")[["vae_uV", "pca_uV"]].mean()

@@ -30,10 +30,14 @@ def people():
     return vl.median_beats(vl.simulate(factors, seed=3)), factors
 
 
+@pytest.fixture(scope="module")
+def vae(people):
+    return vl.BeatVAE(8, budget="smoke", progress=False).fit(people[0])
+
+
 @pytest.fixture(scope="module", params=["affine", "mlp"])
-def scan(request, people):
+def scan(request, vae, people):
     beats, factors = people
-    vae = vl.BeatVAE(8, budget="smoke", progress=False).fit(beats)
     return vl.Scan(vae, list(factors), decoder=request.param).fit(beats, factors, progress=False)
 
 

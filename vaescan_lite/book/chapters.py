@@ -25,7 +25,8 @@ from .workspace import Workspace
 log = logging.getLogger(__name__)
 
 DATABASE_WORDS = ("auto", "simulated", "ptbxl")
-CHILD = "import sys; from vaescan_lite.book.chapters import _child; _child(sys.argv[1])"
+LIGHT = "import sys; sys.modules['rfc3987_syntax'] = None; "  # jsonschema would build a grammar for a second, of no use here
+CHILD = LIGHT + "from vaescan_lite.book.chapters import _child; _child(sys.argv[1])"
 REPORT_COLUMNS = ["chapter", "seconds", "memory_mb", "budget_s", "budget_mb", "error"]
 # Seconds from an empty cache, and MB of the largest process. Binder gives 1 GB for certain; "full" has no promise.
 BUDGETS = {"smoke": (30, 1024), "workshop": (240, 1024), "full": (None, None)}
@@ -211,6 +212,7 @@ class Run:
         self.path, self.notebook, self.key, self.output = path, notebook, key, output
         self.papermill = {"cwd": str(path.parent), "execution_timeout": cell_timeout_s, "progress_bar": progress}
         self.papermill["start_timeout"] = 600  # of a kernel: a minute is not enough where much else runs
+        self.papermill["request_save_on_cell_execute"] = False  # twice a cell: seconds a chapter
         self.log, self.stopped = output / f"{path.stem}.log", None
 
     def start(self):

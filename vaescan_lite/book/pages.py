@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..cache import content_hash
 from ..factors import known_names
-from .chapters import chapter_paths, code_hash, environment_for_child, log
+from .chapters import LIGHT, chapter_paths, code_hash, environment_for_child, log
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 EDITIONS = ("complete", "student")
@@ -77,7 +77,7 @@ def build_book(source, executed, build_folder=None, edition="complete", fresh=Fa
     seal.unlink(missing_ok=True)
     for old in (build / "html", build / ".doctrees"):
         shutil.rmtree(old, ignore_errors=True)
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    command = [sys.executable, "-c", LIGHT + "from jupyter_book.cli.main import main; main()"]
     command += ["build", str(staged), "--path-output", str(build.parent), "--all", "-W", "-n", "--keep-going", "-q"]
     log.info("building the pages")
     quiet = {"stdin": subprocess.DEVNULL, "text": True, "capture_output": True, "check": False}
