@@ -16,15 +16,18 @@ PAPER = (
     "A small square is 0.04 s wide and 0.1 mV high, a large one 0.2 s and 0.5 mV."
 )
 PRINT_STYLE = Path(__file__).with_name("print.css")
-# Once the formulas are drawn, whatever is still wider than the page is made smaller, so that nothing is cut. Where a table
-# would get letters of less than 6.5 pt, its numbers and their intervals are wrapped before.
-FIT = """<script>addEventListener("load", async () => {
+# Once the formulas are drawn, whatever is still wider than the page is made smaller, so that nothing is cut. In a table lines
+# are broken before that, between a number and its interval.
+FIT = r"""<script>addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
   const most = document.querySelector("article").clientWidth;
   for (const e of document.querySelectorAll("article :is(table, mjx-container, pre, svg, img)")) {
     const left = e.getBoundingClientRect().left - document.querySelector("article").getBoundingClientRect().left;
     const wide = () => Math.max(e.scrollWidth ?? 0, e.getBoundingClientRect().width);
-    if (e.tagName === "TABLE" && wide() * 0.8 > most - left) e.classList.add("wraps");
+    if (e.tagName === "TABLE" && wide() > most - left + 1) {
+      e.classList.add("wraps");
+      for (const cell of e.querySelectorAll("td")) cell.innerHTML = cell.innerHTML.replace(/(\[[−+]?\d*\.\d+,) /g, "$1&nbsp;");
+    }
     if (wide() > most - left + 1) e.style.zoom = (most - left) / wide();
   }
   document.documentElement.dataset.ready = "";
