@@ -1,4 +1,4 @@
-"""Chapters 8 to 12 on targets that the book never used: what is scored, and what is said where CD or sex is not known."""
+"""Chapters 4 to 12 on targets that the book never used: what is scored, and what is said where CD or sex is not known."""
 
 from types import SimpleNamespace
 
@@ -110,3 +110,17 @@ def test_another_statement_of_ptbxl_becomes_a_target_as_the_page_on_files_says(d
     labels, known = space.database().labels["scp_codes"].astype(str), space.factors()
     assert known["NDT"].tolist() == ["NDT" in codes for codes in labels] and 0 < known["NDT"].sum() < N
     assert space.database().targets == ("LBBB", "LVH", "AVB1", "NDT") and known["NORM"].sum() > 0
+
+
+def test_chapters_4_to_7_on_ecgs_of_which_neither_age_nor_sex_is_known():
+    values = pd.DataFrame({("NORM", "PCA"): [0.8, 0.7, 0.9], ("NORM", "vl.BeatVAE"): [0.7, 0.6, 0.8]}, ["AUROC", "low", "high"])
+    sentence = said(cell("04_vae", "of_vae, of_pca"), {"areas": values, "asked": ["NORM"], "Markdown": Markdown})
+    assert "read NORM with 0.70, PCA with 0.80" in sentence
+    latents = np.array([[[0.0, 0.0]], [[1.0, 2.0]]])
+    scan = SimpleNamespace(factors=["LBBB"], contrast_latents=lambda kind: latents)
+    table = pd.DataFrame({"LBBB": [0.0, 1, 0, 1]})
+    names = {"scan": scan, "crowd_sd": 1.0, "table": table, "factors": table.assign(age_years=np.nan), "binary": ["LBBB"]}
+    assert run([cell("06_scan", "ages = factors.loc")], names | {"np": np, "pd": pd})["older"].keys() == {"LBBB"}
+    space = SimpleNamespace(measurements=lambda: None, scan=lambda: scan)
+    with pytest.raises(AssertionError, match=r"sex, age wanted; got \['LBBB'\]"):
+        run([cell("07_associations", "measured, scan =")], {"workspace": space})
