@@ -65,8 +65,7 @@ class Contents:
 def find_contents(folder, files):
     """Tell what kind of database a folder is from its files (those of `files_below`), and read its labels: `Contents`."""
     records = {path[:-4] for path in files if path.endswith(".hea")}
-    table = _ptbxl_table(folder, files)
-    if table:
+    if table := _ptbxl_table(folder, files):
         return _open_ptbxl(folder, files, records, table)
     if LUDB_TABLE in files and records:
         return _open_ludb(folder, files, records)

@@ -37,13 +37,12 @@ def read_leads(path, fs):
         raise ValueError(f"{path}: columns with names of leads (I, II, ... V6) and at least 2 rows are wanted; found {got}.")
     lead_rows(leads, leads, path)  # a name in two spellings is refused
     time = next((i for i, name in enumerate(names) if _seconds(name, units[i])), None)
-    text = [names[i] if i == time else lead for i, (lead, _) in enumerate(columns)
-            if (lead in leads or i == time) and table[i].dtype.kind not in "iuf"]  # fmt: skip
-    if text:
-        cells = table[next(i for i in table if table[i].dtype.kind not in "iuf" and (columns[i][0] in leads or i == time))]
+    wrong = [i for i, (lead, _) in enumerate(columns) if (lead in leads or i == time) and table[i].dtype.kind not in "iuf"]
+    if wrong:
+        cells, text = table[wrong[0]], ", ".join(names[i] if i == time else columns[i][0] for i in wrong)
         row = int(np.argmax(pd.to_numeric(cells, errors="coerce").isna() & cells.notna()))
         where = f"the first is {str(cells[row])[:30]!r} in row {row + 1} below the names"
-        raise ValueError(f"{path}: column(s) {', '.join(text)} hold what is not a number ({where}); mV, or s, are wanted.")
+        raise ValueError(f"{path}: column(s) {text} hold what is not a number ({where}); mV, or s, are wanted.")
     if time is not None:
         fs_of_times = _fs_of_times(table[time].to_numpy(float) * _seconds(names[time], units[time]), path)
         if fs and abs(fs / fs_of_times - 1) > 1e-3:

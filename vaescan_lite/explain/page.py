@@ -199,11 +199,9 @@ def _said(value, row):
 def _reasons(scan, beats, factors):
     """Why, for the diagnoses that the ECG speaks for most: contributions of waves, and the same person without it."""
     names = factors["unexpected"].dropna().index[:N_EXPLAINED]
-    yield (
-        f"<h2>Why</h2><p>Explained are the {len(names)} diagnoses that stand highest against their share among the training"
-        f" ECGs; {(factors.loc[names, 'value'] >= 0.5).sum()} of them reach 50 %."
-        " Of one that does not, read what speaks against it.</p>"
-    )
+    words = f"Explained are the {len(names)} diagnoses that stand highest against their share among the training ECGs. "
+    words += f"{(factors.loc[names, 'value'] >= 0.5).sum()} of them reach 50 %; of the others, read what speaks against them."
+    yield f"<h2>Why</h2><p>{words}</p>"
     for name in names:
         parts, label = wave_contributions(scan, beats, name).iloc[0], html.escape(FACTOR_LABELS.get(name, name))
         largest = parts.reindex(parts.abs().sort_values(ascending=False).index)[:N_LARGEST]
