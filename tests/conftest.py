@@ -56,8 +56,10 @@ def real_data():
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory):
-    """Keep the tests' cache apart from the user's."""
-    before = os.environ.get("VAESCAN_CACHE")
-    os.environ["VAESCAN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    """Keep the tests' cache apart from the user's; workers share it, so that none trains what another has trained."""
+    before, folder = os.environ.get("VAESCAN_CACHE"), tmp_path_factory.getbasetemp()
+    cache = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "cache"
+    cache.mkdir(mode=0o700, exist_ok=True)
+    os.environ["VAESCAN_CACHE"] = str(cache)
     yield
     os.environ.pop("VAESCAN_CACHE") if before is None else os.environ.update(VAESCAN_CACHE=before)

@@ -9,6 +9,7 @@ import torch
 
 from bench import devices
 from vaescan_lite.simulator.files import write_simulated_database
+from vaescan_lite.training import BUDGETS, Budget
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +20,7 @@ def short(monkeypatch):
     monkeypatch.setattr(devices, "available_cpus", lambda: 1)
     monkeypatch.setattr(devices, "PAIRS", (("VAE latents", "logistic"), ("ten seconds", "CNN")))
     monkeypatch.setattr(devices, "TASKS", ("NORM", "CD"))
+    monkeypatch.setitem(BUDGETS["VAE"], "smoke", Budget(epochs=5, batch_size=64, learning_rate=5e-3))
 
 
 def test_steps_are_timed_on_every_device_from_the_same_weights_and_leave_no_trace(tmp_path):

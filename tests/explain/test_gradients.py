@@ -10,6 +10,9 @@ import vaescan_lite as vl
 from vaescan_lite.explain import GROUPS, group_masks, wave_contributions
 from vaescan_lite.models import EcgCNN
 from vaescan_lite.statistics import row_correlation
+from vaescan_lite.training import Budget
+
+SHORT = Budget(epochs=25, batch_size=64, learning_rate=5e-3)
 
 
 class Linear(nn.Module):
@@ -32,13 +35,13 @@ def people():
 
 @pytest.fixture(scope="module")
 def vae(people):
-    return vl.BeatVAE(8, budget="smoke", progress=False).fit(people[0])
+    return vl.BeatVAE(8, budget=SHORT, progress=False).fit(people[0])
 
 
 @pytest.fixture(scope="module", params=["affine", "mlp"])
 def scan(request, vae, people):
     beats, factors = people
-    return vl.Scan(vae, list(factors), decoder=request.param).fit(beats, factors, progress=False)
+    return vl.Scan(vae, list(factors), decoder=request.param, budget=SHORT).fit(beats, factors, progress=False)
 
 
 def test_of_a_linear_model_each_wave_adds_its_weights_times_the_difference(people):
