@@ -354,7 +354,8 @@ def test_numbers_are_those_of_the_last_step_of_a_drag(model, explorer, browser, 
     row = "document.querySelector('[role=group][aria-label=\"Left bundle branch block\"] output').textContent"
     burst = """(async () => {
         const slider = document.querySelector("input[data-latent='%d']"), frame = () => new Promise(requestAnimationFrame);
-        for (const place of %s) { slider.value = place; slider.dispatchEvent(new Event("input", { bubbles: true })); await frame(); }
+        const move = (place) => { slider.value = place; slider.dispatchEvent(new Event("input", { bubbles: true })); };
+        for (const place of %s) { move(place); await frame(); }
         await new Promise(done => setTimeout(done, 400));
         return %s;
     })()"""
