@@ -319,7 +319,7 @@ def test_the_report_for_the_terminal_says_what_failed_and_what_was_over_its_budg
 def test_progress_bars_do_not_reach_the_page_and_messages_do(run):
     notebook = nbformat.read(run[0] / "01_good.ipynb", as_version=4)
     assert sum(bool(cell.get("outputs")) for cell in notebook.cells) == 6
-    text = json.dumps(pages.publishable(notebook))
+    text = re.sub(r'"image/png": "[^"]*"', "", json.dumps(pages.publishable(notebook)))  # a picture may spell 3/3
     assert "widget-view" not in text and "3/3" not in text and "papermill" not in text and '"vaescan"' not in text
     assert [bool(cell.get("outputs")) for cell in notebook.cells[3:-1]] == [True, False, False, True, True, True]
     assert "a message" in text

@@ -38,7 +38,7 @@ class BeatsWithLatents:
     def __post_init__(self):
         if np.ndim(self.signals) != 3 or np.ndim(self.latents) != 2 or len(self.signals) != len(self.latents):
             shapes = f"{np.shape(self.signals)} and {np.shape(self.latents)}"
-            raise ValueError(f"signals (n, n_leads, n_times) and latents (n, n_latents) need a row per beat; got {shapes}.")
+            raise ValueError(f"signals (n, n_leads, n_times), latents (n, n_latents) need a row for each beat; got {shapes}.")
 
     def __len__(self):
         return len(self.signals)
@@ -220,7 +220,7 @@ def _checked_beats(beats):
     if not hasattr(beats, "latents"):
         advice = f"In benchmark.run, pair it with the representation {BEAT_AND_LATENTS!r} of hybrid.grid()"
         got = type(beats).__name__
-        raise ValueError(f"a hybrid needs beats with latents, BeatsWithLatents(signals, latents); got {got}. {advice}.")
+        raise ValueError(f"a hybrid needs beats with their latents, BeatsWithLatents(signals, latents); got {got}. {advice}.")
     latents = np.asarray(beats.latents, dtype=float)
     if not np.isfinite(latents).all():
         raise ValueError("latents hold NaN or infinite values: leave unusable beats out first.")
