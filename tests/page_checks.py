@@ -14,7 +14,10 @@ UNREACHABLE = """[...document.querySelectorAll('article *')].filter(e => e.offse
   && /auto|scroll/.test(getComputedStyle(e).overflowX) && e.tabIndex < 0
   && !e.querySelector('a[href], button, input, select, [tabindex="0"]')).map(e => e.className || e.tagName)"""
 IMAGE_SCALES = """[...document.querySelectorAll('article img')].filter(e => e.offsetParent && e.naturalWidth > 50)
-  .map(e => e.getBoundingClientRect().width / e.naturalWidth)"""
+  .map(e => e.getBoundingClientRect().width / (parseFloat(e.style.width) || e.naturalWidth))"""
+STRETCHED = """[...document.querySelectorAll('article img')].filter(e => e.offsetParent && e.naturalWidth > 50).filter(e => {
+  const r = e.getBoundingClientRect();
+  return Math.abs(r.width / r.height * e.naturalHeight / e.naturalWidth - 1) > 0.02; }).length"""
 # Elements of the article with text of their own that is shown.
 TEXTS = """(() => {
   const walker = document.createTreeWalker(document.querySelector('article'), NodeFilter.SHOW_TEXT), texts = new Map();

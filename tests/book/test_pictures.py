@@ -2,10 +2,12 @@
 
 import base64
 import io
+import re
 import sys
 from copy import deepcopy
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -17,6 +19,7 @@ from vaescan_lite.plots.ecgs import in_style
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book/_ext"))
 pictures = __import__("pictures")
+CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 RESULTS = sorted((ROOT / "book/results").glob("*.png"))
 WIDEST_ON_PAPER_INCH = 178 / 25.4  # of the text of the PDF
 
@@ -64,3 +67,12 @@ def test_figures_of_the_results_are_sharp_on_paper(path):
     with Image.open(path) as picture:
         shown_inch = min(picture.width / 2 / 96, WIDEST_ON_PAPER_INCH)  # a page shows a pixel where the file has two
         assert picture.mode == "P" and picture.width / shown_inch >= 150
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=[path.stem for path in CHAPTERS])
+def test_letters_that_a_chapter_sets_have_6_points_on_paper(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        sizes = [float(size) for size in re.findall(r"fontsize=([\d.]+)", cell.source)]
+        for width in re.findall(r"figsize=\(([\d.]+)", cell.source):
+            shown = min(100 / 96, WIDEST_ON_PAPER_INCH / float(width))  # an inch of a figure is 100 px of a page
+            assert shown * min([9, *sizes]) >= 6, cell.source
