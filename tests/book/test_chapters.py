@@ -310,7 +310,7 @@ def test_the_report_for_the_terminal_says_what_failed_and_what_was_over_its_budg
     report["budget_s"], report["budget_mb"] = 1e-3, 1e6
     first, good, fails, *_, total = book.report_text(report).splitlines()
     assert first.split() == ["chapter", "seconds", "peak", "MB"]
-    assert good.startswith("01_good") and good.endswith("over its 0.001 s")
+    assert good.startswith("01_good") and good.endswith("over its 0.001 s alone")
     assert fails.endswith("failed") and total.startswith("all")
     report["memory_mb"] = None
     assert "?" in book.report_text(report)

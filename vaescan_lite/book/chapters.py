@@ -148,7 +148,7 @@ def report_text(report):
     """Lay the report of `run_chapters` out for a terminal: a line per chapter and one for the whole."""
     lines = [f"{'chapter':<28}{'seconds':>9}{'peak MB':>9}  "]
     for row in report.itertuples():
-        costs = (row.seconds, row.budget_s, "s"), (row.memory_mb, row.budget_mb, "MB")
+        costs = (row.seconds, row.budget_s, "s alone"), (row.memory_mb, row.budget_mb, "MB")
         costs = [cost for cost in costs if pd.notna(cost[0]) and pd.notna(cost[1])]
         over = [f"over its {most:g} {unit}" for value, most, unit in costs if value > most]
         note = "failed" if row.error else ", ".join(over)
