@@ -114,7 +114,7 @@ def _hybrid(tables):
         return f"{said}."
     within = rows["within"].astype(bool)
     shown, others = (", ".join(rows.loc[those, "model"]) or "none" for those in (within, ~within))
-    return f"{said}; shown to be within .01 of it: {shown}; not shown: {others}."
+    return f"{said}; shown to be near it (at most .01 lost, and surely no more than .02): {shown}; not shown: {others}."
 
 
 def _rhythm(tables):

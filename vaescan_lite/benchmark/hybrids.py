@@ -34,7 +34,7 @@ class BeatAndLatents(VAELatents):
 
 
 def won_back(result, tasks=None):
-    """How much of the cost each hybrid wins back, and whether it comes within .01 of the network.
+    """How much of the cost each hybrid wins back, and whether it comes near the network.
 
     `result` is `run`'s, with beat CNN, affine model and hybrids; AUROCs are averaged over `tasks`, None: the superclasses that
     were scored. A DataFrame, one row per step of `hybrids.STEPS` that was run: ``auroc``; ``cost`` (network minus model) with
