@@ -12,7 +12,6 @@ from typing import NamedTuple
 import nbformat
 from captions import placed
 from markdown_it import MarkdownIt
-from pictures import lighter
 
 STYLE = """
 html { scroll-snap-type: y proximity; font: clamp(15px, 1.05vw + 0.65rem, 26px)/1.4 system-ui, sans-serif; }
@@ -123,7 +122,7 @@ def _write(app, exception):
     if exception or app.builder.format != "html":
         return
     paths = sorted((Path(app.srcdir) / "notebooks").glob("*.ipynb"))
-    chapters = [slides_of(lighter(nbformat.read(path, as_version=4)), path.stem) for path in paths]
+    chapters = [slides_of(nbformat.read(path, as_version=4), path.stem) for path in paths]
     Path(app.outdir, "slides.html").write_text(page(app.config.html_title, chapters), encoding="utf-8")
 
 

@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-import sys
 from copy import deepcopy
 from pathlib import Path
 
@@ -14,11 +13,10 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
 import vaescan_lite as vl
+from vaescan_lite.book.pictures import lighter
 from vaescan_lite.plots.ecgs import in_style
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "book/_ext"))
-pictures = __import__("pictures")
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 RESULTS = sorted((ROOT / "book/results").glob("*.png"))
 WIDEST_ON_PAPER_INCH = 178 / 25.4  # of the text of the PDF
@@ -40,8 +38,13 @@ def heat_map():
         return png(vl.plots.plot_associations(pd.DataFrame(values), limit=1).figure)
 
 
+def lightened(png):
+    outputs = [new_output("display_data", data={"image/png": png})]
+    return lighter(new_notebook(cells=[new_code_cell("", outputs=outputs)])).cells[0].outputs[0].data["image/png"]
+
+
 def test_a_picture_gets_a_third_of_its_size_and_keeps_its_colours(heat_map):
-    small = pictures.with_palette(heat_map)
+    small = lightened(heat_map)
     before, after = (
         np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"), int) for data in (heat_map, small)
     )
@@ -57,7 +60,7 @@ def test_pictures_behind_html_stay_and_a_picture_keeps_its_width(heat_map):
         new_output("display_data", data={"image/png": heat_map, **html}, metadata=deepcopy(size))
         for html in ({}, {"text/html": "<p>"})
     ]
-    shown, behind = pictures.lighter(new_notebook(cells=[new_code_cell("", outputs=outputs)])).cells[0].outputs
+    shown, behind = lighter(new_notebook(cells=[new_code_cell("", outputs=outputs)])).cells[0].outputs
     assert len(shown.data["image/png"]) < len(heat_map) and behind.data["image/png"] == heat_map
     assert shown.metadata == {"image/png": {"width": 300}} and behind.metadata == size  # less high where less wide
 

@@ -20,6 +20,7 @@ import pandas as pd
 from ..cache import PACKAGE, alone, content_hash, written_whole
 from ..cpus import available_cpus, available_memory_mb, end_with
 from ..factors import known_names, require_whole
+from .pictures import lighter
 from .workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -297,6 +298,7 @@ def _own_jupyter(folder):
 
 def _child(job):
     """Execute one chapter with Papermill and write the error and peak memory (of the kernel, its only child) to a file."""
+    import nbformat
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -306,7 +308,8 @@ def _child(job):
     logging.basicConfig(filename=job["log"], filemode="w", level=logging.INFO, format="%(message)s", encoding="utf-8")
     error = None
     try:
-        papermill.execute_notebook(**job["papermill"], kernel_name="python3", log_output=True)
+        notebook = papermill.execute_notebook(**job["papermill"], kernel_name="python3", log_output=True)
+        nbformat.write(lighter(notebook), job["papermill"]["output_path"])
     except PapermillExecutionError as failure:
         first_line = next((line for line in failure.source.splitlines() if line.strip()), "")
         error = f"cell {failure.exec_count} ({first_line.strip()}): {failure.ename}: {failure.evalue}"
