@@ -3,6 +3,8 @@
 It starts from a few simulated people, each made for the diagnosis that the page names: no recorded ECG is in the book.
 """
 
+from concurrent.futures import ProcessPoolExecutor
+
 import pandas as pd
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
@@ -22,22 +24,36 @@ PEOPLE = pd.DataFrame(
 SEED = 8
 
 
+def figure():
+    """Give the HTML of the figure."""
+    vae, scan = vl.load_pretrained()
+    beats = vl.median_beats(vl.simulate(PEOPLE, seed=SEED))
+    return vl.Explorer(vae, scan, beats=beats, known_factors=PEOPLE).html()
+
+
 class ExplorerFigure(SphinxDirective):
     """The figure in its static form, and below it the text of the directive; other formats than HTML get the text alone."""
 
     has_content = True
+    drawn = None  # a Future
 
     def run(self):
         """Give the figure and its caption."""
-        vae, scan = vl.load_pretrained()
-        beats = vl.median_beats(vl.simulate(PEOPLE, seed=SEED))
-        figure = vl.Explorer(vae, scan, beats=beats, known_factors=PEOPLE).html()
         caption = nodes.container()
         self.state.nested_parse(self.content, self.content_offset, caption)
-        return [nodes.raw("", figure, format="html"), *caption.children]
+        return [nodes.raw("", self.drawn.result(), format="html"), *caption.children]
+
+
+def _begin(app, env, docnames):
+    """Draw the figure in another process, while other pages are read: a tenth of the time that all pages take."""
+    if docnames:
+        pool = ProcessPoolExecutor(1)
+        ExplorerFigure.drawn = pool.submit(figure)
+        pool.shutdown(wait=False)
 
 
 def setup(app):
     """Register the directive."""
     app.add_directive("explorer", ExplorerFigure)
+    app.connect("env-before-read-docs", _begin)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
