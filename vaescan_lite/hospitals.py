@@ -47,7 +47,7 @@ def change_band(ecgs, low_hz=None, high_hz=None, *, causal=False):
 
 
 def turn_heart(ecgs, frontal_deg=0.0, horizontal_deg=0.0):
-    """Record with all electrodes shifted around the chest, as if the heart turned the other way: an EcgSet of the same leads.
+    """Record with all electrodes turned around the heart, as if it turned the other way: an EcgSet of the same leads.
 
     `frontal_deg` turns about the axis to the back, positive from the left towards the feet, as the electrical axis counts;
     `horizontal_deg` about the axis to the feet, positive from the left towards the back.

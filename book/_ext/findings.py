@@ -109,7 +109,7 @@ def _hybrid(tables):
     rows = tables["hybrids"].dropna(subset=["cost"]).query("model != 'affine'")
     row = rows.loc[rows["cost"].idxmin()]
     below = _number(row["cost"], row["low"], row["high"])
-    said = f"**The best hybrid**, {row['model']}, lies {below} of macro-AUROC below the beat CNN"
+    said = f"**The best hybrid**, by value {row['model']}, lies {below} of macro-AUROC below the beat CNN"
     if "within" not in rows:
         return f"{said}."
     within = rows["within"].astype(bool)

@@ -184,7 +184,7 @@ def test_the_ceiling_is_one_for_what_is_additive_and_below_for_an_interaction(da
 def test_the_sentences_say_who_keeps_what_against_which_control(table):
     said = say_verdicts(table)
     assert list(said.index) == ["accuracy", "interpretable domain", "monotone", "faithful", "robust"]
-    kept, not_told = said["monotone"].split("not told from a control:")
+    kept, not_told = said["monotone"].split("not shown above a control:")
     assert "reads PR (+0.9" in kept or "reads PR (+1.0" in kept
     assert not_told.endswith("; control: constant.") and "against PR (" in not_told and "against PR (" not in kept
     nobody = say_verdicts(table[table["model"] == "constant"])

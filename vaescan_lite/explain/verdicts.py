@@ -136,7 +136,7 @@ def say_verdicts(table):
         gains = [f" ({x:+z.2f}, {' to '.join(f'{end:z.{2 + (abs(end) < 0.005)}f}' for end in ends)}" for x, *ends in gains]
         words = rows["model"] + gains + over + ")"
         kept, equalled = (", ".join(words[rows["void"].eq(void)]) for void in (False, True))
-        parts = [f"kept by {kept or 'nobody'}", *([f"not told from a control: {equalled}"] if equalled else [])]
+        parts = [f"kept by {kept or 'nobody'}", *([f"not shown above a control: {equalled}"] if equalled else [])]
         said = "; ".join([*parts, f"control: {', '.join(controls)}"]) if len(rows) else "no control answered"
         sentence = [f"{requirement.capitalize()} ({metric}): {said}.", IN_ADDITION.get(requirement, "")]
         sentences[requirement] = " ".join(filter(None, sentence))
