@@ -58,6 +58,14 @@ class Shuffled(LinearInGroups):
         return pd.DataFrame(right.to_numpy()[:, ::-1], columns=GROUPS)
 
 
+class Noisy(LinearInGroups):
+    """As accurate; the contributions are right, but for noise of eight times their size."""
+
+    def contributions(self, beats, factor):
+        right = super().contributions(beats, factor)
+        return right + 8 * right.to_numpy().std() * np.random.default_rng(1).normal(size=right.shape)
+
+
 class Constant:
     def decision(self, beats):
         return np.zeros(len(beats))
@@ -148,6 +156,15 @@ def test_a_constant_is_robust_and_everything_else_about_it_is_undefined(table):
 
 def verdicts(table, metric):
     return table[table["metric"] == metric].drop_duplicates("model").set_index("model")
+
+
+def test_an_explanation_must_foretell_more_than_an_even_share_of_its_sum(data):
+    beats, factors = data
+    models = {"right": LinearInGroups(beats), "noisy": Noisy(beats)}
+    asked = QUICK | {"n_explained": 60}
+    faithful = verdicts(vl.explain.requirements(models, beats, factors, **asked), "subset correlation")
+    assert faithful.loc["right", "void"] is False
+    assert faithful.loc["noisy", "void"] is True and faithful.loc["noisy", "against"] == "its sum spread evenly"
 
 
 def test_each_requirement_has_its_own_control(table):

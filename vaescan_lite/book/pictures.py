@@ -9,8 +9,7 @@ def lighter(notebook):
     from PIL import Image
 
     for output in [output for cell in notebook.cells for output in cell.get("outputs", ())]:
-        data = output.get("data", {})
-        if "image/png" in data and "text/html" not in data:
+        if "image/png" in (data := output.get("data", {})) and "text/html" not in data:
             picture, small = Image.open(io.BytesIO(b64decode(data["image/png"]))), io.BytesIO()
             picture.convert("RGB").quantize(256).save(small, "png", optimize=True)
             data["image/png"] = b64encode(small.getvalue()).decode()

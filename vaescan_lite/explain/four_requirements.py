@@ -26,7 +26,7 @@ N_OTHER_SUBSETS = 400  # to which the best additive explanation is fitted
 N_SHUFFLES = 20
 PENALTIES = np.logspace(-3, 3, 7)  # of that fit, chosen by leave-one-out for each ECG
 AT_ONCE = 64  # subsets whose beats are made together: bounds memory
-STRANGER = "measurements of another person"
+STRANGER, EVENLY = "measurements of another person", "its sum spread evenly"
 
 
 def requirements(
@@ -50,9 +50,9 @@ def requirements(
        explanation`` (Spearman, over groups) before and after; ``auroc when perturbed``.
 
     A control breaks the one thing that a requirement is about. Accuracy and monotone: models that know nothing. Domain:
-    measurements of another person. Explanations: that of another person (mean over all others), and the same one with its
-    groups shuffled. Change of logit has none. A metric is void for a model if the paired interval of the model minus a
-    control, over ECGs and over permutations if there are several, does not lie above zero.
+    measurements of another person. Explanations: that of another person (mean over the others), the same with its groups
+    shuffled and, if groups are summed, its sum spread evenly. Change of logit has none. A metric is void for a model if the
+    interval of the model minus a control, paired over ECGs and over permutations if several, does not lie above zero.
 
     Parameters
     ----------
@@ -222,12 +222,14 @@ class _Setting:
     def _agreement(self, requirement, metric, detail, name, factor, parts, truth, kind, subsets=SINGLY):
         """Correlate explanations, summed over subsets, with the truth (n, n_subsets), and those of the controls."""
         rng = np.random.default_rng(self.seed)
-        orders = [rng.permutation(len(GROUPS)) for _ in range(N_SHUFFLES)]
         pairs = all_correlations(parts @ subsets.T, truth)  # [j, i]: the explanation of person j, what happens to i
+        orders = (rng.permutation(len(GROUPS)) for _ in range(N_SHUFFLES))
         shuffled = [statistics.row_correlation(parts[:, order] @ subsets.T, truth) for order in orders]
         own = np.diag(pairs)
         others = pd.DataFrame(np.where(np.eye(len(pairs), dtype=bool), np.nan, pairs)).mean()
         controls = {"explanation of another person": others, "its groups shuffled": pd.DataFrame(shuffled).mean()}
+        if requirement == "faithful":  # where nothing is summed, an even share has no order
+            controls[EVENLY] = statistics.row_correlation(parts.sum(axis=1, keepdims=True) * subsets.sum(axis=1), truth)
         against = {name: self._mean(np.where(np.isfinite(own), control, np.nan))[0] for name, control in controls.items()}
         return Figure(requirement, metric, detail, name, factor, *self._mean(own), kind, against)
 
