@@ -23,6 +23,7 @@ from PIL import Image
 
 import vaescan_lite as vl
 from vaescan_lite.book import pages
+from vaescan_lite.book.pictures import lighter
 
 LEAST_SCALE = 0.64  # of a figure: 9 points at 100 dots an inch are 12.5 px, and shall not be less than 8 on the page
 CODE = "value = 1" + " + 1" * 16 + "  #"
@@ -102,7 +103,7 @@ def write_chapter(path):
         new_markdown_cell(QUIZ),
     ]  # fmt: skip
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
+    nbformat.write(lighter(new_notebook(cells=cells, metadata=metadata)), path)
 
 
 @pytest.fixture(scope="module")
