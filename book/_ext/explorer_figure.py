@@ -4,6 +4,7 @@ It starts from a few simulated people, each made for the diagnosis that the page
 """
 
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import pandas as pd
 from docutils import nodes
@@ -45,8 +46,9 @@ class ExplorerFigure(SphinxDirective):
 
 
 def _begin(app, env, docnames):
-    """Draw the figure in another process, while other pages are read: a tenth of the time that all pages take."""
-    if docnames:
+    """Draw the figure in another process while pages are read, if one asks for it: a tenth of the time that all pages take."""
+    paths = [Path(env.doc2path(name)) for name in docnames]
+    if any("{explorer}" in path.read_text(encoding="utf-8") for path in paths if path.suffix == ".md"):
         pool = ProcessPoolExecutor(1)
         ExplorerFigure.drawn = pool.submit(figure)
         pool.shutdown(wait=False)
