@@ -29,28 +29,18 @@ class Budget:
             raise ValueError(f"epochs and batch_size must be at least 1 and learning_rate above 0; got {self}.")
 
 
+def _budgets(epochs, batch_sizes, learning_rates, weight_decay):
+    """Return the budgets of the three profiles."""
+    rows = zip(("smoke", "workshop", "full"), epochs, batch_sizes, learning_rates, strict=True)
+    return {name: Budget(epochs=e, batch_size=b, learning_rate=r, weight_decay=weight_decay) for name, e, b, r in rows}
+
+
 # How long each profile trains: networks here, models of tables below; a Scan takes its 200 steps in every profile.
 BUDGETS = {
-    "VAE": {
-        "smoke": Budget(epochs=60, batch_size=64, learning_rate=5e-3, weight_decay=0.1),
-        "workshop": Budget(epochs=160, batch_size=128, learning_rate=3e-3, weight_decay=0.1),
-        "full": Budget(epochs=60, batch_size=128, learning_rate=3e-3, weight_decay=0.1),
-    },
-    "joint VAE": {
-        "smoke": Budget(epochs=8, batch_size=32, learning_rate=3e-3, weight_decay=0.3),
-        "workshop": Budget(epochs=40, batch_size=64, learning_rate=3e-3, weight_decay=0.3),
-        "full": Budget(epochs=40, batch_size=128, learning_rate=3e-3, weight_decay=0.3),
-    },
-    "CNN, beat": {
-        "smoke": Budget(epochs=4, batch_size=32, learning_rate=3e-3, weight_decay=1e-2),
-        "workshop": Budget(epochs=15, batch_size=64, learning_rate=2e-3, weight_decay=1e-2),
-        "full": Budget(epochs=30, batch_size=128, learning_rate=2e-3, weight_decay=1e-2),
-    },
-    "CNN, ten seconds": {
-        "smoke": Budget(epochs=3, batch_size=32, learning_rate=3e-3, weight_decay=1e-2),
-        "workshop": Budget(epochs=20, batch_size=64, learning_rate=3e-3, weight_decay=1e-2),
-        "full": Budget(epochs=30, batch_size=128, learning_rate=3e-3, weight_decay=1e-2),
-    },
+    "VAE": _budgets((60, 160, 60), (64, 128, 128), (5e-3, 3e-3, 3e-3), weight_decay=0.1),
+    "joint VAE": _budgets((8, 40, 40), (32, 64, 128), (3e-3, 3e-3, 3e-3), weight_decay=0.3),
+    "CNN, beat": _budgets((4, 15, 30), (32, 64, 128), (3e-3, 2e-3, 2e-3), weight_decay=1e-2),
+    "CNN, ten seconds": _budgets((3, 20, 30), (32, 64, 128), (3e-3, 3e-3, 3e-3), weight_decay=1e-2),
 }
 TABLE_BUDGETS = {
     "smoke": {"EBM": {"outer_bags": 1, "max_rounds": 50}, "boosting": {"max_iter": 30}},

@@ -49,11 +49,6 @@ class BeatsWithLatents:
     def __array__(self, dtype=None, copy=None):
         return np.array(self.signals, dtype=dtype) if copy else np.asarray(self.signals, dtype=dtype)
 
-    @property
-    def shape(self):
-        """Shape of the beats, (n, n_leads, n_times)."""
-        return self.signals.shape
-
 
 class CappedHybrid(TaskClassifier):
     """An explained decision on latents, corrected by a CNN on the beat that may move it only so far.

@@ -22,13 +22,13 @@ def standard_models(budget="workshop"):
     Unfitted scikit-learn classifiers. They get standardised tables; a beat comes to them as its first principal components.
     `EcgCNN` gets signals as they are, and all tasks at once.
     """
-    from interpret.glassbox import ExplainableBoostingClassifier  # takes two seconds, which most imports do not need
+    from .ebm import NumericEBM  # takes two seconds, which most imports do not need
 
     lengths, sparse = TABLE_BUDGETS[budget], LogisticRegression(l1_ratio=1, solver="liblinear", random_state=0)
     return {
         "logistic": GridSearchCV(LogisticRegression(max_iter=1000), {"C": STRENGTHS}, cv=3, scoring="roc_auc"),
         "sparse logistic": GridSearchCV(sparse, {"C": [0.01, 0.1, 1.0]}, cv=3, scoring="roc_auc"),
-        "EBM": ExplainableBoostingClassifier(**EBM, **lengths["EBM"], random_state=0),
+        "EBM": NumericEBM(**EBM, **lengths["EBM"], random_state=0),
         "boosting": HistGradientBoostingClassifier(**BOOSTING, **lengths["boosting"], random_state=0),
         "CNN": EcgCNN(budget=budget),
     }
