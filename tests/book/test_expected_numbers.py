@@ -31,8 +31,8 @@ def test_the_same_words_are_counted():
 
 @pytest.fixture
 def renewed(tmp_path, monkeypatch):
-    """A table of two runs that differ in one number by .02 and in another by nothing."""
-    for folder, text in (("usual", "AUROC 0.90, seen 12, only here 5"), ("other", "AUROC 0.92, seen 12, nowhere else 5")):
+    """A table of two runs that differ in one number by .03 and in another by nothing."""
+    for folder, text in (("usual", "AUROC 0.90, seen 12, only here 5"), ("other", "AUROC 0.93, seen 12, nowhere else 5")):
         (tmp_path / folder).mkdir()
         nbformat.write(chapter(text), tmp_path / folder / "01_a.ipynb")
     table = expected_numbers.table([tmp_path / "usual", tmp_path / "other"])
