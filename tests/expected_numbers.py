@@ -94,7 +94,8 @@ def runs(place):
     """Run the chapters in all ways below a folder, each with a cache of its own; the folders of executed chapters."""
     for i, way in enumerate(WAYS):
         source, settings = place / f"way_{i}", ["--profile", "smoke", "--database", "simulated"]
-        shutil.copytree(Path(__file__).parents[1] / "notebooks", source / "notebooks")
+        for folder in ("notebooks", "book"):  # chapters read tables of the results page
+            shutil.copytree(Path(__file__).parents[1] / folder, source / folder)
         command = [sys.executable, "-m", "vaescan_lite", "chapters", "--source", source, *settings]
         print(f"run {i + 1} of {len(WAYS)}: {way or 'as it is'}", flush=True)
         subprocess.run(command, env=os.environ | way | {"VAESCAN_CACHE": str(source / "cache")}, check=True)
