@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from vaescan_lite.book.chapters import LIGHT
+from vaescan_lite.book.pages import JUPYTER_BOOK
 
 EXTENSIONS = """import sys
 from pathlib import Path
@@ -20,8 +20,7 @@ def build_with_sphinx(staged, output):
     if not (staged / "_config.yml").exists():
         raise FileNotFoundError(f"{staged} holds no book; run make book first.")
     output.parent.mkdir(parents=True, exist_ok=True)
-    jupyter_book = LIGHT + "from jupyter_book.cli.main import main; main()"
-    _run([sys.executable, "-c", jupyter_book, "config", "sphinx", str(staged)], staged)
+    _run([sys.executable, "-c", JUPYTER_BOOK, "config", "sphinx", str(staged)], staged)
     with (staged / "conf.py").open("a", encoding="utf-8") as conf:
         conf.write(EXTENSIONS)
     try:

@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..cache import PACKAGE, alone, content_hash, written_whole
-from ..cpus import available_cpus, available_memory_mb, end_with
+from ..cpus import available_cpus, available_memory_mb
 from ..factors import known_names, require_whole
 from .pictures import lighter
 from .workspace import Workspace
@@ -26,15 +25,12 @@ from .workspace import Workspace
 log = logging.getLogger(__name__)
 
 DATABASE_WORDS = ("auto", "simulated", "ptbxl")
-LIGHT = "import sys; sys.modules['rfc3987_syntax'] = None; "  # jsonschema would build a grammar for a second, of no use here
-CHILD = LIGHT + "from vaescan_lite.book.chapters import _child; _child(sys.argv[1])"
 REPORT_COLUMNS = ["chapter", "seconds", "memory_mb", "budget_s", "budget_mb", "error"]
 # Seconds from an empty cache, and MB of the largest process. Binder gives 1 GB for certain; "full" has no promise.
 BUDGETS = {"smoke": (30, 1024), "workshop": (240, 1024), "full": (None, None)}
 MOST_OUTPUT_MB = 20  # of a chapter; the largest takes 2
 # Where several run at once, these start first, in this order: what others wait for, what waits for nothing, then the longest.
 FIRST = ("04", "01", "02", "03", "A1", "10", "09", "12", "11", "08")
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
 
 
 class ChaptersFailed(RuntimeError):
@@ -116,6 +112,8 @@ def run_chapters(
         ``error`` (None where it ran). Where one failed, `ChaptersFailed` is raised instead, after all are run and the report is
         written.
     """
+    from . import kernels
+
     known_names([profile], BUDGETS, "profile")
     parameters = {"profile": profile, "database": resolve_database(database), "seed": require_whole(seed, "seed")}
     chapters = {path: _prepared(path, parameters) for path in chapter_paths(notebooks, only)}
@@ -123,6 +121,8 @@ def run_chapters(
     output = Path(output_folder).resolve()
     output.mkdir(parents=True, exist_ok=True)
     rows, waiting = {}, []
+    if not all((output / path.name).exists() for path in chapters):
+        kernels.start_server()  # while the ECGs are looked at
     with alone(output):  # of two runs in one folder the second waits, and finds what the first made
         shared = code_hash(), Workspace(**parameters).database().fingerprint
         for path, notebook in chapters.items():
@@ -220,6 +220,8 @@ class Run:
         """Begin; what an earlier run left is taken away first."""
         import nbformat
 
+        from . import kernels
+
         log.info("%s: running", self.path.stem)
         self.folder = tempfile.TemporaryDirectory(prefix="vaescan-", ignore_cleanup_errors=True)
         folder = Path(self.folder.name)
@@ -228,11 +230,10 @@ class Run:
             old.unlink(missing_ok=True)
         nbformat.write(self.notebook, folder / self.path.name)
         papermill = {"input_path": str(folder / self.path.name), "output_path": str(self.executed), **self.papermill}
-        job = {"papermill": papermill, "log": str(self.log), "result": str(self.result), "parent": os.getpid()}
-        environment = environment_for_child(**_own_jupyter(folder), **ONE_THREAD)  # so digits do not depend on the CPUs
-        command = [sys.executable, "-c", CHILD, json.dumps(job)]
-        self.started = time.perf_counter()  # a session of its own: Ctrl-C reaches this process, which stops the child
-        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+        job = {"papermill": papermill, "log": str(self.log), "result": str(self.result)}
+        environment = environment_for_child(**_own_jupyter(folder), **kernels.ONE_THREAD)
+        self.started = time.perf_counter()
+        self.process = kernels.started(_child, job, environment=environment)
 
     def has_ended(self, timeout_s):
         """Tell whether it has, and stop it where it takes too long or gives too much."""
@@ -241,7 +242,7 @@ class Run:
             self.stop(f"stopped: it gave more than {MOST_OUTPUT_MB} MB of output (log: {self.log})")
         elif time.perf_counter() - self.started > timeout_s:
             self.stop(f"stopped: it took more than {timeout_s:g} s, the limit for a chapter")
-        return self.process.poll() is not None
+        return self.process.exitcode is not None
 
     def stop(self, reason="stopped"):
         """End the child, its kernel and the kernel's workers."""
@@ -255,7 +256,7 @@ class Run:
         for process in (self.process, *family):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        self.process.wait()
+        self.process.join()
         self.folder.cleanup()
 
     def row(self):
@@ -272,7 +273,7 @@ class Run:
                 with written_whole(self.output / self.path.name) as temporary:
                     nbformat.write(notebook, temporary)
         elif self.stopped is None:
-            code = self.process.returncode
+            code = self.process.exitcode
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
             row["error"] = f"the process {how} and left no result"
         self.folder.cleanup()
@@ -286,14 +287,13 @@ def _own_jupyter(folder):
         "kernels/python3/kernel.json": json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}),
         # That its end interrupts it is no error; figures have two pixels where a page shows one, for paper and sharp screens.
         "profile_default/ipython_kernel_config.py": "c.IPKernelApp.log_level = 50\nc.InlineBackend.figure_formats={'retina'}\n",
-        "matplotlibrc": "",
     }
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     kernels = os.pathsep.join(filter(None, [str(folder), os.environ.get("JUPYTER_PATH")]))  # the first counts
     own = dict.fromkeys(("IPYTHONDIR", "JUPYTER_RUNTIME_DIR"), str(folder))
-    return own | {"MATPLOTLIBRC": str(folder / "matplotlibrc"), "JUPYTER_PATH": kernels}
+    return own | {"MATPLOTLIBRC": os.devnull, "JUPYTER_PATH": kernels}
 
 
 def _child(job):
@@ -302,9 +302,6 @@ def _child(job):
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    job = json.loads(job)
-    if os.name == "posix":  # elsewhere a child keeps the parent that is gone
-        end_with(job["parent"])
     logging.basicConfig(filename=job["log"], filemode="w", level=logging.INFO, format="%(message)s", encoding="utf-8")
     error = None
     try:

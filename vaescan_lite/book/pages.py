@@ -9,8 +9,10 @@ from pathlib import Path
 
 from ..cache import content_hash
 from ..factors import known_names
-from .chapters import LIGHT, chapter_paths, code_hash, environment_for_child, log
+from .chapters import chapter_paths, code_hash, environment_for_child, log
 
+# The grammar that jsonschema would build for a second when it is imported is of no use here.
+JUPYTER_BOOK = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyter_book.cli.main import main; main()"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 EDITIONS = ("complete", "student")
 FOR_STUDENTS = """
@@ -77,7 +79,7 @@ def build_book(source, executed, build_folder=None, edition="complete", fresh=Fa
     seal.unlink(missing_ok=True)
     for old in (build / "html", build / ".doctrees"):
         shutil.rmtree(old, ignore_errors=True)
-    command = [sys.executable, "-c", LIGHT + "from jupyter_book.cli.main import main; main()"]
+    command = [sys.executable, "-c", JUPYTER_BOOK]
     command += ["build", str(staged), "--path-output", str(build.parent), "--all", "-W", "-n", "--keep-going", "-q"]
     log.info("building the pages")
     quiet = {"stdin": subprocess.DEVNULL, "text": True, "capture_output": True, "check": False}
