@@ -7,7 +7,9 @@ brackets. JupyterLab, Colab and GitHub show the words.
 
 import json
 import re
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 LINK = re.compile(r"\[([^][]+)\]\(#(fig-[\w-]+|term-[\w.'-]+|[a-z]+\d{4}[a-z0-9]*(?:,[a-z]+\d{4}[a-z0-9]*)*)\)")
 
@@ -34,6 +36,15 @@ def with_roles(text, terms):
     return LINK.sub(role, text)
 
 
+def number_quickly(app, env):
+    """Have Sphinx read a page once for all references to its figures; it would read it again for each of them."""
+    domain = env.get_domain("std")
+    resolve = domain._resolve_numref_xref
+    names = ("config", "toc_secnumbers", "toc_fignumbers")
+    seen = SimpleNamespace(get_doctree=cache(env.get_doctree), **{name: getattr(env, name) for name in names})
+    domain._resolve_numref_xref = lambda env, *reference: resolve(seen, *reference)
+
+
 def setup(app):
     """Register with Sphinx."""
 
@@ -48,4 +59,5 @@ def setup(app):
             source[0] = json.dumps(notebook)
 
     app.connect("source-read", read)
+    app.connect("env-updated", number_quickly)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

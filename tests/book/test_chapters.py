@@ -88,7 +88,7 @@ def run(site, tmp_path_factory):
     write_chapter(notebooks / "02_fails.ipynb", ["first = 1", "first = 2\nraise KeyError('the lead V9')", "never = 3"])
     write_chapter(notebooks / "03_large.ipynb", ['kept = b"x" * 400_000_000', "len(kept)"])
     write_chapter(notebooks / "04_killed.ipynb", ["import os, signal", "os.kill(os.getpid(), signal.SIGKILL)"])
-    write_chapter(notebooks / "05_floods.ipynb", ["while True:\n    print('x' * 1_000_000)"])
+    write_chapter(notebooks / "05_floods.ipynb", ["while True:\n    print('x' * 1_000)"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPLBACKEND", "agg")
         with pytest.raises(book.ChaptersFailed) as failure:
