@@ -9,7 +9,6 @@ import json
 import re
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 LINK = re.compile(r"\[([^][]+)\]\(#(fig-[\w-]+|term-[\w.'-]+|[a-z]+\d{4}[a-z0-9]*(?:,[a-z]+\d{4}[a-z0-9]*)*)\)")
 
@@ -36,12 +35,20 @@ def with_roles(text, terms):
     return LINK.sub(role, text)
 
 
+class ReadOnce:
+    """Sphinx's environment, in which a page is read once for all references to its figures, not for each of them."""
+
+    def __init__(self, env):
+        self.env, self.get_doctree = env, cache(env.get_doctree)
+
+    def __getattr__(self, name):
+        return getattr(self.env, name)
+
+
 def number_quickly(app, env):
-    """Have Sphinx read a page once for all references to its figures; it would read it again for each of them."""
-    domain = env.get_domain("std")
+    """Have the references to figures find them in pages that are read once."""
+    domain, seen = env.get_domain("std"), ReadOnce(env)
     resolve = domain._resolve_numref_xref
-    names = ("config", "toc_secnumbers", "toc_fignumbers")
-    seen = SimpleNamespace(get_doctree=cache(env.get_doctree), **{name: getattr(env, name) for name in names})
     domain._resolve_numref_xref = lambda env, *reference: resolve(seen, *reference)
 
 
