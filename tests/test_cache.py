@@ -81,6 +81,14 @@ def test_the_source_hash_changes_with_the_source_of_the_named_modules_only(monke
     assert [old == new for old, new in zip(before, after)] == [True, False, False]
 
 
+def test_tables_of_the_package_count_as_source(monkeypatch, tmp_path):
+    (tmp_path / "one.csv").write_text("a,b\n")
+    monkeypatch.setattr(cache, "PACKAGE", tmp_path)
+    before = cache.source_hash("one"), cache.source_hash("two")
+    (tmp_path / "one.csv").write_text("a,c\n")
+    assert cache.source_hash("one") != before[0] and cache.source_hash("two") == before[1]
+
+
 def test_the_source_hash_is_of_this_package():
     assert (Path(cache.PACKAGE) / "cache.py").samefile(cache.__file__)
     assert len(cache.source_hash("cache")) == 12

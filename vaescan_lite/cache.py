@@ -181,11 +181,11 @@ def written_whole(path):
 
 
 def source_hash(*rooms, leave_out=()):
-    """Hash the source of rooms, such as ``"simulator"`` or ``"ecg"`` (none: all): no edited code answers from a cache."""
+    """Hash code and tables of rooms, such as ``"simulator"`` or ``"ecg"`` (none: all): no edited code answers from a cache."""
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.csv")]):
         place = path.relative_to(PACKAGE)
-        room = place.parts[0].removesuffix(".py")
+        room = place.parts[0].split(".")[0]
         if room not in leave_out and (not rooms or room in rooms):
             digest.update(place.as_posix().encode())
             digest.update(path.read_bytes())

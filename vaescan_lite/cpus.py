@@ -10,20 +10,19 @@ import joblib
 from threadpoolctl import threadpool_limits
 
 
-def available_cpus(root="/"):
-    """Count the CPUs this process may use, at least 1: affinity or the quota of its cgroup, whichever is less (1.5 count as 1).
+def available_cpus():
+    """Count the CPUs this process may use, at least 1: affinity or its container's quota, whichever is less (1.5 count as 2).
 
-    Threads for every core of a host run many times slower than one where a container may use one or two. `root`: for tests.
+    Threads for every core of a host run many times slower than one where a container may use one or two.
     """
-    n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, int(min([n_cpus, *map(_quota, _cgroups(Path(root), "cpu"))])))
+    return joblib.cpu_count()
 
 
 def available_memory_mb(root="/"):
     """Memory in MB that is free on this machine, or the limit of the process's cgroup where that is less. `root`: for tests."""
     import psutil
 
-    return min([psutil.virtual_memory().available, *map(_memory_limit, _cgroups(Path(root), "memory"))]) / 1024**2
+    return min(psutil.virtual_memory().available, _memory_limit(Path(root))) / 1024**2
 
 
 def default_threads():
@@ -71,36 +70,20 @@ def _alone(function, *arguments, **settings):
         return function(*arguments, **settings)
 
 
-def _cgroups(root, controller):
-    """Yield the folders of the process's cgroup and all its parents; a line is ``number:controllers:path``."""
+def _memory_limit(root):
+    """Limit in bytes of the process's cgroup and its parents: version 2 ``memory.max``, version 1 ``memory.limit_in_bytes``."""
+    limits = [float("inf")]
     lines = [line.split(":", 2) for line in _read(root / "proc/self/cgroup").splitlines() if line.count(":") > 1]
-    for _, controllers, path in lines:
-        if controllers and controller not in controllers.split(","):
+    for _, controllers, path in lines:  # ``number:controllers:path``; version 2 has one tree and names no controllers
+        if controllers and "memory" not in controllers.split(","):
             continue
         relative = Path(path.lstrip("/"))
-        for mount in {controllers, controller} if controllers else {""}:  # version 2 has one tree and names no controllers
-            for folder in (relative, *relative.parents):
-                yield root / "sys/fs/cgroup" / mount / folder
-
-
-def _quota(folder):
-    """Quota in microseconds per period: cgroup-v2 ``cpu.max``, cgroup-v1 ``cpu.cfs_quota_us`` and ``cpu.cfs_period_us``."""
-    text = _read(folder / "cpu.max") or f"{_read(folder / 'cpu.cfs_quota_us')} {_read(folder / 'cpu.cfs_period_us')}"
-    try:
-        quota, period = map(int, text.split())
-    except ValueError:  # no limit ("max"), or no such files
-        return float("inf")
-    return quota / period if quota > 0 else float("inf")
-
-
-def _memory_limit(folder):
-    """Limit in bytes: cgroup-v2 ``memory.max``, cgroup-v1 ``memory.limit_in_bytes``."""
-    text = _read(folder / "memory.max") or _read(folder / "memory.limit_in_bytes")
-    return int(text) if text.strip().isdigit() else float("inf")
+        for mount in {controllers, "memory"} if controllers else {""}:
+            for folder in (root / "sys/fs/cgroup" / mount / part for part in (relative, *relative.parents)):
+                text = _read(folder / "memory.max") or _read(folder / "memory.limit_in_bytes")
+                limits += [int(text)] if text.strip().isdigit() else []
+    return min(limits)
 
 
 def _read(path):
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
+    return path.read_text() if path.is_file() and os.access(path, os.R_OK) else ""

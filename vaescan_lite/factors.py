@@ -1,6 +1,7 @@
 """Clinical factors: their names, and the codes that stand for them in each kind of database."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,59 +12,26 @@ PERSON = ("sex_female", "age_years")
 BROADER = {"RBBB_any": "RBBB"}  # nested factors: whoever carries the second carries the first, which says less
 FACTOR_NAMES = (*PERSON, *DIAGNOSES, *BROADER, *SUPERCLASSES)
 
-FACTOR_LABELS = {
-    "sex_female": "Female sex", "age_years": "Age (years)",
-    "LBBB": "Left bundle branch block", "RBBB": "Right bundle branch block", "AF": "Atrial fibrillation",
-    "AVB1": "First-degree AV block", "LVH": "Left ventricular hypertrophy", "IMI": "Inferior infarction",
-    "RBBB_any": "Right bundle branch block, complete or not",
-    "AMI": "Anterior infarction", "LAFB": "Left anterior fascicular block", "PVC": "Ventricular extrasystoles",
-    "NORM": "Normal ECG", "MI": "Myocardial infarction (superclass)", "STTC": "ST-T change (superclass)",
-    "CD": "Conduction disturbance (superclass)", "HYP": "Hypertrophy (superclass)",
-}  # fmt: skip
-
-# What each diagnosis is called in three kinds of database, and what to know when labels are compared:
-# - SCP-ECG statements of PTB-XL (scp_statements.csv), which the simulator writes too;
-# - SNOMED CT codes of the PhysioNet Challenges 2020 and 2021 (their dx_mapping_scored.csv and dx_mapping_unscored.csv), which
-#   have none for inferior infarction;
-# - entries of LUDB's diagnosis columns, in any case of letters, alone or followed by ":" or "," and details.
-_CODES = {
-    "LBBB": (("CLBBB",), ("164909002", "733534002"), ("Complete left bundle branch block",),
-             "complete; 164909002 does not say so, but stands for CLBBB in the Challenge's copy of PTB-XL"),
-    "RBBB": (("CRBBB",), ("713427006",), ("Complete right bundle branch block",),
-             "complete; unknown where only 59118001 is given, which does not say"),
-    "AF": (("AFIB",), ("164889003", "426749004", "314208002"), ("Atrial fibrillation",),
-           "fibrillation alone, no flutter; unknown where a code says paroxysmal, or either of the two"),
-    "AVB1": (("1AVB",), ("270492004",), ("I degree AV block", "I degree AV-block"),
-             "as stated; a PR called long (LPR, 164947007) is not counted, and a block without a degree leaves it unknown"),
-    "LVH": (("LVH",), ("164873001",), ("Left ventricular hypertrophy",),
-            "as stated, by criteria that differ: two thirds of LUDB carry it; voltage alone (VCLVH) is not counted"),
-    "IMI": (("IMI",), (), ("STEMI: inferior wall", "Scar formation: inferior wall"),
-            "inferior alone; inferolateral and the like are other statements of PTB-XL"),
-    "AMI": (("AMI",), ("54329005",), ("STEMI: anterior wall", "Scar formation: anterior wall"),
-            "anterior; anteroseptal and anterolateral are other statements of PTB-XL, elsewhere they may be meant"),
-    "LAFB": (("LAFB",), ("445118002",), ("Left anterior hemiblock",), "the same everywhere"),
-    "PVC": (("PVC",), ("427172004", "17338001", "164884008", "11157007", "251180001", "251182009"),
-            ("Ventricular extrasystole",), "any in the record, most of which the median beat leaves out"),
-    "RBBB_any": (("CRBBB", "IRBBB"), ("713427006", "59118001", "713426002"),
-                 ("Complete right bundle branch block", "Incomplete right bundle branch block"),
-                 "complete or incomplete; in simulated databases every block is complete, so that it equals RBBB"),
-}  # fmt: skip
-SCP_CODES, SNOMED_CODES, LUDB_TEXTS, REMARKS = ({name: row[kind] for name, row in _CODES.items()} for kind in range(4))
+# What each factor is called, in words and in three kinds of database ("|" between several), and what to know when labels are
+# compared. Where only something undefined is said the factor is unknown: bundle branch block, block or infarction of no kind,
+# and what LUDB itself leaves open between ischaemia, scar and infarction.
+# - scp: SCP-ECG statements of PTB-XL (scp_statements.csv), which the simulator writes too;
+# - snomed: SNOMED CT codes of the PhysioNet Challenges 2020 and 2021 (their dx_mapping_scored.csv and dx_mapping_unscored.csv),
+#   which have none for inferior infarction;
+# - ludb: entries of LUDB's diagnosis columns, in any case of letters, alone or followed by ":" or "," and details.
+_TABLE = pd.read_csv(Path(__file__).with_name("factors.csv"), index_col="factor", dtype=str, keep_default_na=False)
+FACTOR_LABELS = _TABLE["label"].to_dict()
+_DIAGNOSES = _TABLE[_TABLE["scp"] != ""]
+REMARKS = _DIAGNOSES["remark"].to_dict()
+SCP_CODES, SNOMED_CODES, SNOMED_UNDEFINED, LUDB_TEXTS, LUDB_UNDEFINED = (
+    {name: tuple(filter(None, text.split("|"))) for name, text in _DIAGNOSES[kind].items()}
+    for kind in ("scp", "snomed", "snomed_undefined", "ludb", "ludb_undefined")
+)
 # Headers of the Challenge's first phase name the nine classes of CPSC2018: their codes in the second phase.
 CPSC_NAMES = {
     "Normal": "426783006", "AF": "164889003", "I-AVB": "270492004", "LBBB": "164909002", "RBBB": "59118001",
     "PAC": "284470004", "PVC": "164884008", "STD": "429622005", "STE": "164931005",
 }  # fmt: skip
-# Where only such a thing is said, the factor is unknown: bundle branch block, block or infarction of no kind in SNOMED CT, and
-# what LUDB itself leaves undefined between ischaemia, scar and infarction.
-SNOMED_UNDEFINED = {
-    "LBBB": ("6374002",), "RBBB": ("59118001", "6374002"), "RBBB_any": ("6374002",), "AF": ("195080001", "282825002"),
-    "AVB1": ("233917008",), "LVH": ("266249003",), "AMI": ("164865005", "164867002", "57054005"),
-}  # fmt: skip
-LUDB_UNDEFINED = {
-    "IMI": ("Undefined ischemia/scar/supp.NSTEMI: inferior wall",),
-    "AMI": ("Undefined ischemia/scar/supp.NSTEMI: anterior wall",),
-}
 
 # The superclass of every diagnostic statement: `diagnostic_class` of PTB-XL 1.0.3's scp_statements.csv.
 SCP_SUPERCLASSES = {

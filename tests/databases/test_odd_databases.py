@@ -1,5 +1,7 @@
 """Folders as people have them: labels are found, people stay in one fold, an odd record stops nothing; or a word says why."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -276,6 +278,13 @@ def test_options_of_reading_that_are_no_numbers_are_refused(copy, options):
 
 def test_whole_numbers_of_any_type_are_taken(copy):
     assert len(open_database(copy, n=3.0)) == len(open_database(copy, n=np.int64(3), seed=np.int32(1))) == 3
+
+
+def test_of_two_that_want_a_simulated_database_one_makes_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("VAESCAN_CACHE", str(tmp_path / "cache"))
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(lambda seed: open_database("simulated", n=40, seed=seed), [1, 1])
+    assert first.fingerprint == second.fingerprint == open_database("simulated", n=40, seed=1).fingerprint
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut off", "gone", "table"])

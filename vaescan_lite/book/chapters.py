@@ -1,6 +1,5 @@
 """The chapters as a book: run each with Papermill, measure what it costs, build the pages from the results."""
 
-import ast
 import hashlib
 import json
 import logging
@@ -70,20 +69,12 @@ def resolve_database(database, relative_to=None):
 
 def with_parameters(source, parameters):
     """Put values into the parameters cell of a chapter, where Papermill would add a second one; comments stay."""
-    lines = source.split("\n")
-    assigned = set()
-    for node in ast.parse(source).body:
-        if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.lineno == node.end_lineno):
-            continue
-        name, value = node.targets[0].id, node.value
-        if name in parameters:
-            text = json.dumps(parameters[name], ensure_ascii=False)  # of texts and whole numbers: valid Python, double quotes
-            line = lines[node.lineno - 1].encode()  # ast counts columns in bytes
-            lines[node.lineno - 1] = (line[: value.col_offset] + text.encode() + line[value.end_col_offset :]).decode()
-            assigned.add(name)
-    if set(parameters) - assigned:
-        raise ValueError(f"the parameters cell assigns no {', '.join(sorted(set(parameters) - assigned))}; it reads:\n{source}")
-    return "\n".join(lines)
+    for name, value in parameters.items():  # texts and whole numbers, of which JSON is valid Python
+        text, line = json.dumps(value, ensure_ascii=False), re.compile(rf"""(?m)^({name} = )("[^"\n]*"|'[^'\n]*'|[\w.]+)""")
+        if not line.search(source):
+            raise ValueError(f"the parameters cell assigns no {name}; it reads:\n{source}")
+        source = line.sub(lambda match, text=text: match[1] + text, source)
+    return source
 
 
 def run_chapters(
@@ -97,8 +88,8 @@ def run_chapters(
     Parameters
     ----------
     notebooks, output_folder : str or Path
-        Folder of the chapters, their working directory; and the one that gets the executed chapters, ``report.json`` and
-        ``report.csv``, and what each cell printed (``<chapter>.log``).
+        Folder of the chapters, their working directory; and the one that gets the executed chapters, ``report.csv``, and what
+        each cell printed (``<chapter>.log``).
     profile, database, seed : for the parameters cell of every chapter
     only : sequence of str, optional, begins of file names, such as ``["04"]``
     cell_timeout_s, chapter_timeout_s : float, a cell or chapter that takes longer fails
@@ -135,8 +126,8 @@ def run_chapters(
         for name, row in _finished(waiting, n_at_once, chapter_timeout_s):
             rows[name] = row
             log.info("%s: %s", name, row["error"] or f"{row['seconds']:.1f} s, {_whole(row['memory_mb'])} MB at the peak")
-            _report(rows, output, parameters)
-        report = _report(rows, output, parameters)
+            _report(rows, output, profile)
+        report = _report(rows, output, profile)
     failed = report[report["error"].notna()]
     if len(failed):
         reasons = "\n".join(f"{row.chapter}: {row.error}" for row in failed.itertuples())
@@ -281,16 +272,13 @@ class Run:
 
 
 def _own_jupyter(folder):
-    """Write a set-up of Jupyter and matplotlib of this interpreter's own, and give the environment that names it."""
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    files = {
-        "kernels/python3/kernel.json": json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}),
-        # That its end interrupts it is no error; figures have two pixels where a page shows one, for paper and sharp screens.
-        "profile_default/ipython_kernel_config.py": "c.IPKernelApp.log_level = 50\nc.InlineBackend.figure_formats={'retina'}\n",
-    }
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
+    """Write a kernel of this interpreter's own into a folder, and give the environment in which it is that of the chapters."""
+    # That its end interrupts it is no error; figures have two pixels where a page shows one, for paper and sharp screens.
+    settings = ["--IPKernelApp.log_level=50", "--InlineBackend.figure_formats=retina"]
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *settings]
+    kernel = folder / "kernels/python3/kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}), encoding="utf-8")
     kernels = os.pathsep.join(filter(None, [str(folder), os.environ.get("JUPYTER_PATH")]))  # the first counts
     own = dict.fromkeys(("IPYTHONDIR", "JUPYTER_RUNTIME_DIR"), str(folder))
     return own | {"MATPLOTLIBRC": os.devnull, "JUPYTER_PATH": kernels}
@@ -336,16 +324,13 @@ def environment_for_child(**extra):
     return {**environment, "JUPYTER_PREFER_ENV_PATH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", **extra}
 
 
-def _report(rows, output, parameters):
+def _report(rows, output, profile):
     """Lay rows by name, of chapters that ran, out as a table, and write it down."""
-    budget = BUDGETS[parameters["profile"]]
+    budget = BUDGETS[profile]
     done = [(name, row["seconds"], row["memory_mb"], *budget, row["error"]) for name, row in rows.items() if row]
     report = pd.DataFrame(done, columns=REPORT_COLUMNS).astype({"error": object})
     with written_whole(output / "report.csv") as path:
         report.to_csv(path, index=False)
-    with written_whole(output / "report.json") as path:
-        chapters = json.loads(report.to_json(orient="records"))
-        path.write_text(json.dumps({**parameters, "chapters": chapters}, indent=1) + "\n", encoding="utf-8")
     return report
 
 

@@ -1,22 +1,18 @@
 """Processes of chapters and their kernels, forked from a server that has imported once what nearly all of them use."""
 
-import multiprocessing
+import multiprocessing.forkserver
 import os
 import sys
 import threading
-from contextlib import suppress
 from importlib.metadata import EntryPoint
-from multiprocessing import forkserver
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from unittest.mock import patch
 
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
 CAN_FORK = sys.platform == "linux"  # elsewhere system libraries do not bear it, and each process imports for itself
-CONTEXT = multiprocessing.get_context("forkserver" if CAN_FORK else "spawn")
 # Packages of others alone: our own modules may be edited while the server lives.
-PRELOADED = ["papermill", "ipykernel.kernelapp", "matplotlib.pyplot", "pandas", "scipy.signal", "scipy.stats"]
-PRELOADED += ["sklearn.ensemble", "sklearn.linear_model", "torch._dynamo"]
+PRELOADED = "papermill ipykernel.kernelapp matplotlib.pyplot pandas scipy.signal scipy.stats sklearn.ensemble torch._dynamo"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
 # What these packages read from the environment when they are imported: so digits do not depend on the CPUs.
 READ_BY_IMPORTS = {**ONE_THREAD, "MPLBACKEND": "module://matplotlib_inline.backend_inline", "MATPLOTLIBRC": os.devnull}
@@ -25,23 +21,26 @@ READ_BY_IMPORTS = {**ONE_THREAD, "MPLBACKEND": "module://matplotlib_inline.backe
 def start_server():
     """Start the server, unless it runs; it imports while this process goes on, and ends with it."""
     if CAN_FORK:
-        multiprocessing.set_forkserver_preload(PRELOADED)
+        multiprocessing.set_forkserver_preload(PRELOADED.split())
         with patch.dict(os.environ, READ_BY_IMPORTS):
-            forkserver.ensure_running()
+            multiprocessing.forkserver.ensure_running()
 
 
 def started(function, *arguments, environment):
     """Start a process with an environment and a session of its own that calls a function and ends with this process."""
     start_server()
-    process = CONTEXT.Process(target=_call, args=(function, arguments, environment))
-    with patch.dict(sys.modules, __main__=ModuleType("__main__")):  # else a script that started this would run again there
+    context = multiprocessing.get_context("forkserver" if CAN_FORK else "spawn")
+    process = context.Process(target=_call, args=(function, arguments, environment))
+    script, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")  # else the script would run there, too
+    try:
         process.start()
+    finally:
+        sys.modules["__main__"] = script
     return process
 
 
 def _call(function, arguments, environment):
-    with suppress(AttributeError):  # of Windows; Ctrl-C reaches the process that started this one, which stops it
-        os.setsid()
+    getattr(os, "setsid", lambda: None)()  # Ctrl-C reaches the process that started this one, which stops it
     os.environ.clear()
     os.environ.update(environment)
     if CAN_FORK:
@@ -51,28 +50,8 @@ def _call(function, arguments, environment):
 
 
 def _end_with_parent():
-    """One that is killed cannot say so."""
     multiprocessing.parent_process().join()
     os._exit(1)
-
-
-class KernelProcess(multiprocessing.get_context("fork" if CAN_FORK else None).Process):
-    """A process that jupyter_client can handle like one of `subprocess.Popen`."""
-
-    stdin = stdout = stderr = None
-
-    def poll(self):
-        """Return the exit code, or None while it runs."""
-        return self.exitcode
-
-    def wait(self):
-        """Return the exit code once it has ended."""
-        self.join()
-        return self.exitcode
-
-    def send_signal(self, number):
-        """Send a signal."""
-        os.kill(self.pid, number)
 
 
 class ForkedKernel(LocalProvisioner):
@@ -82,9 +61,13 @@ class ForkedKernel(LocalProvisioner):
     def prepare(cls):
         """Fork the process, and have jupyter_client take this class."""
         cls.pipe, its_end = multiprocessing.Pipe()
-        cls.prepared = KernelProcess(target=_run_kernel, args=(its_end, cls.pipe))
-        cls.prepared.start()
+        process = multiprocessing.get_context("fork").Process(target=_run_kernel, args=(its_end, cls.pipe))
+        process.start()
         its_end.close()
+        cls.prepared = SimpleNamespace(  # with what jupyter_client asks of a `subprocess.Popen`
+            pid=process.pid, stdin=None, stdout=None, stderr=None, poll=lambda: process.exitcode, wait=process.join,
+            send_signal=lambda number: os.kill(process.pid, number), kill=process.kill, terminate=process.terminate,
+        )  # fmt: skip
         KernelProvisionerFactory.provisioners["forked"] = EntryPoint("forked", f"{__name__}:{cls.__name__}", "")
         os.environ[KernelProvisionerFactory.default_provisioner_name_env] = "forked"
 
@@ -104,7 +87,6 @@ def _run_kernel(pipe, other_end):
     except EOFError:  # the chapter has ended
         return
     os.setsid()
-    os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
     IPKernelApp.launch_instance(argv=[*command[command.index("-f") :], f"--IPKernelApp.parent_handle={os.getppid()}"])

@@ -15,7 +15,7 @@ import pandas as pd
 from joblib import delayed
 from tqdm import tqdm
 
-from ..cache import MOVE_IT, cache_folder, source_hash
+from ..cache import MOVE_IT, alone, cache_folder, source_hash
 from ..cpus import in_parallel
 from ..ecg import EcgSet
 from ..factors import FACTOR_NAMES, PERSON, clean_ages, clean_sexes, known_names, listed, require_whole
@@ -301,18 +301,22 @@ def _ptbxl_folder():
 
 
 def _simulated_folder(n, seed):
-    """Folder of a simulated database, written now if it is not there."""
+    """Folder of a simulated database, written now if it is not there; another process that wants it waits."""
     folder = cache_folder() / f"simulated-{n}-{seed}-{source_hash(*SIMULATED_BY)}"
     seal = folder / ".files"  # their names, sizes and times when they were written
-    if folder.is_dir():
-        if not seal.is_file() or seal.read_text(encoding="utf-8") == repr(sorted(files_below(folder).items())):
-            return folder
-        warnings.warn(f"{folder}: simulated ECGs of the cache are damaged or missing; they are made again.", stacklevel=3)
-    from ..simulator import write_simulated_database  # most databases do without
-
     try:
-        write_simulated_database(folder, n, seed=seed)
-        seal.write_text(repr(sorted(files_below(folder).items())), encoding="utf-8")
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with alone(folder):
+            if folder.is_dir():
+                if not seal.is_file() or seal.read_text(encoding="utf-8") == repr(sorted(files_below(folder).items())):
+                    return folder
+                warnings.warn(
+                    f"{folder}: its simulated ECGs are damaged or missing; they are made again.", stacklevel=3
+                )
+            from ..simulator import write_simulated_database  # most databases do without
+
+            write_simulated_database(folder, n, seed=seed)
+            seal.write_text(repr(sorted(files_below(folder).items())), encoding="utf-8")
     except OSError as error:
         raise type(error)(f"{folder}: the cache cannot be written ({error.strerror}). {MOVE_IT}.") from error
     return folder

@@ -1,6 +1,9 @@
 """Directions as published: of sex and age in healthy adults, of edits for a diagnosis; whether associations agree."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 
 from ..plots.reading import name_of
 
@@ -9,18 +12,8 @@ _SIGNS = {"up": (1,), "down": (-1,), "none or up": (0, 1), "none or down": (0, -
 
 # (factor, measurement): direction, for women against men and for higher age, and where it was published (full references are
 # in chapter 7). S waves are negative here: a smaller one goes up.
-PUBLISHED = {
-    ("sex_female", "heart_rate_bpm"): ("up", "Pinto-Filho 2017"), ("sex_female", "p_ms"): ("down", "Pinto-Filho 2017"),
-    ("sex_female", "pr_ms"): ("down", "Pinto-Filho 2017"), ("sex_female", "qrs_ms"): ("down", "Hnatkova 2016"),
-    ("sex_female", "qtcf_ms"): ("up", "Pinto-Filho 2017"), ("sex_female", "qrs_axis_deg"): ("up", "Pinto-Filho 2017"),
-    ("sex_female", "r_V5_mV"): ("down", "Simonson 1960"), ("sex_female", "s_V2_mV"): ("up", "Simonson 1960"),
-    ("sex_female", "cornell_mV"): ("down", "Okin 1995"), ("sex_female", "st_V3_mV"): ("down", "Macfarlane 2001"),
-    ("sex_female", "t_V3_mV"): ("down", "Simonson 1960"),
-    ("age_years", "pr_ms"): ("none or up", "Simonson 1972"), ("age_years", "qrs_ms"): ("none or down", "Levy 1987"),
-    ("age_years", "qrs_axis_deg"): ("down", "Levy 1987"), ("age_years", "r_V5_mV"): ("down", "Levy 1987"),
-    ("age_years", "s_V1_mV"): ("up", "Levy 1987"), ("age_years", "st_V3_mV"): ("down", "Macfarlane 2001"),
-    ("age_years", "t_V5_mV"): ("down", "Simonson 1972"),
-}  # fmt: skip
+_TABLE = pd.read_csv(Path(__file__).with_name("published.csv"))
+PUBLISHED = {(row.factor, row.measurement): (row.direction, row.source) for row in _TABLE.itertuples()}
 
 # Does more of the edited quantity speak for (+1) or against (-1) the factor? Bundle branch blocks, LAFB, AV block, voltage and
 # strain of LVH, ST elevation of infarction: AHA/ACCF/HRS 2009 and the criteria it cites. Women against men: shorter QRS

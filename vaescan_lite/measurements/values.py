@@ -1,5 +1,7 @@
 """What a cardiologist measures on a beat: intervals, axes, amplitudes. The edges of waves are found in `boundaries`."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
@@ -16,38 +18,14 @@ MIN_SMOOTH_WAVE_mV = 0.75 * MIN_WAVE_mV
 ST_AFTER_J_MS = 60.0
 LEADS_WITH_P = ("I", "II", "V1")
 
-_INTERVAL_NOTE = "one edge for all leads, where the median over leads lies"
-_AXIS_NOTE = "atan2 of the net areas of {} in aVF and I, above -180 and up to 180; 0 = left, 90 = down"
-# fmt: off
+_TABLE = pd.read_csv(Path(__file__).with_name("definitions.csv"), keep_default_na=False)
+_USED = {"min_wave_mV": MIN_WAVE_mV, "st_after_j_ms": ST_AFTER_J_MS}
 DEFINITIONS = {
-    "heart_rate_bpm": ("bpm", "60 / RR, of the median RR interval"),
-    "rr_s": ("s", "median RR interval"),
-    "rr_sd_s": ("s", "standard deviation of the RR intervals; NaN where the beats do not carry it"),
-    "p_ms": ("ms", f"onset to end of P ({_INTERVAL_NOTE}); NaN where there is no P wave"),
-    "pr_ms": ("ms", f"onset of P to onset of QRS ({_INTERVAL_NOTE}); NaN where there is no P wave"),
-    "qrs_ms": ("ms", f"onset to end of QRS ({_INTERVAL_NOTE})"),
-    "qt_ms": ("ms", f"onset of QRS to end of T ({_INTERVAL_NOTE})"),
-    "qtcf_ms": ("ms", "QT / RR^(1/3), RR in s (Fridericia 1920)"),
-    "qtcb_ms": ("ms", "QT / RR^(1/2), RR in s (Bazett 1920)"),
-    "p_axis_deg": ("deg", _AXIS_NOTE.format("P")),
-    "qrs_axis_deg": ("deg", _AXIS_NOTE.format("QRS")),
-    "t_axis_deg": ("deg", _AXIS_NOTE.format("T")),
-    "r_peak_time_V1_ms": ("ms", "onset of QRS to the peak of the tallest R in V1; NaN without an R"),
-    "r_peak_time_V5_ms": ("ms", "onset of QRS to the peak of the tallest R in V5; NaN without an R"),
-    "sokolow_lyon_mV": ("mV", "S depth in V1 + the taller R of V5 and V6 (Sokolow, Lyon 1949); lowered by filter and 100 Hz"),
-    "cornell_mV": ("mV", "R in aVL + S depth in V3 (Casale 1985); lowered by filter and 100 Hz"),
-}
-for _lead in LEADS_12:
-    DEFINITIONS |= {
-        f"q_{_lead}_mV": ("mV", f"{_lead}: lowest point of QRS before the first R, at most 0; 0 = no Q; a QS complex counts"),
-        f"r_{_lead}_mV": ("mV", f"{_lead}: highest point of QRS, at least 0; 0 = no R (below {MIN_WAVE_mV} mV)"),
-        f"s_{_lead}_mV": ("mV", f"{_lead}: lowest point of QRS after the first R, at most 0; 0 = no S; a QS complex counts"),
-        f"st_{_lead}_mV": ("mV", f"{_lead}: level {ST_AFTER_J_MS:g} ms after the end of QRS, against the PR segment"),
-        f"t_{_lead}_mV": ("mV", f"{_lead}: point of T furthest from the PR segment level, with its sign"),
-    }
-for _lead in LEADS_WITH_P:
-    DEFINITIONS[f"p_{_lead}_mV"] = ("mV", f"{_lead}: point of P furthest from the level at its onset, signed; NaN without P")
-# fmt: on
+    row.measurement.format(lead=lead): (row.unit, row.definition.format(lead=lead, **_USED))
+    for which, leads in (("", ("",)), ("every", LEADS_12), ("with P", LEADS_WITH_P))
+    for lead in leads
+    for row in _TABLE[_TABLE["leads"] == which].itertuples()
+}  # unit and definition by name
 
 
 def measure(beats, *, batch_size=512):
