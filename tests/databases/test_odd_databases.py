@@ -1,5 +1,6 @@
 """Folders as people have them: labels are found, people stay in one fold, an odd record stops nothing; or a word says why."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -282,9 +283,17 @@ def test_whole_numbers_of_any_type_are_taken(copy):
 
 def test_of_two_that_want_a_simulated_database_one_makes_it(tmp_path, monkeypatch):
     monkeypatch.setenv("VAESCAN_CACHE", str(tmp_path / "cache"))
+    written = []
+
+    def write(folder, n, **settings):
+        written.append(folder)
+        time.sleep(0.3)  # long enough for the other one to come by
+        write_simulated_database(folder, n, **settings)
+
+    monkeypatch.setattr("vaescan_lite.simulator.write_simulated_database", write)
     with ThreadPoolExecutor() as pool:
-        first, second = pool.map(lambda seed: open_database("simulated", n=40, seed=seed), [1, 1])
-    assert first.fingerprint == second.fingerprint == open_database("simulated", n=40, seed=1).fingerprint
+        first, second = pool.map(lambda seed: open_database("simulated", n=5, seed=seed), [1, 1])
+    assert first.fingerprint == second.fingerprint and len(written) == 1
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut off", "gone", "table"])

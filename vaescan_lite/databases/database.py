@@ -310,9 +310,7 @@ def _simulated_folder(n, seed):
             if folder.is_dir():
                 if not seal.is_file() or seal.read_text(encoding="utf-8") == repr(sorted(files_below(folder).items())):
                     return folder
-                warnings.warn(
-                    f"{folder}: its simulated ECGs are damaged or missing; they are made again.", stacklevel=3
-                )
+                warnings.warn(f"{folder}: its simulated ECGs are damaged or missing; they are made again.", stacklevel=3)
             from ..simulator import write_simulated_database  # most databases do without
 
             write_simulated_database(folder, n, seed=seed)
