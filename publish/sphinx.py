@@ -4,8 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from vaescan_lite.book.pages import JUPYTER_BOOK
-
+JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 EXTENSIONS = """import sys
 from pathlib import Path
 

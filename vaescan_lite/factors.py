@@ -33,20 +33,12 @@ CPSC_NAMES = {
     "PAC": "284470004", "PVC": "164884008", "STD": "429622005", "STE": "164931005",
 }  # fmt: skip
 
-# The superclass of every diagnostic statement: `diagnostic_class` of PTB-XL 1.0.3's scp_statements.csv.
-SCP_SUPERCLASSES = {
-    "NORM": ("NORM",),
-    "MI": ("IMI", "ASMI", "ILMI", "AMI", "ALMI", "INJAS", "LMI", "INJAL", "IPLMI", "IPMI", "INJIN", "INJLA", "PMI", "INJIL"),
-    "STTC": ("NDT", "NST_", "DIG", "LNGQT", "ISC_", "ISCAL", "ISCIN", "ISCIL", "ISCAS", "ISCLA", "ANEUR", "EL", "ISCAN"),
-    "CD": ("LAFB", "IRBBB", "1AVB", "IVCD", "CRBBB", "CLBBB", "LPFB", "WPW", "ILBBB", "3AVB", "2AVB"),
-    "HYP": ("LVH", "LAO/LAE", "RVH", "RAO/RAE", "SEHYP"),
-}
+# `diagnostic_class` of PTB-XL 1.0.3's scp_statements.csv; empty for statements about form and rhythm alone (NDT, NST_, DIG and
+# LNGQT, which are diagnostic, are about form too).
+_STATED = pd.read_csv(Path(__file__).with_name("scp_statements.csv"), keep_default_na=False)
+SCP_SUPERCLASSES = {name: tuple(_STATED["statement"][_STATED["superclass"] == name]) for name in (*SUPERCLASSES, "")}
+SCP_FORM_AND_RHYTHM = SCP_SUPERCLASSES.pop("")
 SCP_DIAGNOSTIC = {code: superclass for superclass, codes in SCP_SUPERCLASSES.items() for code in codes}
-# Statements about form and rhythm; four of the diagnostic ones (NDT, NST_, DIG, LNGQT) are statements about form too.
-SCP_FORM_AND_RHYTHM = (
-    "ABQRS", "PVC", "STD_", "VCLVH", "QWAVE", "LOWT", "NT_", "PAC", "LPR", "INVT", "LVOLT", "HVOLT", "TAB_", "STE_", "PRC(S)",
-    "SR", "AFIB", "STACH", "SARRH", "SBRAD", "PACE", "SVARR", "BIGU", "AFLT", "SVTAC", "PSVT", "TRIGU",
-)  # fmt: skip
 
 # A heart cannot show both of a pair: no P wave in atrial fibrillation, hence no PR interval; one QRS shape at a time.
 CONTRADICTIONS = (("AF", "AVB1"), ("LBBB", "RBBB"), ("LBBB", "RBBB_any"), ("LBBB", "LAFB"))

@@ -298,13 +298,14 @@ def test_a_script_without_a_guard_runs_chapters_and_is_run_once(tmp_path):
     assert (tmp_path / "runs.txt").read_text() == "begun\n"
 
 
-def test_chapters_have_the_environment_of_now_and_our_modules_as_they_are_now(tmp_path, monkeypatch):
+def test_chapters_have_the_environment_of_now_our_modules_as_they_are_now_and_pandas_of_a_notebook(tmp_path, monkeypatch):
     assert "vaescan_lite" not in kernels.PRELOADED
-    write_chapter(tmp_path / "01_word.ipynb", ["import os\nos.environ['VAESCAN_WORD']"])
+    code = "import os\nimport pandas as pd\n[os.environ['VAESCAN_WORD'], pd.get_option('display.max_columns')]"
+    write_chapter(tmp_path / "01_word.ipynb", [code])
     for word in ("first", "second"):
         monkeypatch.setenv("VAESCAN_WORD", word)
         book.run_chapters(tmp_path, tmp_path / "out", fresh=True, **SETTINGS)
-        assert result_of(nbformat.read(tmp_path / "out/01_word.ipynb", as_version=4), 1) == repr(word)
+        assert eval(result_of(nbformat.read(tmp_path / "out/01_word.ipynb", as_version=4), 1)) == [word, 20]
 
 
 def test_the_report_is_written_although_a_chapter_failed(run):
@@ -443,7 +444,7 @@ def test_pages_are_built_again_only_where_something_changed(site, html, tmp_path
 
     shutil.copytree(site, tmp_path / "site")
     copy, executed = tmp_path / "site", tmp_path / "site/_build/executed"
-    monkeypatch.setattr(pages.subprocess, "run", build)
+    monkeypatch.setattr(kernels, "started", build)
     assert pages.build_book(copy, executed) == copy / "_build/html/index.html"
     intro = copy / "book/intro.md"
     intro.write_text(intro.read_text() + "\nOne more line.\n")

@@ -221,10 +221,9 @@ class Run:
             old.unlink(missing_ok=True)
         nbformat.write(self.notebook, folder / self.path.name)
         papermill = {"input_path": str(folder / self.path.name), "output_path": str(self.executed), **self.papermill}
-        job = {"papermill": papermill, "log": str(self.log), "result": str(self.result)}
         environment = environment_for_child(**_own_jupyter(folder), **kernels.ONE_THREAD)
         self.started = time.perf_counter()
-        self.process = kernels.started(_child, job, environment=environment)
+        self.process = kernels.started(_child, papermill, self.log, self.result, environment=environment)
 
     def has_ended(self, timeout_s):
         """Tell whether it has, and stop it where it takes too long or gives too much."""
@@ -280,29 +279,28 @@ def _own_jupyter(folder):
     kernel.parent.mkdir(parents=True)
     kernel.write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}), encoding="utf-8")
     kernels = os.pathsep.join(filter(None, [str(folder), os.environ.get("JUPYTER_PATH")]))  # the first counts
-    own = dict.fromkeys(("IPYTHONDIR", "JUPYTER_RUNTIME_DIR"), str(folder))
-    return own | {"MATPLOTLIBRC": os.devnull, "JUPYTER_PATH": kernels}
+    return {"IPYTHONDIR": str(folder), "JUPYTER_RUNTIME_DIR": str(folder), "MATPLOTLIBRC": os.devnull, "JUPYTER_PATH": kernels}
 
 
-def _child(job):
+def _child(settings, log, result):
     """Execute one chapter with Papermill and write the error and peak memory (of the kernel, its only child) to a file."""
     import nbformat
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    logging.basicConfig(filename=job["log"], filemode="w", level=logging.INFO, format="%(message)s", encoding="utf-8")
+    logging.basicConfig(filename=log, filemode="w", level=logging.INFO, format="%(message)s", encoding="utf-8")
     error = None
     try:
-        notebook = papermill.execute_notebook(**job["papermill"], kernel_name="python3", log_output=True)
-        nbformat.write(lighter(notebook), job["papermill"]["output_path"])
+        notebook = papermill.execute_notebook(**settings, kernel_name="python3", log_output=True)
+        nbformat.write(lighter(notebook), settings["output_path"])
     except PapermillExecutionError as failure:
         first_line = next((line for line in failure.source.splitlines() if line.strip()), "")
         error = f"cell {failure.exec_count} ({first_line.strip()}): {failure.ename}: {failure.evalue}"
     except Exception as failure:  # a dead kernel, a cell over its time, no kernel at all: the report names it
         error = f"{type(failure).__name__}: {failure}"
-        Path(job["papermill"]["output_path"]).unlink(missing_ok=True)  # no error on it says that it is unfinished
-    result = {"memory_mb": _peak_memory_of_children_mb(), "error": error}
-    Path(job["result"]).write_text(json.dumps(result), encoding="utf-8")
+        Path(settings["output_path"]).unlink(missing_ok=True)  # no error on it says that it is unfinished
+    said = {"memory_mb": _peak_memory_of_children_mb(), "error": error}
+    result.write_text(json.dumps(said), encoding="utf-8")
 
 
 def _peak_memory_of_children_mb():

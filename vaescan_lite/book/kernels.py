@@ -1,4 +1,4 @@
-"""Processes of chapters and their kernels, forked from a server that has imported once what nearly all of them use."""
+"""Processes of chapters, kernels and pages, forked from a server that has imported once what nearly all of them use."""
 
 import multiprocessing.forkserver
 import os
@@ -46,7 +46,11 @@ def _call(function, arguments, environment):
     if CAN_FORK:
         ForkedKernel.prepare()  # as long as this process has no second thread
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    function(*arguments)
+    try:
+        function(*arguments)
+    finally:
+        if CAN_FORK:
+            ForkedKernel.pipe.close()  # a kernel that was not needed ends
 
 
 def _end_with_parent():
@@ -79,6 +83,7 @@ class ForkedKernel(LocalProvisioner):
 
 
 def _run_kernel(pipe, other_end):
+    import pandas as pd
     from ipykernel.kernelapp import IPKernelApp
 
     other_end.close()
@@ -89,4 +94,5 @@ def _run_kernel(pipe, other_end):
     os.setsid()
     os.environ.update(environment)
     os.chdir(folder)
+    pd.set_option("display.max_columns", 20)  # as where pandas is imported in a notebook
     IPKernelApp.launch_instance(argv=[*command[command.index("-f") :], f"--IPKernelApp.parent_handle={os.getppid()}"])

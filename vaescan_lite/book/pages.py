@@ -1,9 +1,8 @@
 """The pages of the book: a staged copy with executed chapters, built by Jupyter Book."""
 
+import os
 import re
 import shutil
-import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,8 +10,6 @@ from ..cache import content_hash
 from ..factors import known_names
 from .chapters import chapter_paths, code_hash, environment_for_child, log
 
-# The grammar that jsonschema would build for a second when it is imported is of no use here.
-JUPYTER_BOOK = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyter_book.cli.main import main; main()"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 EDITIONS = ("complete", "student")
 FOR_STUDENTS = """
@@ -62,6 +59,8 @@ def build_book(source, executed, build_folder=None, edition="complete", fresh=Fa
     these, package and versions are those of the pages that stand there, nothing is built (unless `fresh`). A RuntimeError
     says that Jupyter Book warned, failed, or is not of version 1 (2 ignores ``_config.yml`` and builds nothing).
     """
+    from . import kernels
+
     require_book(source)
     known_names([edition], EDITIONS, "edition")
     build = Path(build_folder or source).resolve() / "_build"
@@ -79,19 +78,27 @@ def build_book(source, executed, build_folder=None, edition="complete", fresh=Fa
     seal.unlink(missing_ok=True)
     for old in (build / "html", build / ".doctrees"):
         shutil.rmtree(old, ignore_errors=True)
-    command = [sys.executable, "-c", JUPYTER_BOOK]
-    command += ["build", str(staged), "--path-output", str(build.parent), "--all", "-W", "-n", "--keep-going", "-q"]
+    arguments = ["build", str(staged), "--path-output", str(build.parent), "--all", "-W", "-n", "--keep-going", "-q"]
     log.info("building the pages")
-    quiet = {"stdin": subprocess.DEVNULL, "text": True, "capture_output": True, "check": False}
-    run = subprocess.run(command, env=environment_for_child(), **quiet)
-    output = re.sub(r"\x1b\[[\d;]*m", "", run.stderr + run.stdout)  # colours
-    (build / "pages.log").write_text(output, encoding="utf-8")
-    if run.returncode or not first_page.exists():
+    process = kernels.started(_jupyter_book, arguments, build / "pages.log", environment=environment_for_child())
+    process.join()
+    output = re.sub(r"\x1b\[[\d;]*m", "", (build / "pages.log").read_text(encoding="utf-8"))  # colours
+    if process.exitcode or not first_page.exists():
         lines = dict.fromkeys(line for line in output.splitlines() if re.search(r"WARNING|ERROR|rror:", line))
         text = "\n".join(list(lines)[:40]) or output[-3000:]
         raise RuntimeError(f"Jupyter Book failed or warned (log: {build / 'pages.log'}).\n{text}")
     seal.write_text(key)
     return first_page
+
+
+def _jupyter_book(arguments, printed):
+    """Run Jupyter Book in this process; what it prints goes to a file."""
+    with open(printed, "w", encoding="utf-8") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    from jupyter_book.cli.main import main
+
+    main(arguments)
 
 
 def require_book(source):

@@ -18,10 +18,8 @@ PUBLISHED = {(row.factor, row.measurement): (row.direction, row.source) for row 
 # Does more of the edited quantity speak for (+1) or against (-1) the factor? Bundle branch blocks, LAFB, AV block, voltage and
 # strain of LVH, ST elevation of infarction: AHA/ACCF/HRS 2009 and the criteria it cites. Women against men: shorter QRS
 # (Hnatkova 2016) and PR, smaller R and T in chest leads, lower J point and ST (Bidoggia 2000).
-PUBLISHED_SIGNS = {
-    ("AVB1", "PR"): 1, ("LBBB", "QRS"): 1, ("RBBB", "QRS"): 1, ("LAFB", "axis"): -1, ("LVH", "R V5"): 1, ("LVH", "T V5"): -1,
-    ("AMI", "ST V2"): 1, **{("sex_female", edit): -1 for edit in ("QRS", "PR", "R V5", "ST V2", "T V5")},
-}  # fmt: skip
+_SIGNED = pd.read_csv(Path(__file__).with_name("published_signs.csv"))
+PUBLISHED_SIGNS = {(row.factor, row.edit): row.sign for row in _SIGNED.itertuples()}
 
 
 def compare_with_published(effects):
