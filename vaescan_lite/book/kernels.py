@@ -16,6 +16,7 @@ PRELOADED = "papermill ipykernel.kernelapp matplotlib.pyplot pandas scipy.signal
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
 # What these packages read from the environment when they are imported: so digits do not depend on the CPUs.
 READ_BY_IMPORTS = {**ONE_THREAD, "MPLBACKEND": "module://matplotlib_inline.backend_inline", "MATPLOTLIBRC": os.devnull}
+READ_BY_IMPORTS["PYTHONWARNINGS"] = "ignore:resource_tracker"  # it tells of locks of workers that end with their kernel
 
 
 def start_server():
