@@ -82,10 +82,10 @@ def test_the_source_hash_changes_with_the_source_of_the_named_modules_only(monke
 
 
 def test_tables_of_the_package_count_as_source(monkeypatch, tmp_path):
-    (tmp_path / "one.csv").write_text("a,b\n")
+    (tmp_path / "one.more.csv").write_text("a,b\n")
     monkeypatch.setattr(cache, "PACKAGE", tmp_path)
     before = cache.source_hash("one"), cache.source_hash("two")
-    (tmp_path / "one.csv").write_text("a,c\n")
+    (tmp_path / "one.more.csv").write_text("a,c\n")
     assert cache.source_hash("one") != before[0] and cache.source_hash("two") == before[1]
 
 

@@ -35,7 +35,7 @@ CPSC_NAMES = {
 
 # `diagnostic_class` of PTB-XL 1.0.3's scp_statements.csv; empty for statements about form and rhythm alone (NDT, NST_, DIG and
 # LNGQT, which are diagnostic, are about form too).
-_STATED = pd.read_csv(Path(__file__).with_name("scp_statements.csv"), keep_default_na=False)
+_STATED = pd.read_csv(Path(__file__).with_name("factors.superclasses.csv"), keep_default_na=False)
 SCP_SUPERCLASSES = {name: tuple(_STATED["statement"][_STATED["superclass"] == name]) for name in (*SUPERCLASSES, "")}
 SCP_FORM_AND_RHYTHM = SCP_SUPERCLASSES.pop("")
 SCP_DIAGNOSTIC = {code: superclass for superclass, codes in SCP_SUPERCLASSES.items() for code in codes}
