@@ -11,10 +11,7 @@ from threadpoolctl import threadpool_limits
 
 
 def available_cpus():
-    """Count the CPUs this process may use, at least 1: affinity or its container's quota, whichever is less (1.5 count as 2).
-
-    Threads for every core of a host run many times slower than one where a container may use one or two.
-    """
+    """Count the CPUs this process may use, at least 1: affinity or its container's quota, the lesser (1.5 count as 2)."""
     return joblib.cpu_count()
 
 

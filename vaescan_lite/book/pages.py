@@ -81,7 +81,10 @@ def build_book(source, executed, build_folder=None, edition="complete", fresh=Fa
     arguments = ["build", str(staged), "--path-output", str(build.parent), "--all", "-W", "-n", "--keep-going", "-q"]
     log.info("building the pages")
     process = kernels.started(_jupyter_book, arguments, build / "pages.log", environment=environment_for_child())
-    process.join()
+    try:
+        process.join()
+    finally:
+        process.kill()  # where this process is interrupted, which does not reach that one
     output = re.sub(r"\x1b\[[\d;]*m", "", (build / "pages.log").read_text(encoding="utf-8"))  # colours
     if process.exitcode or not first_page.exists():
         lines = dict.fromkeys(line for line in output.splitlines() if re.search(r"WARNING|ERROR|rror:", line))

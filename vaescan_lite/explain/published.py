@@ -18,8 +18,7 @@ PUBLISHED = {(row.factor, row.measurement): (row.direction, row.source) for row 
 # Does more of the edited quantity speak for (+1) or against (-1) the factor? Bundle branch blocks, LAFB, AV block, voltage and
 # strain of LVH, ST elevation of infarction: AHA/ACCF/HRS 2009 and the criteria it cites. Women against men: shorter QRS
 # (Hnatkova 2016) and PR, smaller R and T in chest leads, lower J point and ST (Bidoggia 2000).
-_SIGNED = pd.read_csv(Path(__file__).with_name("published_signs.csv"))
-PUBLISHED_SIGNS = {(row.factor, row.edit): row.sign for row in _SIGNED.itertuples()}
+PUBLISHED_SIGNS = pd.read_csv(Path(__file__).with_name("published_signs.csv"), index_col=["factor", "edit"])["sign"].to_dict()
 
 
 def compare_with_published(effects):
