@@ -3,6 +3,7 @@
 It starts from a few simulated people, each made for the diagnosis that the page names: no recorded ECG is in the book.
 """
 
+import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 import vaescan_lite as vl
+from vaescan_lite.cpus import end_with
 
 PEOPLE = pd.DataFrame(
     {
@@ -49,7 +51,7 @@ def _begin(app, env, docnames):
     """Draw the figure in another process while pages are read, if one asks for it: a tenth of the time that all pages take."""
     paths = [Path(env.doc2path(name)) for name in docnames]
     if any("{explorer}" in path.read_text(encoding="utf-8") for path in paths if path.suffix == ".md"):
-        pool = ProcessPoolExecutor(1)
+        pool = ProcessPoolExecutor(1, initializer=end_with, initargs=(os.getpid(),))
         ExplorerFigure.drawn = pool.submit(figure)
         pool.shutdown(wait=False)
 

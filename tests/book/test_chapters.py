@@ -438,6 +438,25 @@ def test_a_warning_stops_the_build_and_leaves_no_page_that_looks_finished(site, 
         pages.build_book(tmp_path / "site", executed)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_what_draws_the_first_page_beside_sphinx_ends_with_it(tmp_path):
+    (tmp_path / "intro.md").write_text("```{explorer}\n```\n")
+    (tmp_path / "script.py").write_text(
+        "import multiprocessing, time, types, explorer_figure\n"
+        "def figure():\n    return 'x' * 10**7  # more than a pipe takes that nobody reads\n"
+        "explorer_figure.figure = figure\n"
+        "explorer_figure._begin(None, types.SimpleNamespace(doc2path=lambda name: name), ['intro.md'])\n"
+        "print(multiprocessing.active_children()[0].pid, flush=True)\n"
+        "time.sleep(900)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "book/_ext")])}
+    sphinx = subprocess.Popen([sys.executable, "script.py"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
+    draws = psutil.Process(int(sphinx.stdout.readline()))
+    sphinx.kill()
+    sphinx.wait()
+    assert soon(lambda: not draws.is_running() or draws.status() == psutil.STATUS_ZOMBIE)
+
+
 def test_pages_are_built_again_only_where_something_changed(site, html, tmp_path, monkeypatch):
     def build(*args, **kwargs):
         raise InterruptedError

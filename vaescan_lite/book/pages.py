@@ -80,6 +80,7 @@ def build_book(source, executed, build_folder=None, edition="complete", fresh=Fa
         shutil.rmtree(old, ignore_errors=True)
     arguments = ["build", str(staged), "--path-output", str(build.parent), "--all", "-W", "-n", "--keep-going", "-q"]
     log.info("building the pages")
+    (build / "pages.log").write_text("")
     process = kernels.started(_jupyter_book, arguments, build / "pages.log", environment=environment_for_child())
     try:
         process.join()
