@@ -134,7 +134,7 @@ def train(
     repeatable = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=torch.backends.cudnn.allow_tf32)
     with torch_threads(n_threads), repeatable, bar:
         for epoch in bar:
-            batches = torch.randperm(n_rows, generator=generator).tensor_split(n_batches)
+            batches = torch.randperm(n_rows, generator=generator).to(device).tensor_split(n_batches)
             means = _one_epoch(network, loss, batches, schedule, draws, precision, f"{description}, epoch {epoch + 1}")
             if validation_loss is not None:
                 with torch.no_grad(), _made_on(device):
@@ -162,22 +162,23 @@ def _made_on(device, precision="float32"):
 
 def _one_epoch(network, loss, batches, schedule, generator, precision, where):
     """Take one step for each batch of rows; return the mean of each loss term over all rows."""
-    n_rows = sum(len(rows) for rows in batches)
     network.train()
-    means = {}
+    taken = []
     for rows in batches:
         with _made_on(generator.device, precision):
             terms = loss(rows, generator)
-        if not torch.isfinite(terms["total"]):
-            raise FloatingPointError(f"{where}: the loss is {terms['total'].item()}; lower learning_rate or look for NaN.")
         schedule.optimizer.zero_grad()
         terms["total"].backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         schedule.optimizer.step()
         schedule.step()
-        for name, value in terms.items():
-            means[name] = means.get(name, 0.0) + value.item() * len(rows) / n_rows
+        taken.append(torch.stack([value.detach() for value in terms.values()]))
     network.eval()
+    sizes = torch.tensor([len(rows) for rows in batches]).double()
+    taken = torch.stack(taken).cpu().double()  # read here alone: a GPU would wait at each step
+    means = dict(zip(terms, (sizes @ taken / sizes.sum()).tolist()))
+    if not math.isfinite(means["total"]):
+        raise FloatingPointError(f"{where}: the loss is {means['total']}; lower learning_rate or look for NaN.")
     return means
 
 

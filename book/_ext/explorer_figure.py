@@ -3,8 +3,7 @@
 It starts from a few simulated people, each made for the diagnosis that the page names: no recorded ECG is in the book.
 """
 
-import os
-from concurrent.futures import ProcessPoolExecutor
+import multiprocessing
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +11,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 import vaescan_lite as vl
-from vaescan_lite.cpus import end_with
+from vaescan_lite.book.kernels import end_with_parent
 
 PEOPLE = pd.DataFrame(
     {
@@ -38,22 +37,27 @@ class ExplorerFigure(SphinxDirective):
     """The figure in its static form, and below it the text of the directive; other formats than HTML get the text alone."""
 
     has_content = True
-    drawn = None  # a Future
+    drawn = None  # the end of a pipe through which the figure comes
 
     def run(self):
         """Give the figure and its caption."""
         caption = nodes.container()
         self.state.nested_parse(self.content, self.content_offset, caption)
-        return [nodes.raw("", self.drawn.result(), format="html"), *caption.children]
+        return [nodes.raw("", self.drawn.recv(), format="html"), *caption.children]
 
 
 def _begin(app, env, docnames):
     """Draw the figure in another process while pages are read, if one asks for it: a tenth of the time that all pages take."""
     paths = [Path(env.doc2path(name)) for name in docnames]
     if any("{explorer}" in path.read_text(encoding="utf-8") for path in paths if path.suffix == ".md"):
-        pool = ProcessPoolExecutor(1, initializer=end_with, initargs=(os.getpid(),))
-        ExplorerFigure.drawn = pool.submit(figure)
-        pool.shutdown(wait=False)
+        ExplorerFigure.drawn, sender = multiprocessing.Pipe(duplex=False)
+        multiprocessing.Process(target=_draw, args=(figure, sender), daemon=True).start()
+        sender.close()
+
+
+def _draw(figure, sender):
+    end_with_parent()
+    sender.send(figure())
 
 
 def setup(app):

@@ -439,22 +439,35 @@ def test_a_warning_stops_the_build_and_leaves_no_page_that_looks_finished(site, 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_what_draws_the_first_page_beside_sphinx_ends_with_it(tmp_path):
+def test_what_draws_the_first_page_beside_sphinx_is_there_when_asked_for_and_ends_with_it(tmp_path):
     (tmp_path / "intro.md").write_text("```{explorer}\n```\n")
-    (tmp_path / "script.py").write_text(
-        "import multiprocessing, time, types, explorer_figure\n"
-        "def figure():\n    return 'x' * 10**7  # more than a pipe takes that nobody reads\n"
+    (tmp_path / "draws.py").write_text(
+        "import os, time, types, explorer_figure\n"
+        "from pathlib import Path\n"
+        "from vaescan_lite.book import kernels\n"
+        "def figure():\n"
+        "    Path('drawing').write_text(str(os.getpid()))\n"
+        "    return 'x' * 10**7  # more than a pipe takes that nobody reads\n"
         "explorer_figure.figure = figure\n"
-        "explorer_figure._begin(None, types.SimpleNamespace(doc2path=lambda name: name), ['intro.md'])\n"
-        "print(multiprocessing.active_children()[0].pid, flush=True)\n"
-        "time.sleep(900)\n"
+        "def sphinx(asks):\n"
+        "    explorer_figure._begin(None, types.SimpleNamespace(doc2path=lambda name: name), ['intro.md'])\n"
+        "    if asks:\n"
+        "        Path('got').write_text(str(len(explorer_figure.ExplorerFigure.drawn.recv())))\n"
+        "    else:\n"
+        "        time.sleep(900)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "book/_ext")])}
-    sphinx = subprocess.Popen([sys.executable, "script.py"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
-    draws = psutil.Process(int(sphinx.stdout.readline()))
-    sphinx.kill()
-    sphinx.wait()
-    assert soon(lambda: not draws.is_running() or draws.status() == psutil.STATUS_ZOMBIE)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "book/_ext"), str(tmp_path)])}
+    call = "import os; from draws import kernels, sphinx; kernels.started(sphinx, %d, environment={**os.environ}).join()"
+    subprocess.run([sys.executable, "-c", call % 1], cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "got").read_text() == str(10**7)
+    (tmp_path / "drawing").unlink()
+    book_itself = subprocess.Popen([sys.executable, "-c", call % 0], cwd=tmp_path, env=environment)
+    assert soon(lambda: (tmp_path / "drawing").exists() and (tmp_path / "drawing").read_text())
+    family = psutil.Process(book_itself.pid).children(recursive=True)
+    assert int((tmp_path / "drawing").read_text()) in [process.pid for process in family]
+    book_itself.kill()
+    book_itself.wait()
+    assert soon(lambda: not any(process.is_running() for process in family))
 
 
 def test_pages_are_built_again_only_where_something_changed(site, html, tmp_path, monkeypatch):

@@ -299,8 +299,7 @@ def _child(settings, log, result):
     except Exception as failure:  # a dead kernel, a cell over its time, no kernel at all: the report names it
         error = f"{type(failure).__name__}: {failure}"
         Path(settings["output_path"]).unlink(missing_ok=True)  # no error on it says that it is unfinished
-    said = {"memory_mb": _peak_memory_of_children_mb(), "error": error}
-    result.write_text(json.dumps(said), encoding="utf-8")
+    result.write_text(json.dumps({"memory_mb": _peak_memory_of_children_mb(), "error": error}), encoding="utf-8")
 
 
 def _peak_memory_of_children_mb():
@@ -324,8 +323,7 @@ def environment_for_child(**extra):
 
 def _report(rows, output, profile):
     """Lay rows by name, of chapters that ran, out as a table, and write it down."""
-    budget = BUDGETS[profile]
-    done = [(name, row["seconds"], row["memory_mb"], *budget, row["error"]) for name, row in rows.items() if row]
+    done = [(name, row["seconds"], row["memory_mb"], *BUDGETS[profile], row["error"]) for name, row in rows.items() if row]
     report = pd.DataFrame(done, columns=REPORT_COLUMNS).astype({"error": object})
     with written_whole(output / "report.csv") as path:
         report.to_csv(path, index=False)

@@ -46,7 +46,7 @@ def _call(function, arguments, environment):
     os.environ.update(environment)
     if CAN_FORK:
         ForkedKernel.prepare()  # as long as this process has no second thread
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     try:
         function(*arguments)
     finally:
@@ -54,9 +54,10 @@ def _call(function, arguments, environment):
             ForkedKernel.pipe.close()  # a kernel that was not needed ends
 
 
-def _end_with_parent():
-    multiprocessing.parent_process().join()
-    os._exit(1)
+def end_with_parent():
+    """Have this process, one of `multiprocessing`, end once the one that started it is gone."""
+    wait = multiprocessing.parent_process().join
+    threading.Thread(target=lambda: (wait(), os._exit(1)), daemon=True).start()
 
 
 class ForkedKernel(LocalProvisioner):

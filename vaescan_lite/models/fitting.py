@@ -80,9 +80,12 @@ def train_on_signals(new_network, error, signals, known, targets, *, kind, budge
     scale = torch.from_numpy(np.maximum(lead_sizes(signals), 1e-3)[:, np.newaxis].astype(np.float32))  # (n_leads, 1), mV
     divide, targets = Divide(scale).to(device), (known, *targets)
     known, *targets = (torch.from_numpy(np.asarray(values, dtype=np.float32)).to(device) for values in targets)
+    # A GPU holds them all: it would wait for each batch.
+    held = signals if device.type == "cpu" else torch.cat([torch.tensor(block, device=device) for block in in_blocks(signals)])
 
     def loss(rows, generator):
-        x = augmentation(divide(torch.from_numpy(signals[rows.numpy()]).to(device)), generator)
+        x = held[rows] if torch.is_tensor(held) else torch.from_numpy(held[rows.numpy()])
+        x = augmentation(divide(x), generator)
         x, weight, mixed = augmentation.mix(x, known[rows], [target[rows] for target in targets], generator)
         return {"total": error(network(x).float(), weight, *mixed) / len(x)}
 

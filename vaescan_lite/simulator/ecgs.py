@@ -203,6 +203,5 @@ def _fibrillation_leads(af, traits, curve, n_samples, fs):
     if len(rows):
         curves = np.matmul(curve[rows], spline_basis(curve.shape[-1], n_samples, fs))
         wave = fibrillation({name: values[rows] for name, values in traits.items()}, curves, fs) * af[rows, None]
-        towards = DOWER @ FIBRILLATION_DIPOLE
-        leads[rows] = (towards[:, None] * wave[:, None, :]).astype(np.float32)
+        leads[rows] = ((DOWER @ FIBRILLATION_DIPOLE)[:, None] * wave[:, None, :]).astype(np.float32)
     return leads

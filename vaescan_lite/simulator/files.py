@@ -43,8 +43,7 @@ def write_simulated_database(folder, n, *, seed=0, fs=100, progress=True):
     truths = []
     with written_whole(folder) as whole, tqdm(total=n, desc="Simulating ECGs", unit="ECG", disable=not progress) as bar:
         for start in range(0, n, 500):
-            part = factors.iloc[start : start + 500]
-            ecgs, truth = simulate_with_truth(part, fs=fs, seed=seed)
+            ecgs, truth = simulate_with_truth(factors.iloc[start : start + 500], fs=fs, seed=seed)
             for ecg_id, signal in zip(ecgs.ids, ecgs.signals):
                 write_record(whole / ptbxl_record_name(ecg_id, fs), signal, fs)
             truths.append(truth)

@@ -31,8 +31,7 @@ class BeatTransformer(TransformerMixin, BaseEstimator):
         signals, _ = _signals_of(beats)
         if signals.ndim != 3 or signals.shape[1] != len(LEADS_8):
             raise ValueError(f"beats must have shape (n_beats, 8, n_times) in mV; got {signals.shape}.")
-        known = isinstance(beats, BeatSet)
-        self.fs_, self.r_index_ = (beats.fs, beats.r_index) if known else (None, None)
+        self.fs_, self.r_index_ = (beats.fs, beats.r_index) if isinstance(beats, BeatSet) else (None, None)
         self.leads_, self.n_times_ = LEADS_8, signals.shape[2]
 
     def _checked(self, beats, name="beats"):
