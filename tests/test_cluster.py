@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 
 import joblib
 import numpy as np
@@ -74,6 +75,21 @@ def test_a_killed_worker_changes_nothing_and_shared_data_are_read_from_a_file_th
     assert victim in pids or len(set(pids)) >= 2
     assert set(kinds) == {"memmap"} and os.getpid() not in pids
     assert not list((tmp_path / "kept").glob("shared-*"))
+
+
+@pytest.mark.parametrize(("threshold", "n_warnings"), [(65536, 1), (None, 0)])
+def test_workers_that_give_freed_memory_back_at_once_and_train_half_as_fast_are_pointed_out(monkeypatch, threshold, n_warnings):
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)  # what another cluster here has left
+    dask = pytest.importorskip("dask")
+    with (
+        dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": threshold}),
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as workers,
+        cluster(workers.scheduler_address),
+        warnings.catch_warnings(record=True) as said,
+    ):
+        warnings.simplefilter("always")
+        assert list(in_parallel([joblib.delayed(abs)(-1)])) == [1]
+    assert sum("MALLOC_TRIM_THRESHOLD_=None" in str(warning.message) for warning in said) == n_warnings
 
 
 def test_workers_with_two_threads_are_refused():

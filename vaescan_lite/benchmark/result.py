@@ -80,8 +80,7 @@ def estimates_of(predictions, n_resamples):
     weights = bootstrap_weights(records["rotation"], n_resamples)
     position = pd.Series(np.arange(len(records)), index=records["id"])
     by_training = {}
-    groups = predictions.groupby(["task", "representation", "model", "seed"], observed=True, sort=False)
-    for (*cell, _), part in groups:
+    for (*cell, _), part in predictions.groupby(["task", "representation", "model", "seed"], observed=True, sort=False):
         y, score, rotation = (part[name].to_numpy() for name in ("y", "score", "rotation"))
         columns = weights[:, position.loc[part["id"]].to_numpy()]
         by_training.setdefault(tuple(cell), []).append(auroc(y, score, rotation, weights=columns))

@@ -147,8 +147,7 @@ class Database:
         table["age_years"], notes = clean_ages(_column(self.labels, "age"))
         table[list(self.targets)] = self.labels[list(self.targets)]
         if all_names and self.targets:
-            people = [name for name in PERSON if name not in self.targets and table[name].notna().any()]
-            names = [*people, *self.targets]
+            names = [name for name in PERSON if name not in self.targets and table[name].notna().any()] + [*self.targets]
         empty = [name for name in names if len(table) and table[name].isna().all()]
         if empty:
             notes.append(f"not annotated in this database, NaN everywhere: {', '.join(empty)}")

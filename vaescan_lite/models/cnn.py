@@ -26,8 +26,7 @@ class FlatteningNetwork(nn.Module):
         for n_in, n_out, size in ((n_leads, 32, 7), (32, 64, 5), (64, 64, 5)):
             layers += [_convolution(n_in, n_out, size), nn.MaxPool2d((1, 2), ceil_mode=True)]
         self.features = nn.Sequential(*layers, nn.Flatten())
-        n_features = 64 * -(-n_times // 8)  # three times halved, rounded up
-        hidden = (nn.Linear(n_features, 64), nn.BatchNorm1d(64), nn.ReLU())
+        hidden = (nn.Linear(64 * -(-n_times // 8), 64), nn.BatchNorm1d(64), nn.ReLU())  # times thrice halved, rounded up
         self.head = nn.Sequential(nn.Dropout(DROPOUT), *hidden, nn.Dropout(DROPOUT), nn.Linear(64, n_tasks))
 
     def forward(self, x):

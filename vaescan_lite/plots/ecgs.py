@@ -102,8 +102,7 @@ def plot_ecg(ecgs, row=0):
     levels, top, bottom = _stacked(rows)
     if not top - bottom <= TALLEST_MV:
         raise ValueError(f"ECG {ecgs.ids[0]}: its rows span {top - bottom:.4g} mV, more than paper of {TALLEST_MV} mV holds.")
-    size_mm = np.array([MM_PER_S * duration_s + 6, MM_PER_MV * (top - bottom) + 10])
-    figure, ax = plt.subplots(figsize=size_mm * INCH_PER_MM)
+    figure, ax = plt.subplots(figsize=np.array([MM_PER_S * duration_s + 6, MM_PER_MV * (top - bottom) + 10]) * INCH_PER_MM)
     draw_paper(ax, labels=False)
     for level, row_leads in zip(levels, PRINTED_ROWS, strict=False):
         for column, lead in enumerate(row_leads):  # the four pieces of a row follow each other in time, as on paper
