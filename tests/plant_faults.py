@@ -107,7 +107,7 @@ def main():
         import_module(name)
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         tree = Path(folder)
-        for name in ("vaescan_lite", "tests", "bench"):
+        for name in ("vaescan_lite", "tests", "bench", "book/_ext"):
             shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy2(ROOT / "pyproject.toml", tree)
         compileall.compile_dir(tree / "vaescan_lite", quiet=1)
