@@ -1,8 +1,12 @@
 """CPUs are counted by affinity, memory by the limit of the cgroup, version 1 and 2."""
 
 import os
+import subprocess
+import sys
+import time
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from threadpoolctl import threadpool_info
 
@@ -59,3 +63,26 @@ def test_memory_is_what_is_free_or_the_limit(tmp_path, monkeypatch, files, mb):
 def test_threads_are_as_many_as_asked_for_else_one_a_cpu(monkeypatch, eight_cpus, wanted, n_threads):
     monkeypatch.setenv("OMP_NUM_THREADS", wanted)
     assert default_threads() == n_threads
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_workers_with_and_without_a_job_end_with_a_process_that_is_killed():
+    call = "list(in_parallel([joblib.delayed(time.sleep)(900)], n_jobs=2))"
+    code = f"import time, joblib\nfrom vaescan_lite.cpus import in_parallel\n{call}"
+    parent = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+
+    def soon(condition):
+        until = time.monotonic() + 60
+        while not (fulfilled := condition()) and time.monotonic() < until:
+            time.sleep(0.1)
+        return fulfilled
+
+    def workers():
+        return [child for child in psutil.Process(parent.pid).children() if "LokyProcess" in " ".join(child.cmdline())]
+
+    assert soon(lambda: len(workers()) == 2)
+    time.sleep(1)
+    left = workers()
+    parent.kill()
+    parent.wait()
+    assert soon(lambda: not any(worker.is_running() for worker in left))

@@ -16,7 +16,7 @@ from filelock import FileLock
 from joblib import delayed
 from tqdm import tqdm
 
-from .cpus import end_with, in_parallel, is_on_cluster
+from .cpus import in_parallel, is_on_cluster
 from .ecg import BeatSet
 
 PACKAGE = Path(__file__).parent
@@ -218,7 +218,7 @@ def run_jobs(jobs, *, shared=(), keep=None, n_jobs=1, description="", unit="job"
     bar = {"total": len(jobs), "desc": description, "unit": unit, "disable": not progress, "leave": False}
     with _at_paths(shared, keep or cache_folder() / "shared") if is_on_cluster() else nullcontext({}) as paths:
         calls = [
-            delayed(_numbered)(i, os.getpid(), keep, key, function, [paths.get(id(value), value) for value in arguments])
+            delayed(_numbered)(i, keep, key, function, [paths.get(id(value), value) for value in arguments])
             for i, (key, function, arguments) in enumerate(jobs)
         ]
         done = dict(tqdm(in_parallel(calls, n_jobs, "generator_unordered"), **bar))
@@ -252,8 +252,6 @@ def kept(keep, key, function, *arguments):
     return load_or_make(Path(keep) / f"{joblib.hash(key)}.joblib", partial(function, *arguments))
 
 
-def _numbered(number, parent, keep, key, function, arguments):
-    if os.getppid() == parent:  # a worker: not the process itself, nor one on another machine
-        end_with(parent)
+def _numbered(number, keep, key, function, arguments):
     arguments = [_read(value) if isinstance(value, _AtPath) else value for value in arguments]
     return number, kept(keep, key, function, *arguments)

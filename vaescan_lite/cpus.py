@@ -58,7 +58,8 @@ def in_parallel(calls, n_jobs=1, return_as="generator"):
             cure = "start them with DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON__MALLOC_TRIM_THRESHOLD_=None"
             warnings.warn(f"Dask's workers give freed memory back at once, and train half as fast; {cure}.", stacklevel=2)
     calls = ((_alone, (function, *arguments), settings) for function, arguments, settings in calls)
-    return joblib.Parallel(available_cpus() if n_jobs == -1 else n_jobs, return_as=return_as)(calls)
+    ends = {} if is_on_cluster() else {"initializer": end_with, "initargs": (os.getpid(),)}
+    return joblib.Parallel(available_cpus() if n_jobs == -1 else n_jobs, return_as=return_as, **ends)(calls)
 
 
 def is_on_cluster():
