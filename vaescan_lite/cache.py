@@ -253,5 +253,4 @@ def kept(keep, key, function, *arguments):
 
 
 def _numbered(number, keep, key, function, arguments):
-    arguments = [_read(value) if isinstance(value, _AtPath) else value for value in arguments]
-    return number, kept(keep, key, function, *arguments)
+    return number, kept(keep, key, function, *[_read(value) if isinstance(value, _AtPath) else value for value in arguments])

@@ -310,7 +310,7 @@ def _newton(y, x, fixed, weights, coefficients):
         step = np.linalg.solve(curvature, gradient[..., None])[..., 0]
         step = step / np.maximum(np.abs(step).max(axis=1, keepdims=True) / 2.0, 1.0)  # shorter, in the same direction
         coefficients = coefficients + step
-        if np.abs(step).max() < 1e-8:
+        if np.abs(step).max() < 1e-6:  # the next step is about its square: below rounding
             break
     positives, total = weights @ y, weights.sum(axis=1)
     bad = ~(np.abs(step).max(axis=1) < 1e-4) | (positives == 0) | (positives == total)

@@ -27,8 +27,7 @@ SMALL_GRID = (
 def grid(budget="workshop", *, whole=None):
     """Return arguments of `run`: every pair that fits, or the small grid of chapter 10; None: all with the "full" budget."""
     chosen = {"representations": standard_representations(budget), "models": standard_models(budget)}
-    whole = budget == "full" if whole is None else whole
-    return chosen if whole else {**chosen, "pairs": SMALL_GRID}
+    return chosen if whole or (whole is None and budget == "full") else {**chosen, "pairs": SMALL_GRID}
 
 
 def run(

@@ -85,6 +85,7 @@ class ForkedKernel(LocalProvisioner):
 
 
 def _run_kernel(pipe, other_end):
+    import matplotlib.pyplot as plt
     import pandas as pd
     from ipykernel.kernelapp import IPKernelApp
 
@@ -96,5 +97,6 @@ def _run_kernel(pipe, other_end):
     os.setsid()
     os.environ.update(environment)
     os.chdir(folder)
+    plt.draw_all = lambda force=False: None  # figures are drawn where they are shown, not once before it
     pd.set_option("display.max_columns", 20)  # as where pandas is imported in a notebook
     IPKernelApp.launch_instance(argv=[*command[command.index("-f") :], f"--IPKernelApp.parent_handle={os.getppid()}"])

@@ -77,8 +77,7 @@ class ScanReader(NetworkBehind):
     def latents(self, beats):
         """Posterior means of the active latents, ndarray (n, n_active)."""
         mu, _ = self.model.vae.posterior(beats)
-        active = getattr(self.model.vae, "active_latents_", slice(None))
-        return mu[:, active]
+        return mu[:, getattr(self.model.vae, "active_latents_", slice(None))]
 
 
 class LatentReader:
@@ -178,8 +177,7 @@ class ConstantReader:
 
 def permuted_labels(factors, seed=0):
     """Control: the labels of each ECG handed to another one; rows stay together, so that factors keep their correlations."""
-    order = np.random.default_rng(seed).permutation(len(factors))
-    return factors.iloc[order].set_axis(factors.index)
+    return factors.iloc[np.random.default_rng(seed).permutation(len(factors))].set_axis(factors.index)
 
 
 def decide(name, model, beats, factors):

@@ -203,8 +203,7 @@ def _explained_model(explained, budget, seed):
         pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
         return GridSearchCV(pipeline, {"logisticregression__C": STRENGTHS}, cv=3, scoring="roc_auc")
     if explained == "EBM":
-        name = budget if isinstance(budget, str) else "workshop"
-        return standard_models(name)["EBM"].set_params(random_state=seed)
+        return standard_models(budget if isinstance(budget, str) else "workshop")["EBM"].set_params(random_state=seed)
     if isinstance(explained, str) or not hasattr(explained, "decision_function"):
         raise ValueError(f'explained must be "affine", "EBM" or a classifier with decision_function; got {explained!r}.')
     return explained

@@ -59,8 +59,7 @@ class SymbolEncoder(nn.Module):
         if_no = slope * torch.where(self.continuous, 0.0, -self.mean / self.sd)
         rise = (slope / self.sd).clamp(max=20)  # exp stays finite
         if_binary = if_no + torch.log1p(chance * torch.expm1(rise))
-        if_unknown = torch.where(self.continuous, if_normal, if_binary)
-        return torch.where(known[:, None, :], if_known, if_unknown).sum(dim=2)
+        return torch.where(known[:, None, :], if_known, torch.where(self.continuous, if_normal, if_binary)).sum(dim=2)
 
 
 def compromise(mean, variance, lam, beta_y):

@@ -107,8 +107,7 @@ class BeatPCA(BeatTransformer):
         check_is_fitted(self, "pca_")
         z = self._checked_codes(z, self.n_components)
         # By hand: scikit-learn refuses the rows of NaN that stand for unusable beats.
-        flat = z @ self.pca_.components_ + self.pca_.mean_
-        return flat.reshape(-1, len(self.leads_), self.n_times_).astype(np.float32)
+        return (z @ self.pca_.components_ + self.pca_.mean_).reshape(-1, len(self.leads_), self.n_times_).astype(np.float32)
 
 
 def segment_errors(beats, reconstructed):
