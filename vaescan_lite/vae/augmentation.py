@@ -58,9 +58,10 @@ def stretched_positions(n_times, fs, r_index, log_factors):
     """
     time = torch.arange(n_times) - float(r_index)
     border = QRS_HALF_S * fs
-    before, left, right, after = log_factors.exp().split(1, dim=1)
-    within, beyond = time.clamp(-border, border), time - time.clamp(-border, border)
-    return within * torch.where(time < 0, left, right) + beyond * torch.where(time < 0, before, after) + r_index
+    within, is_before = time.clamp(-border, border), time < 0
+    beyond = time - within
+    parts = torch.stack([beyond * is_before, within * is_before, within * ~is_before, beyond * ~is_before])
+    return log_factors.exp() @ parts + r_index
 
 
 def rotation_matrices(turns):

@@ -134,16 +134,14 @@ class BeatVAE(BeatTransformer):
         device = as_device(self.device)
         target = torch.from_numpy(beats).to(device)
         augmentation = Augmentation(*self._timing(), device) if self.augment else None
-        n_seen, drawn = 0, None
+        n_seen = 0
 
         def step(rows, generator):
-            nonlocal n_seen, drawn
-            x, place = target.index_select(0, rows), n_seen % len(beats)
+            nonlocal n_seen
             n_seen += len(rows)
+            x = target.index_select(0, rows)
             if augmentation is not None:
-                if place == 0:  # of an epoch at once: a draw is many small operations
-                    drawn = augmentation.draw(len(beats), self.n_times_, generator)
-                x = augmentation.apply(x, [part[place : place + len(rows)] for part in drawn])
+                x = augmentation.apply(x, augmentation.draw(len(rows), self.n_times_, generator))
             output = network(x, generator)
             # The KL term comes in slowly: latents learn to be useful before they are taxed.
             warm_up = min(1.0, n_seen / (WARM_UP * budget.epochs * len(beats)))
