@@ -1,10 +1,13 @@
 """Fixtures that several test modules share."""
 
+import gc
 import os
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before NumPy is imported: each worker has one CPU, on which threads would jostle
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+gc.set_threshold(50_000, 20, 20)  # three thousand tests are many objects, none of them garbage
 
 import pytest
 
