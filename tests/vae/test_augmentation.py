@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from vaescan_lite.ecg import DOWER
-from vaescan_lite.vae.augmentation import Augmentation, read_between_samples, rotation_matrices
+from vaescan_lite.vae.augmentation import Augmentation, read_between_samples, rotation_matrices, stretched_positions
 
 STILL = {"turn_deg": 0.0, "gain": 0.0, "lead_gain": 0.0, "pr": 0.0, "qt": 0.0, "qrs": 0.0, "jitter_s": 0.0}
 
@@ -102,6 +102,13 @@ def test_reading_between_samples_is_exact_for_parabolas():
     positions = torch.linspace(2, 17, 31).reshape(1, -1)
     parabola = (0.1 * t**2 - t + 3).reshape(1, 1, -1)
     torch.testing.assert_close(read_between_samples(parabola, positions)[0], 0.1 * positions**2 - positions + 3)
+
+
+def test_gradients_of_a_stretched_beat_agree_with_finite_differences():
+    generator = torch.Generator().manual_seed(0)
+    x, log_factors = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((2, 3, 8), (2, 4)))
+    inputs = (x.requires_grad_(), (0.1 * log_factors).requires_grad_())
+    assert torch.autograd.gradcheck(lambda x, f: read_between_samples(x, stretched_positions(8, 20.0, 3, f)), inputs)
 
 
 def test_reading_outside_the_window_gives_the_ends():

@@ -56,7 +56,7 @@ def stretched_positions(n_times, fs, r_index, log_factors):
     `log_factors`, (n_beats, 4), are logarithms of the speed of reading before the QRS, in its two halves to the left and right
     of R, and after it: above 0 waves are narrower and nearer.
     """
-    time = torch.arange(n_times) - float(r_index)
+    time = torch.arange(n_times).to(log_factors) - float(r_index)
     border = QRS_HALF_S * fs
     within, is_before = time.clamp(-border, border), time < 0
     beyond = time - within
@@ -84,7 +84,7 @@ def read_between_samples(x, positions):
     lower = positions.floor().clamp(max=n_times - 2)
     f = positions - lower
     powers = torch.stack([torch.ones_like(f), f, f**2, f**3])
-    weights = torch.tensordot(torch.tensor(CUBIC, device=x.device), powers, dims=1)[:, :, None]
+    weights = torch.tensordot(positions.new_tensor(CUBIC), powers, dims=1)[:, :, None]
     read = x.new_zeros(())
     for offset, weight in zip((-1, 0, 1, 2), weights):
         index = (lower.long() + offset).clamp(0, n_times - 1)
