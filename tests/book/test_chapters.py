@@ -36,7 +36,7 @@ GOOD = [
     '[profile, database, seed, Path.cwd().name, sys.executable, Path("beside.txt").read_text()]',
     "for _ in tqdm(range(3), leave=False):\n    pass",
     "for _ in tqdm(range(3), leave=True):\n    pass",
-    'print("a message", file=sys.stderr)',
+    'for piece in ("a ", "mess", "age\\n"):\n    print(piece, end="", flush=True, file=sys.stderr)',
     "import threadpoolctl\n{pool['num_threads'] for pool in threadpoolctl.threadpool_info()}",
 ]
 FIGURE = {
@@ -343,6 +343,13 @@ def test_progress_bars_do_not_reach_the_page_and_messages_do(run):
     assert "widget-view" not in text and "3/3" not in text and "papermill" not in text and '"vaescan"' not in text
     assert [bool(cell.get("outputs")) for cell in notebook.cells[3:-1]] == [True, False, False, True, True, True]
     assert "a message" in text
+
+
+def test_what_is_printed_is_one_piece_again_and_stays_where_it_is_among_other_outputs():
+    pieces = [("stdout", "a"), ("stdout", "b"), ("stderr", "c"), None, ("stdout", "d"), ("stdout", "\n"), None, None]
+    outputs = [new_output("stream", name=p[0], text=p[1]) if p else new_output("display_data") for p in pieces]
+    joined = [output.get("text") for output in book._joined(outputs)]
+    assert joined == ["ab", "c", None, "d\n", None, None]
 
 
 def notebook_with_widget(**forms):

@@ -90,8 +90,7 @@ def fills_a_gap(row, time_s, is_beat):
 def vertex(y, row, index):
     """Offset of the vertex of the parabola through three samples, within -0.5 ... 0.5, (n_peaks,)."""
     before, peak, after = y[row, index - 1], y[row, index], y[row, index + 1]
-    curvature = np.minimum(before - 2 * peak + after, -TINY)
-    return np.clip(0.5 * (before - after) / curvature, -0.5, 0.5)
+    return np.clip(0.5 * (before - after) / np.minimum(before - 2 * peak + after, -TINY), -0.5, 0.5)
 
 
 def energy_of_a_beat(energy, rate):

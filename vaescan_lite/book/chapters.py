@@ -11,6 +11,7 @@ import tempfile
 import time
 from contextlib import suppress
 from importlib.metadata import distributions
+from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
@@ -292,6 +293,8 @@ def _child(settings, log, result):
     error = None
     try:
         notebook = papermill.execute_notebook(**settings, kernel_name="python3", log_output=True)
+        for cell in [cell for cell in notebook.cells if cell.get("outputs")]:
+            cell.outputs = _joined(cell.outputs)
         nbformat.write(lighter(notebook), settings["output_path"])
     except PapermillExecutionError as failure:
         first_line = next((line for line in failure.source.splitlines() if line.strip()), "")
@@ -300,6 +303,14 @@ def _child(settings, log, result):
         error = f"{type(failure).__name__}: {failure}"
         Path(settings["output_path"]).unlink(missing_ok=True)  # no error on it says that it is unfinished
     result.write_text(json.dumps({"memory_mb": _peak_memory_of_children_mb(), "error": error}), encoding="utf-8")
+
+
+def _joined(outputs):
+    """Outputs in which what was printed is one piece again: where the machine is busy it arrives in several."""
+    pieces = [list(group) for _, group in groupby(outputs, lambda output: output.get("name", id(output)))]
+    for first, *others in pieces:
+        first.update({"text": "".join(piece["text"] for piece in [first, *others])} if others else {})
+    return [first for first, *_ in pieces]
 
 
 def _peak_memory_of_children_mb():

@@ -228,5 +228,4 @@ def _on_the_front(means):
     goodness = means[["value", "auroc"]].to_numpy() * [1 if means["better"].iloc[0] == "higher" else -1, 1]
     rivals = goodness[~is_control]
     at_least = (rivals >= goodness[:, None]).all(axis=-1)  # (model, rival)
-    better_in_one = (rivals > goodness[:, None]).any(axis=-1)
-    return ~(at_least & better_in_one).any(axis=1) & ~is_control
+    return ~(at_least & (rivals > goodness[:, None]).any(axis=-1)).any(axis=1) & ~is_control

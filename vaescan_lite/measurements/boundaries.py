@@ -135,8 +135,7 @@ def _qrs(time_ms, slope):
     # All twelve leads with the same weight, as cardiologists mark them all: the gain of a lead moves the end little.
     bridged = _bridge(_speed(slope, 6.0, near, 1.0, leads=12), 24)
     slow, steep = (_walk(time_ms, bridged, near, share, crossing_after) - 24 for share in (0.14, 0.22))
-    offset = np.fmin(slow, steep + 10)
-    return np.fmin(activity, onset), onset, offset
+    return np.fmin(activity, onset), onset, np.fmin(slow, steep + 10)
 
 
 def _bridge(speed, reach_ms):
@@ -258,8 +257,7 @@ def _hold(time_ms, fine, start_ms, end_ms):
     """Keep the beats between two times; outside, each lead stays at the value it has there."""
     first = np.clip(np.searchsorted(time_ms, start_ms), 0, len(time_ms) - 2)
     last = np.clip(np.searchsorted(time_ms, end_ms), first + 1, len(time_ms) - 1)
-    index = np.clip(np.arange(len(time_ms)), first[:, None], last[:, None])
-    return np.take_along_axis(fine, index[:, None], axis=-1)
+    return np.take_along_axis(fine, np.clip(np.arange(len(time_ms)), first[:, None], last[:, None])[:, None], axis=-1)
 
 
 def crossing_before(time_ms, values, threshold, start):

@@ -39,8 +39,7 @@ def agreement(first, second):
         raise ValueError(f"two maps of the same ECGs must have one shape (n, ...); got {first.shape} and {second.shape}.")
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         raise ValueError("maps hold NaN or infinite values; leave unusable beats out first.")
-    ranks = (rankdata(maps.reshape(len(maps), -1), axis=1) for maps in (first, second))
-    return np.nan_to_num(row_correlation(*ranks))
+    return np.nan_to_num(row_correlation(*(rankdata(maps.reshape(len(maps), -1), axis=1) for maps in (first, second))))
 
 
 def repeatability(maps, names, *, control=None):

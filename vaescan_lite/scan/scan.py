@@ -237,8 +237,7 @@ class Scan:
         scores = (wanted - self.present_factors(beats, names, factors)) / self.coding_.sd[columns]
         weight = self.encoder_.weight.detach().numpy()[:, columns]  # (n_latents, n_changed), latents per SD of a factor
         moved = (mu + scores @ weight.T).astype(np.float32)
-        difference = self.vae.inverse_transform(moved) - self.vae.inverse_transform(mu)
-        return replace(beats, signals=beats.signals + difference)
+        return replace(beats, signals=beats.signals + (self.vae.inverse_transform(moved) - self.vae.inverse_transform(mu)))
 
     def present_factors(self, beats, names, factors=None):
         """Return what is known of people (`factors`, by id), else what this Scan reads: float (n_beats, n_names)."""

@@ -105,8 +105,7 @@ def make_beats(factors, traits, parameters):
     not_dipolar = 0.05 + 0.10 * ndtr(traits["not_dipolar"])  # share of the energy that no dipole explains
     qrs, qrs_dipole = _qrs_complex(factors, traits, parameters, matrix, not_dipolar)
     p = _p_wave(factors, traits, parameters, matrix, 0.5 * not_dipolar)
-    st_t = _st_and_t(factors, traits, parameters, qrs_dipole, matrix, 0.5 * not_dipolar)
-    return Beats(p, qrs, st_t), parameters
+    return Beats(p, qrs, _st_and_t(factors, traits, parameters, qrs_dipole, matrix, 0.5 * not_dipolar)), parameters
 
 
 def make_ectopic_beats(traits, beats):

@@ -27,8 +27,7 @@ def gaussian_kl(mu_q, logvar_q, mu_p, logvar_p):
     >>> gaussian_kl(zero + 1, zero, zero, zero)  # half the squared distance
     tensor([0.5000])
     """
-    ratio = torch.exp(logvar_q - logvar_p)
-    return 0.5 * (logvar_p - logvar_q + ratio + (mu_q - mu_p).square() * torch.exp(-logvar_p) - 1)
+    return 0.5 * (logvar_p - logvar_q + torch.exp(logvar_q - logvar_p) + (mu_q - mu_p).square() * torch.exp(-logvar_p) - 1)
 
 
 def sample_gaussian(mu, logvar, generator):

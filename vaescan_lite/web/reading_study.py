@@ -97,5 +97,4 @@ def _matched_pairs(y, probability, is_shown, rng):
     if len(pairs) < 2:
         gave = f"{is_shown.sum()} with label and probability gave {len(pairs)} pair(s)"
         raise ValueError(f"too few ECGs for a reading study: {gave}, and at least 2 are needed.")
-    rows = np.array([row for pair in pairs for row in pair])
-    return rows, [(2 * i, 2 * i + 1) for i in range(len(pairs))]
+    return np.array([row for pair in pairs for row in pair]), [(2 * i, 2 * i + 1) for i in range(len(pairs))]
