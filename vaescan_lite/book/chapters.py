@@ -306,7 +306,7 @@ def _child(settings, log, result):
 
 
 def _joined(outputs):
-    """Outputs in which what was printed is one piece again: where the machine is busy it arrives in several."""
+    """Make one piece of what was printed at once: where the machine is busy it arrives in several."""
     pieces = [list(group) for _, group in groupby(outputs, lambda output: output.get("name", id(output)))]
     for first, *others in pieces:
         first.update({"text": "".join(piece["text"] for piece in [first, *others])} if others else {})
