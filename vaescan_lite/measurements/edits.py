@@ -88,7 +88,8 @@ def move_p(beats, edges, delay_ms):
     qrs = np.maximum(edges.qrs_onset_ms, offset + 1)
     begin, stay = np.full(len(beats), start - 1.0), _time_ms(beats)[-1]
     target = np.stack([begin, onset - delay_ms, offset - delay_ms, qrs, np.maximum(qrs, stay)], axis=1)
-    return _warped(beats, target, np.stack([begin, onset, offset, qrs, np.maximum(qrs, stay)], axis=1), fits)
+    source = np.stack([begin, onset, offset, qrs, np.maximum(qrs, stay)], axis=1)
+    return _warped(beats, target, source, fits)
 
 
 def stretch_qrs(beats, edges, factor):

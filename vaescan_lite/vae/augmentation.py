@@ -57,8 +57,7 @@ def stretched_positions(n_times, fs, r_index, log_factors):
     of R, and after it: above 0 waves are narrower and nearer.
     """
     time = torch.arange(n_times).to(log_factors) - float(r_index)
-    border = QRS_HALF_S * fs
-    within, is_before = time.clamp(-border, border), time < 0
+    within, is_before = time.clamp(-QRS_HALF_S * fs, QRS_HALF_S * fs), time < 0
     beyond = time - within
     parts = torch.stack([beyond * is_before, within * is_before, within * ~is_before, beyond * ~is_before])
     return log_factors.exp() @ parts + r_index
