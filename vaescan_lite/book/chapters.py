@@ -275,6 +275,8 @@ def _own_jupyter(folder):
     """Write a kernel of this interpreter's own into a folder, and give the environment in which it is that of the chapters."""
     # That its end interrupts it is no error; figures have two pixels where a page shows one, for paper and sharp screens.
     settings = ["--IPKernelApp.log_level=50", "--InlineBackend.figure_formats=retina"]
+    as_drawn = {"bbox_inches": "tight", "pil_kwargs": {"compress_level": 1}}  # `lighter` makes them small
+    settings.append(f"--InlineBackend.print_figure_kwargs={as_drawn}")
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *settings]
     kernel = folder / "kernels/python3/kernel.json"
     kernel.parent.mkdir(parents=True)

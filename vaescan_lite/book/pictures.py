@@ -11,7 +11,7 @@ def lighter(notebook):
     for output in [output for cell in notebook.cells for output in cell.get("outputs", ())]:
         if "image/png" in (data := output.get("data", {})) and "text/html" not in data:
             picture, small = Image.open(io.BytesIO(b64decode(data["image/png"]))), io.BytesIO()
-            picture.convert("RGB").quantize(256).save(small, "png", optimize=True)
+            picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(small, "png")
             data["image/png"] = b64encode(small.getvalue()).decode()
             output.metadata.get("image/png", {}).pop("height", None)  # it follows from the width that there is
     return notebook
