@@ -46,8 +46,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         for fixture in set(getattr(item, "fixturenames", ())) & set(NEEDS):
             item.add_marker(NEEDS[fixture])
-    long = [{item.path for item in items if item.get_closest_marker(name)} for name in ("chapter", "slow")]
-    # The longest files first, so that no worker begins with minutes of work when others end.
+    long = [{item.path for item in items if item.get_closest_marker(name)} for name in ("chapter", "slow", "browser", "real")]
+    # The longest files first, so that no worker begins with a minute of work when others end.
     items.sort(key=lambda item: [item.path not in paths for paths in long])
 
 

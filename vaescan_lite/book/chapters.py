@@ -239,11 +239,9 @@ class Run:
         """End the child, its kernel and the kernel's workers."""
         import psutil
 
-        self.stopped = reason
-        try:
+        self.stopped, family = reason, []
+        with suppress(psutil.NoSuchProcess):
             family = psutil.Process(self.process.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            family = []
         for process in (self.process, *family):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -273,11 +271,10 @@ class Run:
 
 def _own_jupyter(folder):
     """Write a kernel of this interpreter's own into a folder, and give the environment in which it is that of the chapters."""
-    # That its end interrupts it is no error; figures have two pixels where a page shows one, for paper and sharp screens.
-    settings = ["--IPKernelApp.log_level=50", "--InlineBackend.figure_formats=retina"]
-    as_drawn = {"bbox_inches": "tight", "pil_kwargs": {"compress_level": 1}}  # `lighter` makes them small
-    settings.append(f"--InlineBackend.print_figure_kwargs={as_drawn}")
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *settings]
+    # That its end interrupts it is no error; figures have two pixels where a page shows one; `lighter` packs them tightly.
+    drawn = {"bbox_inches": "tight", "pil_kwargs": {"compress_level": 1}}
+    inline = ["--InlineBackend.figure_formats=retina", f"--InlineBackend.print_figure_kwargs={drawn}"]
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--IPKernelApp.log_level=50", *inline]
     kernel = folder / "kernels/python3/kernel.json"
     kernel.parent.mkdir(parents=True)
     kernel.write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}), encoding="utf-8")

@@ -160,7 +160,5 @@ def _belongs_to_the_run(output):
         parts = [part for part in re.split(r"[\r\n]+", output["text"]) if part.strip() and not re.search(bar, part)]
         output["text"] = "".join(f"{part}\n" for part in parts)
         return not parts
-    if output.get("output_type") == "stream":
-        return False
     data = output.get("data", {})
     return WIDGET in data and "text/html" not in data and bool(re.search(bar, data.get("text/plain", "")))
