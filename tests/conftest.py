@@ -51,6 +51,10 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: [item.path not in paths for paths in long])
 
 
+def pytest_collection_finish():
+    gc.freeze()  # what was imported and collected is not looked at again
+
+
 @pytest.fixture(scope="session")
 def real_data():
     """Folder of real ECGs (``ptbxl``, ``ludb-dev``, ``chapman-ningbo``), from ``$VAESCAN_TEST_DATA``."""
