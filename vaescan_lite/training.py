@@ -1,6 +1,5 @@
 """The one training loop that VAE, SCAN and CNN share. Losses live beside their networks."""
 
-import copy
 import math
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -140,7 +139,8 @@ def train(
                 with torch.no_grad(), _made_on(device):
                     means["validation"] = float(validation_loss())
                 if means["validation"] < best:
-                    best, best_epoch, best_weights = means["validation"], epoch, copy.deepcopy(network.state_dict())
+                    best, best_epoch = means["validation"], epoch
+                    best_weights = {name: values.clone() for name, values in network.state_dict().items()}
             history.append(means)
             bar.set_postfix({name: f"{value:.3g}" for name, value in means.items()}, refresh=False)
             if budget.patience is not None and validation_loss is not None and epoch - best_epoch >= budget.patience:
@@ -163,13 +163,13 @@ def _made_on(device, precision="float32"):
 def _one_epoch(network, loss, batches, schedule, generator, precision, where):
     """Take one step for each batch of rows; return the mean of each loss term over all rows."""
     network.train()
-    taken = []
+    taken, parameters = [], list(network.parameters())
     for rows in batches:
         with _made_on(generator.device, precision):
             terms = loss(rows, generator)
         schedule.optimizer.zero_grad()
         terms["total"].backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        torch.nn.utils.clip_grad_norm_(parameters, 5.0)
         schedule.optimizer.step()
         schedule.step()
         taken.append(torch.stack([value.detach() for value in terms.values()]))

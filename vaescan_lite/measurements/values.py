@@ -28,7 +28,7 @@ DEFINITIONS = {
 }  # unit and definition by name
 
 
-def measure(beats, *, batch_size=512):
+def measure(beats, *, batch_size=128):
     """Intervals, axes and amplitudes of median beats.
 
     The intervals follow the rule "median over leads": each boundary is where a cardiologist who marks every lead by itself

@@ -11,7 +11,7 @@ from torch import nn
 from ..cache import SomeRows, in_blocks
 from ..training import as_device, seeded_weights, torch_threads, train
 
-PREDICTION_BATCH = 256
+PREDICTION_BATCH = 64
 N_THREADS = 1  # of networks this small: sharing out work costs more than it gives; use processes, one per rotation
 
 

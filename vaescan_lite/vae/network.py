@@ -35,9 +35,9 @@ def sample_gaussian(mu, logvar, generator):
     return mu + torch.exp(0.5 * logvar) * torch.randn(mu.shape, generator=generator, dtype=mu.dtype)
 
 
-def laplace_nll(x, x_hat, scale):
-    """Sum over leads and time of ``|x - x_hat| / scale + log(2 scale)``: nats under a Laplace distribution, (n_beats,)."""
-    return (x - x_hat).abs().flatten(1) @ (1 / scale).flatten() + torch.log(2 * scale).sum()
+def laplace_nll(error, scale):
+    """Sum over leads and time of ``|error| / scale + log(2 scale)``: nats under a Laplace distribution, (n_beats,)."""
+    return error.abs().flatten(1) @ (1 / scale).flatten() + torch.log(2 * scale).sum()
 
 
 def as_read(x):
@@ -52,7 +52,7 @@ def beat_nll(x, x_hat, scale):
     of eight leads passes over. So the four derived leads are counted as well. They hold nothing new, therefore the sum is taken
     times 8/12: a nat of it stays a nat of eight leads. `scale` is (12, n_times), the mean absolute deviation in mV.
     """
-    return len(LEADS_8) / len(LEADS_12) * laplace_nll(as_read(x - x_hat), 0, scale)
+    return len(LEADS_8) / len(LEADS_12) * laplace_nll(as_read(x - x_hat), scale)
 
 
 def vae_loss(x, output, scale, beta):
