@@ -288,6 +288,26 @@ def test_no_kernel_outlives_a_run_that_is_stopped_and_the_next_run_ends(tmp_path
     assert book.run_chapters(tmp_path, tmp_path / "out", **SETTINGS)["error"].isna().all()
 
 
+@pytest.mark.skipif(not kernels.CAN_FORK, reason="there is no server")
+def test_ctrl_c_does_not_interrupt_what_the_server_imports_and_can_interrupt_what_it_forks():
+    code = """
+import os, signal, time
+from vaescan_lite.book import kernels
+signal.signal(signal.SIGINT, lambda *_: print("heard", flush=True))
+kernels.start_server()
+time.sleep(0.5)  # it has begun, and imports for seconds
+os.killpg(0, signal.SIGINT)
+says = "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, []), flush=True)"
+kernels.started(exec, says, environment=dict(os.environ)).join()
+print(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, start_new_session=True, capture_output=True, text=True, timeout=120
+    )
+    assert (run.stdout.split("\n"), run.stderr, run.returncode) == (["heard", "set()", "set()", ""], "", 0)
+
+
 def test_a_script_without_a_guard_runs_chapters_and_is_run_once(tmp_path):
     write_chapter(tmp_path / "01_short.ipynb", ["1"])
     call = f"run_chapters({str(tmp_path)!r}, 'out', **{SETTINGS})"

@@ -3,6 +3,7 @@
 import gc
 import multiprocessing.forkserver
 import os
+import signal
 import sys
 import threading
 from importlib.metadata import EntryPoint
@@ -24,8 +25,13 @@ def start_server():
     """Start the server, unless it runs; it imports while this process goes on, and ends with it."""
     if CAN_FORK:
         multiprocessing.set_forkserver_preload(PRELOADED.split())
-        with patch.dict(os.environ, READ_BY_IMPORTS):
-            multiprocessing.forkserver.ensure_running()
+        multiprocessing.resource_tracker.ensure_running()  # which would undo the mask
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for this process, not for the imports
+        try:
+            with patch.dict(os.environ, READ_BY_IMPORTS):
+                multiprocessing.forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def started(function, *arguments, environment):
@@ -46,6 +52,7 @@ def _call(function, arguments, environment):
     os.environ.clear()
     os.environ.update(environment)
     if CAN_FORK:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # which the server holds off
         gc.freeze()  # none of what the server has imported is garbage: not looking at it saves a third of a second
         ForkedKernel.prepare()  # as long as this process has no second thread
     end_with_parent()

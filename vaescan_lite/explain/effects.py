@@ -58,9 +58,7 @@ def association_table(measurements, factors, names=None, *, scan=None, continuou
     sd = effects["measurement"].map(responses.std())
     for kind in ("partial", "marginal"):
         effects.insert(effects.columns.get_loc(kind) + 1, f"{kind}_sd", effects[kind] / sd)
-    if scan is not None:
-        effects = effects.merge(decoded_effects(scan), on=["factor", "measurement"], how="left")
-    return effects
+    return effects if scan is None else effects.merge(decoded_effects(scan), on=["factor", "measurement"], how="left")
 
 
 def left_out(effects):

@@ -94,7 +94,7 @@ class SignalModel(BaseEstimator):
         if signals.shape[1:] != (self.n_leads_, self.n_times_):
             form = f"(n, {self.n_leads_}, {self.n_times_}), leads and samples"
             raise ValueError(f"trained on signals of shape {form}; got {signals.shape}.")
-        return predicted(self.network_, signals, self.n_tasks_)
+        return predicted(self.network_, signals)
 
 
 class EcgCNN(SignalModel, TaskClassifier):

@@ -11,7 +11,7 @@ from torch import nn
 from ..cache import SomeRows, in_blocks
 from ..training import as_device, seeded_weights, torch_threads, train
 
-PREDICTION_BATCH = 64
+PREDICTION_BATCH = 64  # what a network makes of ten seconds of them fits into a core's cache
 N_THREADS = 1  # of networks this small: sharing out work costs more than it gives; use processes, one per rotation
 
 
@@ -110,14 +110,11 @@ def cross_entropy(logits, known, y):
     return nn.functional.binary_cross_entropy_with_logits(logits, y, weight=known, reduction="sum")
 
 
-def predicted(network, signals, n_tasks):
+def predicted(network, signals):
     """Return what a network makes of signals in mV, float64, (n, n_tasks), without gradients and batch by batch."""
-    output = np.empty((len(signals), n_tasks))
     with torch_threads(N_THREADS), torch.no_grad():
-        for start in range(0, len(signals), PREDICTION_BATCH):
-            rows = slice(start, start + PREDICTION_BATCH)
-            output[rows] = network(torch.from_numpy(np.array(signals[rows]))).numpy()
-    return output
+        parts = [network(torch.from_numpy(np.array(block))).numpy() for block in in_blocks(signals, PREDICTION_BATCH)]
+    return np.concatenate(parts).astype(float)
 
 
 class TaskClassifier(ClassifierMixin, BaseEstimator):

@@ -143,7 +143,7 @@ class CappedHybrid(TaskClassifier):
         explained = np.column_stack([model.decision_function(latents) for model in self.explained_])
         if self.network_ is None or cap == 0:
             return explained, np.zeros_like(explained)
-        return explained, predicted(lambda x: _capped(self.network_(x), cap), signals, self.n_tasks_)
+        return explained, predicted(lambda x: _capped(self.network_(x), cap), signals)
 
     def decision_function(self, beats):
         """Logit of every task, ndarray of float64, shape (n, n_tasks); beats as for `parts`."""

@@ -33,9 +33,7 @@ def combine(a, b, how="and", prior=None):
     {'LBBB': 1}
     """
     known_names([how], ("and", "in_common", "ignore"), "operator")
-    if isinstance(a, dict):
-        return _combine_assignments(a, b, how)
-    return _combine_posteriors(a, b, how, prior)
+    return _combine_assignments(a, b, how) if isinstance(a, dict) else _combine_posteriors(a, b, how, prior)
 
 
 def without_unknown(assignment):
