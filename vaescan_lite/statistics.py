@@ -294,8 +294,7 @@ def _with_ones(column):
 def _logistic(y, x, fixed, weights):
     """Coefficients (n_resamples, n_columns) of logistic regressions on `x` (n, n_columns), with `fixed` added to the logits."""
     plain = np.array([[0.0, 1.0][: x.shape[1]]])
-    everybody = _newton(y, x, fixed, np.ones((1, len(y))), plain)
-    start = np.nan_to_num(everybody, nan=0.0)  # near the answer of each resample
+    start = np.nan_to_num(_newton(y, x, fixed, np.ones((1, len(y))), plain), nan=0.0)  # near the answer of each resample
     return np.vstack([_newton(y, x, fixed, weights[rows], start) for rows in _chunks(len(weights), len(y))])
 
 

@@ -308,6 +308,16 @@ print(signal.pthread_sigmask(signal.SIG_BLOCK, []))
     assert (run.stdout.split("\n"), run.stderr, run.returncode) == (["heard", "set()", "set()", ""], "", 0)
 
 
+@pytest.mark.skipif(not kernels.CAN_FORK, reason="kernels have ports")
+def test_a_kernel_has_no_ports_which_another_process_could_take_before_it(tmp_path):
+    code = (
+        "import ipykernel, json\nabout = json.load(open(ipykernel.get_connection_file()))\n[about['transport'], about['ip'][0]]"
+    )
+    write_chapter(tmp_path / "01_meets.ipynb", [code])
+    book.run_chapters(tmp_path, tmp_path / "out", **SETTINGS)
+    assert eval(result_of(nbformat.read(tmp_path / "out/01_meets.ipynb", as_version=4), 1)) == ["ipc", "@"]  # no file either
+
+
 def test_a_script_without_a_guard_runs_chapters_and_is_run_once(tmp_path):
     write_chapter(tmp_path / "01_short.ipynb", ["1"])
     call = f"run_chapters({str(tmp_path)!r}, 'out', **{SETTINGS})"

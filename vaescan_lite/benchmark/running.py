@@ -79,9 +79,7 @@ def _chosen(kind, given, by_name, budget):
     if isinstance(given, dict):
         return given
     known = by_name(budget)
-    if given is None:
-        return known
-    return {name: known[name] for name in known_names(given, known, f"{kind}(s)")}
+    return known if given is None else {name: known[name] for name in known_names(given, known, f"{kind}(s)")}
 
 
 def _misfit(representation, model):

@@ -86,6 +86,11 @@ class ForkedKernel(LocalProvisioner):
         KernelProvisionerFactory.provisioners["forked"] = EntryPoint("forked", f"{__name__}:{cls.__name__}", "")
         os.environ[KernelProvisionerFactory.default_provisioner_name_env] = "forked"
 
+    async def pre_launch(self, **others):
+        """Let both ends meet at a name: a port that is free may be another process's by the time the kernel takes it."""
+        self.parent.transport, self.parent.ip = "ipc", f"@{self.kernel_id}"
+        return await super().pre_launch(**others)
+
     async def launch_kernel(self, cmd, *, env, cwd=None, **others):
         """Send the waiting process what a new one would get."""
         self.pipe.send((cmd, env, cwd or os.getcwd()))

@@ -158,6 +158,5 @@ def checked_labels(y, n_rows):
     n_positive = y.sum(axis=0)
     poor = np.flatnonzero((n_positive == 0) | (n_positive == is_known.sum(axis=0)))
     if len(poor):
-        lacking = "lack positives or negatives among the known labels; leave them out"
-        raise ValueError(f"task(s) in column(s) {poor.tolist()} of y {lacking}.")
+        raise ValueError(f"column(s) {poor.tolist()} of y lack positives or negatives among the known labels; leave them out.")
     return y, is_known

@@ -61,8 +61,7 @@ def vae_loss(x, output, scale, beta):
     Means over beats of sums over leads and time, and over latents.
     """
     reconstruction = beat_nll(x, output.x_hat, scale).mean()
-    zero = torch.zeros(())
-    kl = gaussian_kl(output.mu, output.logvar, zero, zero).sum(dim=1).mean()
+    kl = gaussian_kl(output.mu, output.logvar, *torch.zeros(2)).sum(dim=1).mean()
     return {"total": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl}
 
 
